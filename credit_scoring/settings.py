@@ -1,0 +1,39 @@
+"""Settings from the environment; read by entry points only and passed down as arguments."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+MODEL_NAME = "credit_scoring"
+
+
+class ServiceSettings(BaseSettings):
+    """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
+
+    model_config = SettingsConfigDict(env_prefix="CREDIT_SCORING_", frozen=True)
+
+    model: str = Field(f"{MODEL_NAME}:latest", description="Tag of the model to serve.")
+    workers: int = Field(1, ge=1, description="Worker processes.")
+    max_batch_size: int = Field(256, ge=1, description="Applications scored together at most.")
+    latency_budget_ms: float = Field(
+        100.0, gt=0, description="A request that could not be answered within it is refused with 503."
+    )
+    request_timeout_s: float = Field(1.0, gt=0, description="BentoML's own limit on a request.")
+    max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of /predict.")
+    max_many_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
+    access_log: bool = Field(False, description="One log line per request, without any applicant's value.")
+    tracing: bool = Field(False, description="OpenTelemetry spans for the predict routes too.")
+
+
+class TrainingSettings(BaseSettings):
+    """The gate that a new model has to pass, and where data lies."""
+
+    model_config = SettingsConfigDict(env_prefix="CREDIT_SCORING_", frozen=True)
+
+    data_folder: Path = Field(PROJECT_FOLDER / "data", description="Folder that holds raw/ and processed/.")
+    minimum_auc: float = Field(0.75, ge=0.5, le=1, description="AUC on the test part below which nothing is published.")
+    minimum_recall: float = Field(
+        0.5, ge=0, le=1, description="Recall on the test part below which nothing is published."
+    )
