@@ -1,0 +1,247 @@
+"""From foreign files to a checked frame of applications and outcomes, every bad row accounted for."""
+
+import csv
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+from sklearn.model_selection import train_test_split
+
+from credit_scoring.errors import DataError
+from credit_scoring.mapping import MAPPABLE, ColumnMapping
+from credit_scoring.preprocessing import application_frame
+from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, Application, faults
+
+Outcomes = npt.NDArray[np.bool_]
+
+SOURCES_FOLDER = Path(__file__).parent / "sources"
+EMBEDDED_FILE = "raw/credit_data.csv"
+EMBEDDED_SHA256 = "64984b2aff14d24ebdeb5a051d992194f03d0dc8f250372b9e37c4e653ba678d"
+KAGGLE_DATASET = "laotse/credit-risk-dataset"
+KAGGLE_FILE = "credit_risk_dataset.csv"
+
+MAX_BAD_SHARE = 0.01
+MIN_ROWS_PER_OUTCOME = 50
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that was left out, and why. Holds no value of the row."""
+
+    line: int
+    column: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted."""
+
+    source: str
+    sha256: str
+    note: str
+    frame: pd.DataFrame
+    defaulted: Outcomes
+    bad_rows: tuple[BadRow, ...]
+    unused_columns: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The feature fields that the data has at all; the others are left out of a model trained on it."""
+        return tuple(name for name in FEATURES if self.frame[name].notna().any())
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that repeat an earlier one, outcome included; kept, because two clients may look alike."""
+        return int(self.frame.assign(_defaulted=self.defaulted).duplicated().sum())
+
+    def split(self, test_share: float, seed: int) -> tuple["Dataset", "Dataset"]:
+        """A training and a test part with the same share of defaults."""
+        train, test = train_test_split(
+            np.arange(len(self.frame)), test_size=test_share, stratify=self.defaulted, random_state=seed
+        )
+        return self._rows(np.sort(train)), self._rows(np.sort(test))
+
+    def _rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
+        frame = self.frame.iloc[rows].reset_index(drop=True)
+        return Dataset(self.source, self.sha256, self.note, frame, self.defaulted[rows], (), self.unused_columns)
+
+
+def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """The set that comes with the project; raises DataError when the file is not the one that was shipped."""
+    path = data_folder / EMBEDDED_FILE
+    content = _read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != EMBEDDED_SHA256:
+        raise DataError(
+            f"Embedded data {path}: its sha256 is {found[:12]}…, expected {EMBEDDED_SHA256[:12]}…. "
+            f"Restore it with `git checkout -- {path}`, or train on your own file with --source csv --path."
+        )
+    return parse(content, "embedded", ColumnMapping.read(SOURCES_FOLDER / "embedded.toml"), max_bad_share)
+
+
+def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """`laotse/credit-risk-dataset`, from its CSV at `path` or downloaded by kagglehub."""
+    content = _read(path if path else _download_kaggle())
+    return parse(content, "kaggle", ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml"), max_bad_share)
+
+
+def load_csv(path: Path, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """A file of the user's own, with the API's field names or with a mapping file."""
+    content = _read(path)
+    chosen = ColumnMapping.read(mapping) if mapping else ColumnMapping.of_own_names(_header(content))
+    return parse(content, f"csv:{path.name}", chosen, max_bad_share)
+
+
+def parse(content: bytes, source: str, mapping: ColumnMapping, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """Check every row of a CSV file against the schema; raises DataError when too many are bad."""
+    reader = csv.DictReader(io.StringIO(_decode(content, source, mapping.encoding)), delimiter=mapping.delimiter)
+    header = list(reader.fieldnames or ())
+    _check_header(source, mapping, header)
+    records: list[dict[str, Any]] = []
+    defaulted: list[bool] = []
+    bad_rows: list[BadRow] = []
+    for line, row in _rows_with_lines(reader, source):
+        problems = list(_structure_problems(line, row)) or list(_value_problems(line, row, mapping))
+        bad_rows += problems
+        if not problems:
+            records.append(mapping.record(row))
+            defaulted.append(bool(mapping.defaulted(row)))
+    _check_bad_share(source, bad_rows, len(records), max_bad_share)
+    outcomes = np.array(defaulted, dtype=np.bool_)
+    _check_outcomes(source, outcomes, mapping)
+    used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column}
+    return Dataset(
+        source=source,
+        sha256=hashlib.sha256(content).hexdigest(),
+        note=mapping.note,
+        frame=application_frame(records, MAPPABLE),
+        defaulted=outcomes,
+        bad_rows=tuple(bad_rows),
+        unused_columns=tuple(name for name in header if name not in used),
+    )
+
+
+def summarise(bad_rows: Sequence[BadRow], most: int = 5) -> list[str]:
+    """One line per kind of problem: column, problem, count and the first line numbers."""
+    counts = Counter((bad.column, bad.problem) for bad in bad_rows)
+    return [
+        f"{column}: {problem} ({count} rows; lines {_first_lines(bad_rows, column, problem)})"
+        for (column, problem), count in counts.most_common(most)
+    ]
+
+
+def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: int = 5) -> str:
+    lines = [str(bad.line) for bad in bad_rows if (bad.column, bad.problem) == (column, problem)]
+    return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Data file {path}: cannot be read ({error.strerror}). Check --path.") from error
+
+
+def _download_kaggle() -> Path:
+    try:
+        import kagglehub  # noqa: PLC0415 - heavy, and only in the training environment
+    except ImportError as error:
+        raise DataError("kagglehub is not installed. Run `make install`, or give the CSV with --path.") from error
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE_DATASET)) / KAGGLE_FILE
+    except Exception as error:  # kagglehub lets whatever its HTTP library raises through
+        raise DataError(
+            f"Kaggle data set {KAGGLE_DATASET}: download failed ({type(error).__name__}). Check the network, or "
+            f"download {KAGGLE_FILE} by hand and give it with --path."
+        ) from error
+
+
+def _decode(content: bytes, source: str, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise DataError(
+            f"Data of source {source}: not readable as {encoding} ({type(error).__name__}). "
+            'Is it a CSV file? Another encoding can be named in the mapping file, e.g. encoding = "latin-1".'
+        ) from error
+
+
+def _header(content: bytes) -> list[str]:
+    text = _decode(content[:65536].rsplit(b"\n", 1)[0], "csv", "utf-8-sig")
+    return next(csv.reader(io.StringIO(text)), [])
+
+
+def _check_header(source: str, mapping: ColumnMapping, header: list[str]) -> None:
+    needed = {*mapping.columns.values(), mapping.target.column}
+    if "credit_letter_value" not in mapping.columns:
+        needed.add("credit_letter_value")
+    if missing := sorted(needed - set(header)):
+        raise DataError(
+            f"Data of source {source}: no column {', '.join(missing)}; found {_names_found(header)}. "
+            "Name the columns as the API does (with outcome = PAID or DEFAULTED), or give a --mapping file."
+        )
+
+
+def _names_found(header: list[str]) -> str:
+    """The column names, unless the first line holds numbers: then it is a client's data and is not shown."""
+    if any(re.search(r"\b\d+\b", cell) for cell in header):
+        return "a first line of data, not of names"
+    return ", ".join(cell[:40] for cell in header[:30]) or "nothing"
+
+
+def _rows_with_lines(reader: "csv.DictReader[str]", source: str) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"Data of source {source}, line {reader.line_num}: not CSV ({error}).") from error
+
+
+def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:
+    if None in row:
+        yield BadRow(line, "(row)", "more cells than the header has")
+    elif None in row.values():
+        yield BadRow(line, "(row)", "fewer cells than the header has")
+
+
+def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -> Iterator[BadRow]:
+    if mapping.defaulted(row) is None:
+        expected = ", ".join(mapping.target.defaulted + mapping.target.paid)
+        yield BadRow(line, mapping.target.column, f"Outcome should be one of {expected}")
+    try:
+        Application.model_validate(mapping.record(row))
+    except ValidationError as error:
+        for fault in faults(error):
+            if not (fault.type == "missing" and fault.field in AUDIT_FIELDS):
+                yield BadRow(line, mapping.columns.get(fault.field, fault.field), fault.message)
+
+
+def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:
+    bad = len({bad_row.line for bad_row in bad_rows})
+    if good == 0 and bad == 0:
+        raise DataError(f"Data of source {source}: no rows below the header.")
+    if bad > max_bad_share * (good + bad):
+        problems = "\n  ".join(summarise(bad_rows))
+        raise DataError(
+            f"Data of source {source}: {bad:,} of {good + bad:,} rows are bad, more than --max-bad-share "
+            f"{max_bad_share:g} allows:\n  {problems}\nMend the file or its mapping, or allow a larger share."
+        )
+
+
+def _check_outcomes(source: str, defaulted: Outcomes, mapping: ColumnMapping) -> None:
+    bad, good = int(defaulted.sum()), int((~defaulted).sum())
+    if min(bad, good) < MIN_ROWS_PER_OUTCOME:
+        raise DataError(
+            f"Data of source {source}: {bad:,} rows defaulted and {good:,} paid; a model needs at least "
+            f"{MIN_ROWS_PER_OUTCOME} of each. Check column {mapping.target.column} and the values that mean default."
+        )

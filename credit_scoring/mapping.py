@@ -1,0 +1,111 @@
+"""How a foreign table's columns, values and units become application fields; read from a TOML file."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from credit_scoring.errors import DataError
+from credit_scoring.forbidden import forbidden_reason
+from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationField, faults
+
+MAPPABLE = (*FEATURES, *AUDIT_FIELDS)
+
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+class Target(BaseModel):
+    """The column that tells what the client did, and which of its values mean default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str = "outcome"
+    defaulted: tuple[str, ...] = ("DEFAULTED",)
+    paid: tuple[str, ...] = ("PAID",)
+
+
+class ColumnMapping(BaseModel):
+    """A TOML mapping file; each table is keyed by application field.
+
+    `columns` names the foreign column, `values` translates its values (to "" for missing), `factors` multiplies
+    its numbers. Columns under `ignore` are known and left out; `note` is shown wherever results on this data are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    note: str = ""
+    encoding: str = "utf-8-sig"
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    decimal: str = Field(".", pattern="^[.,]$")
+    missing: tuple[str, ...] = ("", "NA")
+    target: Target = Target()
+    columns: dict[str, str]
+    values: dict[str, dict[str, str]] = {}
+    factors: dict[str, float] = {}
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("columns", "values", "factors")
+    @classmethod
+    def _known_fields(cls, table: dict[str, Any]) -> dict[str, Any]:
+        for name in table:
+            if name not in MAPPABLE:
+                reason = forbidden_reason(name) or f"expected one of {', '.join(MAPPABLE)}"
+                raise ValueError(f"'{name}' is not a field that can be mapped: {reason}")
+        return table
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The mapping in a TOML file; raises DataError when it is missing or wrong."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise DataError(f"Mapping file {path}: cannot be read ({error.strerror}).") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"Mapping file {path}: not valid TOML: {error}.") from error
+        except ValidationError as error:
+            problems = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error))
+            raise DataError(f"Mapping file {path}: {problems}.") from error
+
+    @classmethod
+    def of_own_names(cls, header: Sequence[str]) -> Self:
+        """The mapping of a file whose columns already bear the names of the API."""
+        return cls(columns={name: name for name in MAPPABLE if name in header}, ignore=("application_id",))
+
+    def record(self, row: Mapping[str, str]) -> dict[str, Any]:
+        """The application fields of one row, typed where the text allows it; missing values are left out."""
+        record = {}
+        for name, column in self.columns.items():
+            text = row[column].strip()
+            translated = self.values.get(name, {}).get(text, text)
+            if text not in self.missing and translated != "":
+                record[name] = self._typed(FIELDS[name], translated)
+        return record
+
+    def defaulted(self, row: Mapping[str, str]) -> bool | None:
+        """Whether the client of this row defaulted; None when the target's value is neither."""
+        value = row[self.target.column].strip()
+        if value in self.target.defaulted:
+            return True
+        return False if value in self.target.paid else None
+
+    def _typed(self, field: ApplicationField, text: str) -> Any:
+        if field.kind == "flag":
+            return _FLAGS.get(text.lower(), text)
+        if field.kind != "number":
+            return text
+        number = _number(text, self.decimal)
+        if number is None:
+            return text
+        number *= self.factors.get(field.name, 1.0)
+        return int(number) if number.is_integer() else number
+
+
+def _number(text: str, decimal: str) -> float | None:
+    if decimal == ",":
+        text = text.replace(".", "").replace(",", ".")
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
