@@ -1,0 +1,50 @@
+"""The model card: what a model was made of and how well it did."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from credit_scoring.evaluation import Interval
+
+
+class CandidateResult(BaseModel):
+    """How one candidate did in cross-validation on the training part, at its best parameters."""
+
+    name: str
+    trials: int
+    auc_mean: float
+    auc_std: float = Field(description="Standard deviation over the folds.")
+    recall_mean: float = Field(description="Recall of the bad class at the break-even probability.")
+    recall_std: float
+    parameters: dict[str, Any]
+
+
+class DataSummary(BaseModel):
+    """Where the training data came from."""
+
+    source: str
+    sha256: str
+    note: str
+    rows_train: int
+    rows_test: int
+    bad_rows: int = Field(description="Rows left out because they broke the schema.")
+    default_rate: float
+
+
+class ModelCard(BaseModel):
+    """Everything a reader needs to judge a model, kept beside it in the store."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trained_at: datetime
+    data: DataSummary
+    features: tuple[str, ...] = Field(description="Fields that the model uses; those absent from the data are not.")
+    seed: int
+    chosen: str = Field(description="Name of the winning candidate.")
+    candidates: tuple[CandidateResult, ...]
+    calibration: str
+    test: dict[str, Interval] = Field(description="Metrics on the untouched test part, with 95 % intervals.")
+    minimum_auc: float
+    minimum_recall: float
+    library_versions: dict[str, str]

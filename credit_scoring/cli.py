@@ -1,0 +1,227 @@
+"""The command line: check data, train, publish."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from credit_scoring import datasets, store
+from credit_scoring.datasets import Dataset
+from credit_scoring.errors import ConfigurationError, CreditScoringError
+from credit_scoring.policy import CostMatrix
+from credit_scoring.schemas import faults
+from credit_scoring.scorer import Scorer
+from credit_scoring.settings import MODEL_NAME, TrainingSettings
+
+if TYPE_CHECKING:
+    from credit_scoring.training import TrainingPlan, TrialReport
+
+INTERRUPTED = 130
+
+console = Console(stderr=True)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Credit decisions for consórcio applications: check data, train a model, publish it to the BentoML store.",
+    epilog="Serve the newest model with `bentoml serve credit_scoring.service:CreditScoring`.",
+)
+
+
+class Source(StrEnum):
+    """Where training data comes from."""
+
+    EMBEDDED = "embedded"
+    KAGGLE = "kaggle"
+    CSV = "csv"
+
+
+SourceOption = Annotated[
+    Source,
+    typer.Option(help="embedded: the demo set in the repository; kaggle: laotse/credit-risk-dataset; csv: your file."),
+]
+PathOption = Annotated[
+    Path | None, typer.Option(help="The CSV file: needed with csv; with kaggle, instead of a download.")
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(help="TOML file that maps a foreign CSV's columns, values and units; see docs/data.md."),
+]
+MaxBadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Share of bad rows that stops the run.")]
+
+
+@app.command()
+def data(
+    source: SourceOption = Source.EMBEDDED,
+    path: PathOption = None,
+    mapping: MappingOption = None,
+    max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
+) -> None:
+    """Check a data source and show what training would see, without training."""
+    _show_data(_load(source, path, mapping, max_bad_share))
+
+
+@app.command()
+def train(
+    source: SourceOption = Source.EMBEDDED,
+    path: PathOption = None,
+    mapping: MappingOption = None,
+    max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
+    trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; simpler candidates get half.")] = 30,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds for the whole search; cutting it makes the result depend on speed."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1,
+    seed: Annotated[int, typer.Option(min=0, help="Same data, seed and lock file: same model.")] = 42,
+    loss_given_default: Annotated[
+        float,
+        typer.Option(min=0.001, max=1, help="Cost of approving a client who defaults, share of the letter value."),
+    ] = 0.45,
+    margin: Annotated[
+        float,
+        typer.Option(min=0.001, max=1, help="Cost of refusing a client who would pay, share of the letter value."),
+    ] = 0.20,
+    min_auc: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=1, help="Gate: AUC on the test part. [CREDIT_SCORING_MINIMUM_AUC, 0.75]"),
+    ] = None,
+    min_recall: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Gate: recall on the test part. [CREDIT_SCORING_MINIMUM_RECALL, 0.5]"),
+    ] = None,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing when the store has a model.")] = False,
+) -> None:
+    """Search, compare and calibrate the candidates; publish the best one if it passes the gate."""
+    if if_missing and store.has(f"{MODEL_NAME}:latest"):
+        return
+    if jobs == 0:
+        raise ConfigurationError("--jobs 0: expected -1 for one process per core, or a number of processes.")
+    settings = _settings()
+    plan = _training().TrainingPlan(
+        seed=seed,
+        trials=trials,
+        timeout=timeout,
+        jobs=jobs,
+        costs=CostMatrix(loss_given_default=loss_given_default, margin=margin),
+        minimum_auc=settings.minimum_auc if min_auc is None else min_auc,
+        minimum_recall=settings.minimum_recall if min_recall is None else min_recall,
+    )
+    store.check_writable()
+    dataset = _load(source, path, mapping, max_bad_share)
+    _show_data(dataset)
+    tag = _train_and_publish(dataset, plan)
+    console.print("Published. See it with `bentoml models list`; serve it with `make serve`.")
+    print(tag)
+
+
+def _train_and_publish(dataset: Dataset, plan: "TrainingPlan") -> str:
+    try:
+        scorer = _train_with_progress(dataset, plan)
+        _show_result(scorer)
+        _training().check_gate(scorer.card)
+        return store.save(scorer)
+    except KeyboardInterrupt:
+        console.print("[yellow]Interrupted: nothing was saved.[/]")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _training() -> ModuleType:
+    try:
+        from credit_scoring import training  # noqa: PLC0415 - brings Optuna, which the served image does not carry
+    except ImportError as error:
+        raise ConfigurationError(f"{error.name} is not installed: training needs `make install`.") from error
+    return training
+
+
+def _settings() -> TrainingSettings:
+    try:
+        return TrainingSettings()
+    except ValidationError as error:
+        problems = "; ".join(f"CREDIT_SCORING_{each.field.upper()}: {each.message}" for each in faults(error))
+        raise ConfigurationError(f"Environment: {problems}.") from error
+
+
+def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share: float) -> Dataset:
+    if source is Source.CSV and path is None:
+        raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
+    if source is not Source.CSV and mapping:
+        raise ConfigurationError(f"--mapping {mapping}: the source {source.value} brings its own; use --source csv.")
+    if source is Source.CSV and path:
+        return datasets.load_csv(path, mapping, max_bad_share)
+    if source is Source.KAGGLE:
+        return datasets.load_kaggle(path, max_bad_share)
+    if path:
+        raise ConfigurationError(f"--path {path}: the embedded source has its own file; use --source csv.")
+    return datasets.load_embedded(_settings().data_folder, max_bad_share)
+
+
+def _train_with_progress(dataset: Dataset, plan: "TrainingPlan") -> Scorer:
+    columns = (
+        TextColumn("{task.description:32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("best AUC {task.fields[best]:.4f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def listen(report: "TrialReport") -> None:
+            title = report.candidate.title
+            if title not in tasks:
+                tasks[title] = progress.add_task(title, total=report.trials, best=report.best_auc)
+            progress.update(tasks[title], completed=report.number, best=report.best_auc)
+
+        scorer: Scorer = _training().train(dataset, plan, listen)
+        return scorer
+
+
+def _show_data(dataset: Dataset) -> None:
+    console.print(
+        f"[bold]{dataset.source}[/]: {len(dataset.frame):,} applications, {dataset.defaulted.mean():.1%} defaulted, "
+        f"{len(dataset.features)} feature fields, sha256 {dataset.sha256[:12]}…"
+    )
+    if dataset.note:
+        console.print(dataset.note.strip(), style="dim")
+    for problem in datasets.summarise(dataset.bad_rows):
+        console.print(f"[yellow]left out[/] {problem}")
+    if dataset.unused_columns:
+        console.print(f"[yellow]not used[/] columns {', '.join(dataset.unused_columns)}")
+    if dataset.duplicates:
+        console.print(f"[yellow]kept[/] {dataset.duplicates:,} rows that repeat an earlier one")
+
+
+def _show_result(scorer: Scorer) -> None:
+    card, policy = scorer.card, scorer.policy
+    table = Table("candidate", "trials", "AUC (cross-validated)", "recall of defaulters")
+    for each in card.candidates:
+        name = f"[bold]{each.name}[/]" if each.name == card.chosen else each.name
+        auc, recall = f"{each.auc_mean:.4f} ± {each.auc_std:.4f}", f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"
+        table.add_row(name, str(each.trials), auc, recall)
+    console.print(table)
+    console.print(
+        f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the letter, "
+        f"a good client refused {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
+    )
+    measured = Table("on the untouched test part", f"{card.data.rows_test:,} rows, 95 % interval")
+    for metric, interval in card.test.items():
+        measured.add_row(metric, str(interval))
+    console.print(measured)
+
+
+def main() -> None:
+    """Run the command line; a failure is one message and a non-zero exit code."""
+    try:
+        app()
+    except CreditScoringError as error:
+        console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False, emoji=False)
+        sys.exit(1)

@@ -1,0 +1,88 @@
+"""How well risks rank and how true they are: numbers only."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+from scipy.stats import ks_2samp
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Metric = Callable[[Flags, Floats, float], float]
+
+
+class Interval(BaseModel):
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def auc(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Area under the ROC curve: how often a defaulter is ranked above a payer."""
+    return float(roc_auc_score(defaulted, risk))
+
+
+def ks(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Kolmogorov–Smirnov distance between the risks of defaulters and payers."""
+    return float(ks_2samp(risk[defaulted], risk[~defaulted]).statistic)
+
+
+def brier(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Mean squared error of the probability."""
+    return float(brier_score_loss(defaulted, risk))
+
+
+def recall(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Share of defaulters that are denied."""
+    return float((risk[defaulted] >= threshold).mean())
+
+
+def precision(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Share of the denied that default; 0 when nobody is denied."""
+    denied = risk >= threshold
+    return float(defaulted[denied].mean()) if denied.any() else 0.0
+
+
+def approval_rate(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Share of applications that are approved."""
+    return float((risk < threshold).mean())
+
+
+METRICS: Mapping[str, Metric] = {
+    "auc": auc,
+    "ks": ks,
+    "brier": brier,
+    "recall": recall,
+    "precision": precision,
+    "approval_rate": approval_rate,
+}
+
+
+def measure(defaulted: Flags, risk: Floats, threshold: float) -> dict[str, float]:
+    """Every metric at this threshold."""
+    return {name: metric(defaulted, risk, threshold) for name, metric in METRICS.items()}
+
+
+def bootstrap(
+    defaulted: Flags, risk: Floats, threshold: float, *, seed: int, repeats: int = 1000
+) -> dict[str, Interval]:
+    """Every metric with its 95 % percentile interval over stratified resamples (Efron & Tibshirani 1993, ch. 13)."""
+    generator = np.random.default_rng(seed)
+    bad, good = np.flatnonzero(defaulted), np.flatnonzero(~defaulted)
+    samples = []
+    for _ in range(repeats):
+        rows = np.concatenate([generator.choice(bad, bad.size), generator.choice(good, good.size)])
+        samples.append(list(measure(defaulted[rows], risk[rows], threshold).values()))
+    low, high = np.quantile(np.array(samples), [0.025, 0.975], axis=0)
+    found = measure(defaulted, risk, threshold)
+    return {
+        name: Interval(value=value, low=float(low[i]), high=float(high[i]))
+        for i, (name, value) in enumerate(found.items())
+    }

@@ -1,0 +1,205 @@
+"""The candidate estimators and the spaces that their hyper-parameters are searched in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from lightgbm import LGBMClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier
+
+from credit_scoring.preprocessing import Columns, Floats, preprocessor
+
+Parameters = Mapping[str, Any]
+
+
+class Trial(Protocol):
+    """The part of an Optuna trial that a search space uses."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = ...) -> float:
+        """Draw a number."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = ...) -> int:
+        """Draw a whole number."""
+
+
+class RowwiseLogisticRegression(LogisticRegression):
+    """Logistic regression whose score of a row is the same, to the last bit, in whatever batch it comes.
+
+    A BLAS product sums in an order that depends on the number of rows; this sums each row by itself.
+    """
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        scores: Floats = (np.ascontiguousarray(X) * self.coef_[0]).sum(axis=1) + self.intercept_[0]
+        return scores
+
+
+class LogOddsXGBoost(XGBClassifier):
+    """XGBoost that offers its log-odds: on probabilities, sigmoid calibration would bend a true curve."""
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        return np.asarray(self.predict(X, output_margin=True), dtype=np.float64)
+
+
+class LogOddsRandomForest(RandomForestClassifier):
+    """Random Forest that offers its log-odds for sigmoid calibration; shares of 0 and 1 are kept finite."""
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        share = np.clip(self.predict_proba(X)[:, 1], 1e-4, 1 - 1e-4)
+        log_odds: Floats = np.log(share / (1 - share))
+        return log_odds
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An algorithm that may become the model.
+
+    `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters
+    from the search space; `start` is where the search begins; `trials_share` scales the trials it gets.
+    """
+
+    name: str
+    title: str
+    build: Callable[[Parameters, Sequence[int], int], Any]
+    suggest: Callable[[Trial], dict[str, Any]]
+    start: Parameters
+    treatment: Literal["native", "impute", "scale"] = "native"
+    trials_share: float = 1.0
+
+    def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
+        """The whole unfitted pipeline, from frame to probability."""
+        impute = self.treatment != "native"
+        steps = preprocessor(columns, impute=impute, scale=self.treatment == "scale").steps
+        classifier = self.build(parameters, columns.risk_directions(with_indicators=impute), seed)
+        return Pipeline([*steps, ("classifier", classifier)])
+
+
+def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LGBMClassifier:
+    return LGBMClassifier(
+        **parameters,
+        subsample_freq=1,
+        monotone_constraints=list(directions),
+        monotone_constraints_method="advanced",
+        deterministic=True,
+        force_row_wise=True,
+        random_state=seed,
+        n_jobs=1,
+        verbose=-1,
+    )
+
+
+def _suggest_lightgbm(trial: Trial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 500),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 31, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 5, 80, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30.0, log=True),
+    }
+
+
+def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsXGBoost:
+    return LogOddsXGBoost(
+        **parameters,
+        monotone_constraints=tuple(directions),
+        tree_method="hist",
+        random_state=seed,
+        n_jobs=1,
+        verbosity=0,
+    )
+
+
+def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 500),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 6),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 30.0, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30.0, log=True),
+    }
+
+
+def _random_forest(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsRandomForest:
+    return LogOddsRandomForest(
+        **parameters, monotonic_cst=list(directions), criterion="entropy", random_state=seed, n_jobs=1
+    )
+
+
+def _suggest_random_forest(trial: Trial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 300),
+        "max_depth": trial.suggest_int("max_depth", 5, 20),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2, 40, log=True),
+        "max_features": trial.suggest_float("max_features", 0.1, 0.6),
+    }
+
+
+def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> RowwiseLogisticRegression:
+    return RowwiseLogisticRegression(**parameters, max_iter=1000, random_state=seed)
+
+
+def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
+    return {"C": trial.suggest_float("C", 0.001, 100.0, log=True)}
+
+
+CANDIDATES = (
+    Candidate(
+        "logistic_regression",
+        "Logistic regression (baseline)",
+        _logistic_regression,
+        _suggest_logistic_regression,
+        {"C": 1.0},
+        treatment="scale",
+        trials_share=0.5,
+    ),
+    Candidate(
+        "random_forest",
+        "Random Forest",
+        _random_forest,
+        _suggest_random_forest,
+        {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
+        treatment="impute",
+        trials_share=0.5,
+    ),
+    Candidate(
+        "lightgbm",
+        "LightGBM",
+        _lightgbm,
+        _suggest_lightgbm,
+        {
+            "n_estimators": 300,
+            "learning_rate": 0.03,
+            "num_leaves": 8,
+            "min_child_samples": 20,
+            "subsample": 0.7,
+            "colsample_bytree": 0.5,
+            "reg_lambda": 1.0,
+        },
+    ),
+    Candidate(
+        "xgboost",
+        "XGBoost",
+        _xgboost,
+        _suggest_xgboost,
+        {
+            "n_estimators": 300,
+            "learning_rate": 0.03,
+            "max_depth": 3,
+            "min_child_weight": 5.0,
+            "subsample": 0.7,
+            "colsample_bytree": 0.5,
+            "reg_lambda": 1.0,
+        },
+    ),
+)
+CANDIDATE_BY_NAME = {candidate.name: candidate for candidate in CANDIDATES}

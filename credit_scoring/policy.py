@@ -1,0 +1,67 @@
+"""From a risk probability to a decision, and how the threshold between the two answers is chosen."""
+
+import hashlib
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from credit_scoring.schemas import Answer
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
+
+
+class CostMatrix(BaseModel):
+    """What the two wrong answers cost, as shares of the letter value; the right ones cost nothing.
+
+    Approving a client who defaults loses `loss_given_default`; refusing one who would have paid loses `margin`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loss_given_default: Annotated[float, Field(gt=0, le=1)] = 0.45
+    margin: Annotated[float, Field(gt=0, le=1)] = 0.20
+
+    @property
+    def break_even(self) -> float:
+        """The default probability at which approving and refusing cost the same (Elkan 2001, eq. 2)."""
+        return self.margin / (self.margin + self.loss_given_default)
+
+    def cost(self, defaulted: Flags, denied: Flags, letter_value: Floats) -> float:
+        """Cost in R$ of these answers."""
+        approved_bad = letter_value[defaulted & ~denied].sum() * self.loss_given_default
+        denied_good = letter_value[~defaulted & denied].sum() * self.margin
+        return float(approved_bad + denied_good)
+
+
+class Policy(BaseModel):
+    """Threshold and the costs that it was chosen for; its version names this very content."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    costs: CostMatrix
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def version(self) -> str:
+        """Short hash of the policy's content."""
+        content = self.model_dump_json(exclude={"version"})
+        return "policy-" + hashlib.sha256(content.encode()).hexdigest()[:10]
+
+    def answer(self, risk_probability: float) -> Answer:
+        """NEGADO at or above the threshold, APROVADO below."""
+        return Answer.DENIED if risk_probability >= self.threshold else Answer.APPROVED
+
+
+def choose_threshold(defaulted: Flags, risk: Floats, letter_value: Floats, costs: CostMatrix) -> float:
+    """The threshold, in whole per cent, at which these out-of-fold risks would have cost least.
+
+    Of thresholds that cost the same, the one nearest to the break-even probability.
+    """
+    ordered = sorted(THRESHOLDS, key=lambda threshold: abs(threshold - costs.break_even))
+    return float(min(ordered, key=lambda threshold: costs.cost(defaulted, risk >= threshold, letter_value)))

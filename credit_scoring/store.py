@@ -1,0 +1,83 @@
+"""Scorers in the BentoML model store, whole or not at all."""
+
+import tempfile
+from pathlib import Path
+
+import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml.exceptions import BentoMLException, NotFound
+from bentoml.models import Model, ModelContext
+
+from credit_scoring.card import ModelCard
+from credit_scoring.errors import ModelNotFoundError, StoreError
+from credit_scoring.scorer import Scorer, inspect
+from credit_scoring.settings import MODEL_NAME
+
+PROBE_BYTES = 4 * 1024 * 1024
+
+
+def save(scorer: Scorer) -> str:
+    """Keep a scorer in the store; its tag. `bentoml.sklearn.load_model(tag)` gives back the fitted pipeline."""
+    context = ModelContext("sklearn", {"scikit-learn": scorer.card.library_versions["scikit-learn"]})
+    try:
+        with bentoml.models.create(
+            MODEL_NAME,
+            module="bentoml.sklearn",
+            signatures={"predict_proba": {"batchable": True}},
+            labels={"algorithm": scorer.card.chosen, "source": scorer.card.data.source.partition(":")[0]},
+            metadata={name: interval.value for name, interval in scorer.card.test.items()},
+            context=context,
+        ) as model:
+            scorer.save(Path(model.path))
+    except OSError as error:
+        raise _unwritable(error) from error
+    return str(model.tag)
+
+
+def check_writable() -> None:
+    """Raises StoreError when a model could not be saved; cheap, so that no search is run in vain."""
+    try:
+        home = Path(BentoMLContainer.bentoml_home.get())
+        with tempfile.NamedTemporaryFile(dir=home / "models") as probe:
+            probe.write(b"\0" * PROBE_BYTES)
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def find(tag: str) -> Model:
+    """The stored model under a tag; raises ModelNotFoundError when there is none."""
+    try:
+        return bentoml.models.get(tag)
+    except OSError as error:
+        raise _unwritable(error) from error
+    except (NotFound, BentoMLException) as error:
+        raise ModelNotFoundError(
+            f"No model {tag} in the BentoML store. Train one with `credit-scoring train`, "
+            "or see what there is with `bentoml models list`."
+        ) from error
+
+
+def has(tag: str) -> bool:
+    """Whether the store holds a model under this tag."""
+    try:
+        find(tag)
+    except ModelNotFoundError:
+        return False
+    return True
+
+
+def load(model: Model) -> Scorer:
+    """The scorer of a stored model, proved; raises ModelRejectedError when it must not decide."""
+    return Scorer.load(Path(model.path))
+
+
+def card_of(model: Model) -> ModelCard:
+    """The card of a stored model whose files are whole; raises ModelRejectedError otherwise."""
+    return inspect(Path(model.path))
+
+
+def _unwritable(error: OSError) -> StoreError:
+    return StoreError(
+        f"The model store cannot be written ({error.strerror}: {error.filename}). Nothing was saved. "
+        "Free the disk, or point BENTOML_HOME at a folder that you may write to."
+    )
