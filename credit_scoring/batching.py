@@ -1,0 +1,101 @@
+"""The micro-batcher: concurrent requests scored together, without waiting for company that may not come."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from credit_scoring.errors import OverloadedError, ScoringError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+DURATION_WEIGHT = 0.2
+
+
+@dataclass
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    answer: "asyncio.Future[Result]"
+    since: float
+
+
+class MicroBatcher(Generic[Item, Result]):
+    """Collects items until the event loop has read all that has arrived, then scores them in one call.
+
+    Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
+    only add hand-overs. Requests that arrive meanwhile wait in their sockets and form the next batch.
+    `budget` is in seconds. One instance belongs to one event loop.
+    """
+
+    def __init__(
+        self, score: Callable[[Sequence[Item]], Sequence[Result]], *, max_batch_size: int, budget: float
+    ) -> None:
+        self._score = score
+        self._max_batch_size = max_batch_size
+        self._budget = budget
+        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._batch_duration = 0.0
+
+    async def submit(self, item: Item) -> Result:
+        """The item's result; raises OverloadedError when it cannot come in time, ScoringError when scoring fails."""
+        self._refuse_if_late()
+        loop = asyncio.get_running_loop()
+        if not self._queue:
+            loop.call_soon(self._score_next_batch)
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._queue.append(_Waiting(item, answer, time.monotonic()))
+        return await answer
+
+    def _refuse_if_late(self) -> None:
+        batches_ahead = len(self._queue) // self._max_batch_size
+        if batches_ahead and batches_ahead * self._batch_duration > self._budget:
+            raise OverloadedError("The service has more requests than it can answer in time. Try again in a moment.")
+
+    def _score_next_batch(self) -> None:
+        size = min(self._max_batch_size, len(self._queue))
+        batch = [self._queue.popleft() for _ in range(size)]
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._score_next_batch)
+        batch = [waiting for waiting in batch if not waiting.answer.done()]
+        if batch:
+            self._settle(batch)
+
+    def _settle(self, batch: list[_Waiting[Item, Result]]) -> None:
+        started = time.monotonic()
+        try:
+            results = _scored(self._score, [waiting.item for waiting in batch])
+        except Exception as error:
+            self._settle_one_by_one(batch, error)
+        else:
+            for waiting, result in zip(batch, results, strict=True):
+                waiting.answer.set_result(result)
+        self._batch_duration += DURATION_WEIGHT * (time.monotonic() - started - self._batch_duration)
+
+    def _settle_one_by_one(self, batch: list[_Waiting[Item, Result]], error: Exception) -> None:
+        if len(batch) == 1:
+            logger.error("Scoring failed: %s at %s", type(error).__name__, _place(error))
+            batch[0].answer.set_exception(ScoringError("The application could not be scored."))
+            return
+        for waiting in batch:
+            self._settle([waiting])
+
+
+def _scored(score: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]) -> Sequence[Result]:
+    results = score(items)
+    if len(results) != len(items):
+        raise ScoringError(f"{len(items)} items gave {len(results)} results.")
+    return results
+
+
+def _place(error: BaseException) -> str:
+    """File and line where an error arose; its message may hold an applicant's value and stays out of the log."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"

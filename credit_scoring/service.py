@@ -1,0 +1,66 @@
+"""The Bento service: loads the model, proves it, and opens the API on it."""
+
+import gc
+import logging
+
+import bentoml
+from bentoml.exceptions import BentoMLException
+
+from credit_scoring import store
+from credit_scoring.api import CreditApi
+from credit_scoring.decisions import DecisionDesk
+from credit_scoring.errors import CreditScoringError
+from credit_scoring.settings import ServiceSettings
+
+logger = logging.getLogger("credit_scoring")
+
+settings = ServiceSettings()
+api = CreditApi(settings)
+
+GC_GENERATION_0 = 50_000
+
+_model = bentoml.models.BentoModel(settings.model)
+
+
+@bentoml.service(
+    name="credit_scoring",
+    workers=settings.workers,
+    traffic={"timeout": settings.request_timeout_s},
+    logging={"access": {"enabled": settings.access_log}},
+    tracing={"excluded_urls": [] if settings.tracing else ["predict"]},
+)
+@bentoml.asgi_app(api.app, path="/")
+class CreditScoring:
+    """Credit decisions for consórcio applications."""
+
+    model = _model
+
+    def __init__(self) -> None:
+        _log_as_bentoml_does()
+        scorer = store.load(self.model)
+        api.open(DecisionDesk(scorer, str(self.model.tag)))
+        _spare_the_collector()
+        logger.info("Model %s is loaded and has proved its scores.", self.model.tag)
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]  # bentoml is half typed
+    @staticmethod
+    def check_model() -> None:
+        """Before any worker starts: the model is in the store, whole, and fits the libraries."""
+        try:
+            store.card_of(_model.stored or store.find(settings.model))
+        except CreditScoringError as error:
+            raise BentoMLException(str(error)) from error
+
+
+def _log_as_bentoml_does() -> None:
+    """Give our loggers the handlers that BentoML has set up for its own in this worker."""
+    logger.handlers = logging.getLogger("bentoml").handlers
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _spare_the_collector() -> None:
+    """Keep the model out of garbage collections and make the young ones rarer: a full one takes 100 ms."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_GENERATION_0, 20, 100)
