@@ -51,7 +51,12 @@ class LogOddsRandomForest(RandomForestClassifier):
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        share = np.clip(self.predict_proba(X)[:, 1], 1e-4, 1 - 1e-4)
+        return self.log_odds_of(self.predict_proba(X)[:, 1])
+
+    @staticmethod
+    def log_odds_of(share: Floats) -> Floats:
+        """Log-odds of these shares of defaulters."""
+        share = np.clip(share, 1e-4, 1 - 1e-4)
         log_odds: Floats = np.log(share / (1 - share))
         return log_odds
 

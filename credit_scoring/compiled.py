@@ -1,0 +1,158 @@
+"""The compiled form of a fitted pipeline: the same scores without pandas and ColumnTransformer.
+
+Everything is read off the fitted pipeline, which stays the source of truth; docs/adr/0004 has the measurements.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.pipeline import Pipeline
+
+from credit_scoring.forest import forest_as_booster
+from credit_scoring.models import LogOddsRandomForest, LogOddsXGBoost, RowwiseLogisticRegression
+from credit_scoring.preprocessing import Floats, OutlierClipper
+
+Record = Mapping[str, Any]
+LogOdds = Callable[[Floats], Floats]
+
+
+class CompiledPipeline:
+    """Scores records of application fields as the fitted pipeline does; every feature must be a key of each record.
+
+    Raises TypeError when the pipeline holds a step that it does not know.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._matrix = _MatrixBuilder(pipeline)
+        (calibrated,) = pipeline.named_steps["classifier"].calibrated_classifiers_
+        self._log_odds = _log_odds(calibrated.estimator)
+        (calibrator,) = calibrated.calibrators
+        self._slope, self._offset = calibrator.a_, calibrator.b_
+
+    def score(self, records: Sequence[Record]) -> Floats:
+        """Risk probability of each record, shape (records,)."""
+        log_odds = self._log_odds(self._matrix.build(records))
+        risk: Floats = expit(-(self._slope * log_odds + self._offset))
+        return risk
+
+
+class _MatrixBuilder:
+    """What the preprocessing steps have learned, as arrays."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        derived, columns = pipeline.named_steps["derived"], pipeline.named_steps["columns"]
+        (_, number_steps, numbers), *encoders = columns.transformers_[: len(columns.transformers)]
+        raw = [name for name in numbers if name in derived.feature_names_in_]
+        self._raw_values = _getter(raw)
+        self._derived = [(field.compute, [raw.index(name) for name in field.inputs]) for field in derived.derived_]
+        self._raw_count, self._number_count = len(raw), len(numbers)
+        self._read_number_steps(number_steps)
+        self._read_encoders(encoders)
+
+    def _read_number_steps(self, number_steps: Any) -> None:
+        clipper, imputer, scaler = _number_parts(number_steps)
+        self._lower, self._upper = clipper.lower_bounds_, clipper.upper_bounds_
+        self._fill: Floats | None = imputer.statistics_ if imputer else None
+        self._scaling: tuple[Floats, Floats] | None = (scaler.mean_, scaler.scale_) if scaler else None
+
+    def _read_encoders(self, encoders: Sequence[Any]) -> None:
+        width = self._number_count * (1 if self._fill is None else 2)
+        self._codes: list[tuple[str, dict[Any, int]]] = []
+        for _, encoder, names in encoders:
+            for name, categories in zip(names, encoder.categories_, strict=True):
+                self._codes.append((name, {category: width + i for i, category in enumerate(categories)}))
+                width += len(categories)
+        self._width = width
+
+    def build(self, records: Sequence[Record]) -> Floats:
+        """The matrix that the estimator sees, shape (records, width)."""
+        matrix = np.zeros((len(records), self._width))
+        numbers = matrix[:, : self._number_count]
+        numbers[:, : self._raw_count] = [self._raw_values(record) for record in records]
+        for place, (compute, inputs) in enumerate(self._derived, start=self._raw_count):
+            numbers[:, place] = compute(*(numbers[:, each] for each in inputs))
+        np.clip(numbers, self._lower, self._upper, out=numbers)
+        if self._fill is not None:
+            missing = np.isnan(numbers)
+            matrix[:, self._number_count : 2 * self._number_count] = missing
+            np.copyto(numbers, self._fill, where=missing)
+        if self._scaling is not None:
+            mean, scale = self._scaling
+            numbers -= mean
+            numbers /= scale
+        self._encode(records, matrix)
+        return matrix
+
+    def _encode(self, records: Sequence[Record], matrix: Floats) -> None:
+        for name, codes in self._codes:
+            for row, record in enumerate(records):
+                column = codes.get(record[name])
+                if column is not None:
+                    matrix[row, column] = 1.0
+
+
+def _getter(names: Sequence[str]) -> Callable[[Record], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda record: tuple(record[name] for name in names)
+
+
+def _number_parts(steps: Any) -> tuple[OutlierClipper, Any, Any]:
+    """Clipper, imputer and scaler of the numeric columns; the last two may be None."""
+    if isinstance(steps, OutlierClipper):
+        return steps, None, None
+    clipper, union = (step for _, step in steps.steps)
+    values = dict(union.transformer_list)["values"]
+    if isinstance(values, Pipeline):
+        imputer, scaler = (step for _, step in values.steps)
+        return clipper, imputer, scaler
+    return clipper, values, None
+
+
+def _log_odds(estimator: Any) -> LogOdds:
+    if isinstance(estimator, lightgbm.LGBMClassifier):
+        return _lightgbm_log_odds(estimator.booster_)
+    if isinstance(estimator, LogOddsXGBoost):
+        return _xgboost_log_odds(estimator)
+    if isinstance(estimator, LogOddsRandomForest):
+        return _forest_log_odds(estimator)
+    if isinstance(estimator, RowwiseLogisticRegression):
+        return estimator.decision_function
+    raise TypeError(f"No compiled form for {type(estimator).__name__}.")
+
+
+def _lightgbm_log_odds(booster: lightgbm.Booster) -> LogOdds:
+    def log_odds(matrix: Floats) -> Floats:
+        margin: Floats = booster.predict(matrix, raw_score=True, num_threads=1)
+        return margin
+
+    return log_odds
+
+
+def _xgboost_log_odds(estimator: LogOddsXGBoost) -> LogOdds:
+    booster = estimator.get_booster()
+    booster.set_param({"nthread": 1})
+
+    def log_odds(matrix: Floats) -> Floats:
+        margin: npt.NDArray[np.float32] = booster.inplace_predict(
+            matrix, predict_type="margin", validate_features=False
+        )
+        return margin.astype(np.float64)
+
+    return log_odds
+
+
+def _forest_log_odds(estimator: LogOddsRandomForest) -> LogOdds:
+    booster, trees = forest_as_booster(estimator), len(estimator.estimators_)
+
+    def log_odds(matrix: Floats) -> Floats:
+        as_forest_sees = matrix.astype(np.float32).astype(np.float64)
+        votes: Floats = booster.predict(as_forest_sees, raw_score=True, num_threads=1)
+        return estimator.log_odds_of(votes / trees)
+
+    return log_odds
