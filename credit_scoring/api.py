@@ -1,4 +1,4 @@
-"""The HTTP side of the service: bodies in, decisions or errors out, in one shape."""
+"""The routes of the service: what each endpoint does with a body."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ import bentoml
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from credit_scoring import __version__
+from credit_scoring import __version__, metrics
 from credit_scoring.batching import MicroBatcher
 from credit_scoring.decisions import DecisionDesk
-from credit_scoring.errors import OverloadedError, ScoringError
+from credit_scoring.errors import RequestError
+from credit_scoring.exchange import JsonEndpoint, Receive, Scope, Send, error_answer, not_decided
 from credit_scoring.openapi import MAX_APPLICATIONS, document
-from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault, faults
+from credit_scoring.schemas import Application, Decision, ErrorAnswer, faults
 from credit_scoring.settings import ServiceSettings
 
 PAGES_FOLDER = Path(__file__).parent / "pages"
@@ -29,6 +29,7 @@ PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Referrer-Policy": "no-referrer",
 }
+ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 class CreditApi:
@@ -37,18 +38,24 @@ class CreditApi:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._document = to_json(document(__version__))
+        self.predict_endpoint = JsonEndpoint(
+            self.predict, limit=settings.max_body_bytes, observe=metrics.request_observer("predict")
+        )
+        predict_many_endpoint = JsonEndpoint(
+            self.predict_many, limit=settings.max_many_bytes, observe=metrics.request_observer("predict_many")
+        )
         self.app = Starlette(
             routes=[
-                Route("/predict", self.predict, methods=["POST"]),
-                Route("/predict_many", self.predict_many, methods=["POST"]),
+                Route("/predict", self.predict_endpoint, methods=["POST"]),
+                Route("/predict_many", predict_many_endpoint, methods=["POST"]),
                 Route("/model", self.model),
+                Route("/metrics", self.metrics),
                 Route("/docs.json", self.docs),
                 Route("/", self.page),
                 Mount("/pages", StaticFiles(directory=PAGES_FOLDER)),
                 Mount("/static_content", StaticFiles(directory=SWAGGER_FOLDER)),
-                Route("/{path:path}", self.unknown, methods=_ALL_METHODS),
-            ],
-            exception_handlers=_EXCEPTION_HANDLERS,
+                Route("/{path:path}", self.unknown, methods=ALL_METHODS),
+            ]
         )
 
     def open(self, desk: DecisionDesk) -> None:
@@ -56,22 +63,25 @@ class CreditApi:
         self._desk = desk
         self._model = to_json({"model": desk.tag, "policy": desk.scorer.policy, "card": desk.scorer.card})
         self._batcher: MicroBatcher[Application, Decision] = MicroBatcher(
-            desk.decide, max_batch_size=self._settings.max_batch_size, budget=self._settings.latency_budget_ms / 1000
+            desk.decide,
+            max_batch_size=self._settings.max_batch_size,
+            budget=self._settings.latency_budget_ms / 1000,
+            observe=metrics.observe_batch,
         )
+        form = "compiled" if desk.scorer.compiled else "pipeline"
+        metrics.announce_model(desk.tag, desk.scorer.policy.version, form)
 
-    async def predict(self, request: Request) -> Response:
+    async def predict(self, body: bytes) -> bytes:
         """One application in, one decision out."""
-        body = await _read_json(request, self._settings.max_body_bytes)
         application = Application.model_validate_json(body)
-        return _json(await self._batcher.submit(application))
+        return to_json(await self._batcher.submit(application))
 
-    async def predict_many(self, request: Request) -> Response:
+    async def predict_many(self, body: bytes) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        items = _parse_many(await _read_json(request, self._settings.max_many_bytes))
-        checked = [_checked(item) for item in items]
+        checked = [_checked(item) for item in _items(body)]
         applications = [each for each in checked if isinstance(each, Application)]
         decisions = iter(await self._decide_in_turns(applications))
-        return _json([each if isinstance(each, ErrorAnswer) else next(decisions) for each in checked])
+        return to_json([each if isinstance(each, ErrorAnswer) else next(decisions) for each in checked])
 
     async def _decide_in_turns(self, applications: Sequence[Application]) -> list[Decision]:
         """Decide in batches and let waiting single requests in between."""
@@ -84,6 +94,11 @@ class CreditApi:
     async def model(self, request: Request) -> Response:
         """The model card and the policy in use."""
         return Response(self._model, media_type="application/json")
+
+    async def metrics(self, request: Request) -> Response:
+        """Metrics of all workers."""
+        content = await asyncio.to_thread(metrics.exposition)
+        return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def docs(self, request: Request) -> Response:
         """The OpenAPI document."""
@@ -98,42 +113,38 @@ class CreditApi:
         routes = [route for route in self.app.routes if isinstance(route, Route) and route.path == request.url.path]
         methods = sorted(method for route in routes for method in route.methods or ())
         if not methods:
-            raise HTTPException(404, "No such endpoint. GET / shows what there is.")
-        message = f"{request.url.path} takes {' and '.join(methods)}, not {request.method}."
-        raise HTTPException(405, message, {"Allow": ", ".join(methods)})
+            return _error(RequestError(404, "No such endpoint. GET / shows what there is.", "not_found"))
+        response = _error(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
+        response.headers["Allow"] = ", ".join(methods)
+        return response
 
 
-async def _read_json(request: Request, limit: int) -> bytes:
-    """The body; raises HTTPException when its type is wrong or it is longer than `limit` bytes."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise HTTPException(415, f"Content type {media_type[:64] or '(none)'}: expected application/json.")
-    if int(request.headers.get("content-length", 0)) > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+class ShortCut:
+    """An ASGI app that answers POST on one path itself and leaves everything else to the app that it stands before."""
+
+    def __init__(self, app: Any, path: str, endpoint: JsonEndpoint) -> None:
+        self._app = app
+        self._path = path
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3.0)."""
+        if scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "POST":
+            await self._endpoint(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
-def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"The body is larger than {limit:,} bytes.")
-
-
-def _parse_many(body: bytes) -> list[Any]:
+def _items(body: bytes) -> list[Any]:
     try:
         items = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise _BadRequestError(Fault(field="", message=f"Invalid JSON: {error}", type="json_invalid")) from None
+        raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
     if not isinstance(items, list):
-        raise _BadRequestError(Fault(field="", message="Input should be an array of applications", type="list_type"))
+        raise RequestError(400, "The body should be an array of applications.", "list_type")
     if len(items) > MAX_APPLICATIONS:
-        message = f"At most {MAX_APPLICATIONS:,} applications at a time, found {len(items):,}"
-        raise _BadRequestError(Fault(field="", message=message, type="too_long"))
+        message = f"At most {MAX_APPLICATIONS:,} applications at a time, found {len(items):,}."
+        raise RequestError(400, message, "too_long")
     return items
 
 
@@ -141,54 +152,10 @@ def _checked(item: Any) -> Application | ErrorAnswer:
     try:
         return Application.model_validate(item)
     except ValidationError as error:
-        return _error_answer(faults(error))
+        sentence, found = not_decided(faults(error))
+        return ErrorAnswer(error=sentence, detail=found)
 
 
-class _BadRequestError(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
-
-
-def _error_answer(found: list[Fault]) -> ErrorAnswer:
-    count = "1 fault" if len(found) == 1 else f"{len(found)} faults"
-    return ErrorAnswer(error=f"The application was not decided: {count}.", detail=found)
-
-
-async def _on_validation_error(request: Request, error: ValidationError) -> Response:
-    return _json(_error_answer(faults(error)), 400)
-
-
-async def _on_bad_request(request: Request, error: _BadRequestError) -> Response:
-    return _json(_error_answer([error.fault]), 400)
-
-
-async def _on_http_exception(request: Request, error: HTTPException) -> Response:
-    return _json(ErrorAnswer(error=error.detail, detail=[]), error.status_code, error.headers)
-
-
-async def _on_overload(request: Request, error: OverloadedError) -> Response:
-    return _json(ErrorAnswer(error=str(error), detail=[]), 503, {"Retry-After": str(error.retry_after)})
-
-
-async def _on_scoring_error(request: Request, error: ScoringError) -> Response:
-    return _json(ErrorAnswer(error=str(error), detail=[]), 500)
-
-
-async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
-    return Response(status_code=400)
-
-
-_ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-_EXCEPTION_HANDLERS: dict[Any, Any] = {
-    ValidationError: _on_validation_error,
-    _BadRequestError: _on_bad_request,
-    HTTPException: _on_http_exception,
-    OverloadedError: _on_overload,
-    ScoringError: _on_scoring_error,
-    ClientDisconnect: _on_disconnect,
-}
-
-
-def _json(content: Any, status: int = 200, headers: Any = None) -> Response:
-    return Response(to_json(content), status, headers, "application/json")
+def _error(error: Exception) -> Response:
+    status, headers, content = error_answer(error)
+    return Response(content, status, {name.decode(): value.decode() for name, value in headers})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from credit_scoring.errors import OverloadedError, ScoringError
+from credit_scoring.exchange import place_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,15 +31,22 @@ class MicroBatcher(Generic[Item, Result]):
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
     only add hand-overs. Requests that arrive meanwhile wait in their sockets and form the next batch.
-    `budget` is in seconds. One instance belongs to one event loop.
+    `budget` is in seconds; `observe` is told each batch's size and the seconds that its oldest item waited.
+    One instance belongs to one event loop.
     """
 
     def __init__(
-        self, score: Callable[[Sequence[Item]], Sequence[Result]], *, max_batch_size: int, budget: float
+        self,
+        score: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        max_batch_size: int,
+        budget: float,
+        observe: Callable[[int, float], None] = lambda size, oldest_wait: None,
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
         self._budget = budget
+        self._observe = observe
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._batch_duration = 0.0
 
@@ -76,10 +84,11 @@ class MicroBatcher(Generic[Item, Result]):
             for waiting, result in zip(batch, results, strict=True):
                 waiting.answer.set_result(result)
         self._batch_duration += DURATION_WEIGHT * (time.monotonic() - started - self._batch_duration)
+        self._observe(len(batch), started - batch[0].since)
 
     def _settle_one_by_one(self, batch: list[_Waiting[Item, Result]], error: Exception) -> None:
         if len(batch) == 1:
-            logger.error("Scoring failed: %s at %s", type(error).__name__, _place(error))
+            logger.error("Scoring failed: %s at %s", type(error).__name__, place_of(error))
             batch[0].answer.set_exception(ScoringError("The application could not be scored."))
             return
         for waiting in batch:
@@ -91,11 +100,3 @@ def _scored(score: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence
     if len(results) != len(items):
         raise ScoringError(f"{len(items)} items gave {len(results)} results.")
     return results
-
-
-def _place(error: BaseException) -> str:
-    """File and line where an error arose; its message may hold an applicant's value and stays out of the log."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from credit_scoring.metrics import count_decisions
 from credit_scoring.schemas import Application, Decision
 from credit_scoring.scorer import Scorer
 
@@ -20,7 +21,9 @@ class DecisionDesk:
     def decide(self, applications: Sequence[Application]) -> list[Decision]:
         """One decision per application, in order; all are scored together."""
         risks = self.scorer.score_records([application.__dict__ for application in applications])
-        return [self._decision(risk) for risk in risks.tolist()]
+        decisions = [self._decision(risk) for risk in risks.tolist()]
+        count_decisions([decision.decision for decision in decisions])
+        return decisions
 
     def _decision(self, risk: float) -> Decision:
         policy = self.scorer.policy

@@ -7,6 +7,7 @@ CreditScoringError
 ├── ModelRejectedError     a stored model that must not decide, or a new one that misses the gate
 ├── StoreError             the model store cannot be read or written
 ├── ScoringError           an application could not be scored
+├── RequestError           a request that no application can be read from
 └── OverloadedError        the service cannot answer within its budget
 """
 
@@ -37,6 +38,15 @@ class StoreError(CreditScoringError):
 
 class ScoringError(CreditScoringError):
     """An application could not be scored, though it was valid."""
+
+
+class RequestError(CreditScoringError):
+    """A request is refused before its content is looked at; `status` is HTTP's, `kind` a stable name."""
+
+    def __init__(self, status: int, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
 
 
 class OverloadedError(CreditScoringError):

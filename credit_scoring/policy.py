@@ -1,6 +1,7 @@
 """From a risk probability to a decision, and how the threshold between the two answers is chosen."""
 
 import hashlib
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -47,7 +48,7 @@ class Policy(BaseModel):
     costs: CostMatrix
 
     @computed_field  # type: ignore[prop-decorator]
-    @property
+    @cached_property
     def version(self) -> str:
         """Short hash of the policy's content."""
         content = self.model_dump_json(exclude={"version"})

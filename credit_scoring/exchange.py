@@ -1,0 +1,117 @@
+"""One HTTP exchange at the ASGI level: a JSON body in, a JSON answer out, every failure in the one shape."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from credit_scoring.errors import CreditScoringError, OverloadedError, RequestError
+from credit_scoring.schemas import ErrorAnswer, Fault, faults
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Handler = Callable[[bytes], Awaitable[bytes]]
+Observer = Callable[[int, float], None]
+
+logger = logging.getLogger(__name__)
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+class JsonEndpoint:
+    """An ASGI endpoint around `handle`, which turns a body of at most `limit` bytes into an answer.
+
+    `observe` is told the status and the seconds of every exchange.
+    """
+
+    def __init__(self, handle: Handler, *, limit: int, observe: Observer) -> None:
+        self._handle = handle
+        self._limit = limit
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3.0)."""
+        started = time.perf_counter()
+        try:
+            body = await _read_json(scope, receive, self._limit)
+            status, headers, content = 200, [JSON_TYPE], await self._handle(body)
+        except _DisconnectedError:
+            return
+        except Exception as error:
+            status, headers, content = error_answer(error)
+        headers.append((b"content-length", b"%d" % len(content)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        self._observe(status, time.perf_counter() - started)
+
+
+def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body that tell a client what went wrong, and the log what we did wrong."""
+    if isinstance(error, ValidationError):
+        return 400, [JSON_TYPE], _body(*not_decided(faults(error)))
+    if isinstance(error, RequestError):
+        found = [Fault(field="", message=str(error), type=error.kind)] if error.status == 400 else []
+        return error.status, [JSON_TYPE], _body(str(error), found)
+    if isinstance(error, OverloadedError):
+        return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body(str(error), [])
+    if not isinstance(error, CreditScoringError):
+        logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
+    return 500, [JSON_TYPE], _body("The service failed; the application was not decided.", [])
+
+
+def not_decided(found: list[Fault]) -> tuple[str, list[Fault]]:
+    """The error sentence for these faults, and the faults."""
+    count = "1 fault" if len(found) == 1 else f"{len(found)} faults"
+    return f"The application was not decided: {count}.", found
+
+
+def place_of(error: BaseException) -> str:
+    """File and line where an error arose; its message may hold an applicant's value and stays out of the log."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
+
+
+class _DisconnectedError(Exception):
+    """The client is gone; there is nobody to answer."""
+
+
+def _body(sentence: str, found: list[Fault]) -> bytes:
+    return to_json(ErrorAnswer(error=sentence, detail=found))
+
+
+async def _read_json(scope: Scope, receive: Receive, limit: int) -> bytes:
+    _check_headers(dict(scope["headers"]), limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False):
+        if len(body) > limit:
+            raise _too_large(limit)
+        message = await receive()
+        body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise _DisconnectedError
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _check_headers(headers: Mapping[bytes, bytes], limit: int) -> None:
+    sent = headers.get(b"content-type", b"")
+    if sent != b"application/json":
+        media_type = sent.partition(b";")[0].strip().lower()
+        if media_type != b"application/json":
+            raise RequestError(415, "The content type must be application/json.", "content_type")
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, f"The body is larger than {limit:,} bytes.", "too_large")
