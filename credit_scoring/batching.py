@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 DURATION_WEIGHT = 0.2
+CROWD = 64  # a shorter queue with an old head means that the process was held up, not that there is too much to do
 
 
 @dataclass
@@ -45,6 +46,7 @@ class MicroBatcher(Generic[Item, Result]):
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
+        self._crowd = min(CROWD, max_batch_size)
         self._budget = budget
         self._observe = observe
         self._queue: deque[_Waiting[Item, Result]] = deque()
@@ -52,18 +54,23 @@ class MicroBatcher(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         """The item's result; raises OverloadedError when it cannot come in time, ScoringError when scoring fails."""
-        self._refuse_if_late()
+        now = time.monotonic()
         loop = asyncio.get_running_loop()
         if not self._queue:
             loop.call_soon(self._score_next_batch)
+        elif len(self._queue) >= self._crowd and self._expected_latency(now) > self._budget:
+            raise OverloadedError("The service has more requests than it can answer in time. Try again in a moment.")
         answer: asyncio.Future[Result] = loop.create_future()
-        self._queue.append(_Waiting(item, answer, time.monotonic()))
+        self._queue.append(_Waiting(item, answer, now))
         return await answer
 
-    def _refuse_if_late(self) -> None:
-        batches_ahead = len(self._queue) // self._max_batch_size
-        if batches_ahead and batches_ahead * self._batch_duration > self._budget:
-            raise OverloadedError("The service has more requests than it can answer in time. Try again in a moment.")
+    def _expected_latency(self, now: float) -> float:
+        """Seconds from a newcomer's arrival to its answer.
+
+        What the event loop needs for one turn is what the oldest item has waited so far. The newcomer spent the turn
+        before this one unseen in its socket, and has this one and the scoring of the batch ahead.
+        """
+        return 2 * (now - self._queue[0].since) + self._batch_duration
 
     def _score_next_batch(self) -> None:
         size = min(self._max_batch_size, len(self._queue))
