@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import bentoml
+from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 
 from credit_scoring import store
@@ -18,7 +19,8 @@ GC_GENERATION_0 = 50_000
 logger = logging.getLogger("credit_scoring")
 settings = ServiceSettings()
 api = CreditApi(settings)
-stored_model = bentoml.models.BentoModel(settings.model)
+stored_model = store.StoredModel(settings.model)
+usage_stats.do_not_track.cache_clear()  # the bentoml command asked before it imported us
 
 
 class ShortCutService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half typed
@@ -56,9 +58,9 @@ class CreditScoring:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]  # bentoml is half typed
     @staticmethod
     def check_model() -> None:
-        """Before any worker starts: the model is in the store, whole, and fits the libraries."""
+        """Before any worker starts: the model is whole, fits the libraries and proves its scores."""
         try:
-            store.card_of(stored_model.stored or store.find(settings.model))
+            store.load(stored_model.resolve())
         except CreditScoringError as error:
             raise BentoMLException(str(error)) from error
 

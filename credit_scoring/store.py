@@ -2,15 +2,15 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml.exceptions import BentoMLException, NotFound
-from bentoml.models import Model, ModelContext
+from bentoml.models import BentoModel, Model, ModelContext
 
-from credit_scoring.card import ModelCard
 from credit_scoring.errors import ModelNotFoundError, StoreError
-from credit_scoring.scorer import Scorer, inspect
+from credit_scoring.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME
 
 PROBE_BYTES = 4 * 1024 * 1024
@@ -51,10 +51,7 @@ def find(tag: str) -> Model:
     except OSError as error:
         raise _unwritable(error) from error
     except (NotFound, BentoMLException) as error:
-        raise ModelNotFoundError(
-            f"No model {tag} in the BentoML store. Train one with `credit-scoring train`, "
-            "or see what there is with `bentoml models list`."
-        ) from error
+        raise ModelNotFoundError(_none(tag)) from error
 
 
 def has(tag: str) -> bool:
@@ -66,14 +63,34 @@ def has(tag: str) -> bool:
     return True
 
 
+class StoredModel(BentoModel):  # type: ignore[misc]  # bentoml is half typed
+    """A model of the local store; BentoML's own reference would ask its cloud for one that is missing."""
+
+    def resolve(self, *args: Any, **kwargs: Any) -> Model:
+        """The stored model; raises NotFound, which the bentoml command shows as one line."""
+        self._check_stored()
+        return super().resolve(*args, **kwargs)
+
+    def to_info(self, *args: Any, **kwargs: Any) -> Any:
+        """What `bentoml build` writes of the model into a Bento; raises NotFound."""
+        self._check_stored()
+        return super().to_info(*args, **kwargs)
+
+    def _check_stored(self) -> None:
+        if self.stored is None:
+            raise NotFound(_none(str(self.tag)))
+
+
 def load(model: Model) -> Scorer:
     """The scorer of a stored model, proved; raises ModelRejectedError when it must not decide."""
     return Scorer.load(Path(model.path))
 
 
-def card_of(model: Model) -> ModelCard:
-    """The card of a stored model whose files are whole; raises ModelRejectedError otherwise."""
-    return inspect(Path(model.path))
+def _none(tag: str) -> str:
+    return (
+        f"No model {tag} in the BentoML store. Train one with `credit-scoring train`, "
+        "or see what there is with `bentoml models list`."
+    )
 
 
 def _unwritable(error: OSError) -> StoreError:
