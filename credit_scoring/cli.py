@@ -10,12 +10,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from credit_scoring import datasets, store
 from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError
+from credit_scoring.models import CANDIDATES
 from credit_scoring.policy import CostMatrix
 from credit_scoring.schemas import faults
 from credit_scoring.scorer import Scorer
@@ -169,19 +170,25 @@ def _train_with_progress(dataset: Dataset, plan: "TrainingPlan") -> Scorer:
         TextColumn("{task.description:32}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("best AUC {task.fields[best]:.4f}"),
+        TextColumn("{task.fields[best]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        tasks: dict[str, TaskID] = {}
+        tasks = {
+            candidate.name: progress.add_task(candidate.title, total=plan.trials_of(candidate), best="", start=False)
+            for candidate in CANDIDATES
+        }
+        final = progress.add_task("Calibrate, test", total=1, best="", start=False)
 
         def listen(report: "TrialReport") -> None:
-            title = report.candidate.title
-            if title not in tasks:
-                tasks[title] = progress.add_task(title, total=report.trials, best=report.best_auc)
-            progress.update(tasks[title], completed=report.number, best=report.best_auc)
+            task = tasks[report.candidate.name]
+            progress.start_task(task)
+            progress.update(task, completed=report.number, best=f"best AUC {report.best_auc:.4f}")
+            if report.candidate is CANDIDATES[-1] and report.number == report.trials:
+                progress.start_task(final)
 
         scorer: Scorer = _training().train(dataset, plan, listen)
+        progress.update(final, completed=1)
         return scorer
 
 

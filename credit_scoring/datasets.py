@@ -69,9 +69,10 @@ class Dataset:
         train, test = train_test_split(
             np.arange(len(self.frame)), test_size=test_share, stratify=self.defaulted, random_state=seed
         )
-        return self._rows(np.sort(train)), self._rows(np.sort(test))
+        return self.rows(np.sort(train)), self.rows(np.sort(test))
 
-    def _rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
+    def rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
+        """The part of the data that these row numbers name."""
         frame = self.frame.iloc[rows].reset_index(drop=True)
         return Dataset(self.source, self.sha256, self.note, frame, self.defaulted[rows], (), self.unused_columns)
 

@@ -45,6 +45,10 @@ class TrainingPlan:
     minimum_auc: float = 0.75
     minimum_recall: float = 0.5
 
+    def trials_of(self, candidate: Candidate) -> int:
+        """Search trials that a candidate gets, unless the timeout cuts them."""
+        return max(1, round(self.trials * candidate.trials_share))
+
     def splitter(self) -> StratifiedKFold:
         """The folds that every choice is made on."""
         return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
@@ -123,7 +127,7 @@ def _search_candidate(
     candidate: Candidate, part: Dataset, plan: TrainingPlan, deadline: float | None, listen: Listener
 ) -> CandidateResult:
     """Tree-structured Parzen estimator over the candidate's space (Bergstra et al. 2011), sequential and seeded."""
-    trials = max(1, round(plan.trials * candidate.trials_share))
+    trials = plan.trials_of(candidate)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=plan.seed))
     study.enqueue_trial(dict(candidate.start))
     tried: list[tuple[dict[str, Any], FoldScores]] = []

@@ -1,0 +1,1 @@
+"""Benchmarks: serving, each figure beside those of its peers in the same run."""
