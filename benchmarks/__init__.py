@@ -1,1 +1,1 @@
-"""Benchmarks: serving, each figure beside those of its peers in the same run."""
+"""Figures about the project, each printed by a command: quality, serving."""

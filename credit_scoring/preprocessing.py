@@ -29,11 +29,11 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _disposable_income(income: Floats, expenses: Floats, letter: Floats, term: Floats) -> Floats:
-    return income - expenses - letter / term
+    return income - expenses - ratio(letter, term)
 
 
 def _instalment_over_income(letter: Floats, term: Floats, income: Floats) -> Floats:
-    return ratio(letter / term, income)
+    return ratio(ratio(letter, term), income)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class DerivedField:
 
 
 DERIVED_FIELDS = (
-    DerivedField("instalment", ("credit_letter_value", "term_months"), np.divide),
+    DerivedField("instalment", ("credit_letter_value", "term_months"), ratio),
     DerivedField(
         "instalment_over_income",
         ("credit_letter_value", "term_months", "monthly_income"),

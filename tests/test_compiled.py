@@ -1,0 +1,82 @@
+"""The compiled form scores as the pipeline does, whatever it is asked."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.pipeline import Pipeline
+
+from credit_scoring.compiled import CompiledPipeline
+from credit_scoring.datasets import Dataset
+from credit_scoring.models import CANDIDATES, Candidate
+from credit_scoring.preprocessing import application_frame
+from credit_scoring.schemas import FIELDS
+from credit_scoring.training import TrainingPlan, calibrated
+
+ROWS = 800
+SMALL: dict[str, dict[str, Any]] = {
+    "logistic_regression": {},
+    "random_forest": {"n_estimators": 30},
+    "lightgbm": {"n_estimators": 60},
+    "xgboost": {"n_estimators": 60},
+}
+
+
+@pytest.fixture(scope="module", params=CANDIDATES, ids=lambda candidate: candidate.name)
+def fitted(request: pytest.FixtureRequest, dataset: Dataset) -> Pipeline:
+    candidate: Candidate = request.param
+    part = dataset.rows(np.arange(ROWS))
+    pipeline = calibrated(candidate, part, {**candidate.start, **SMALL[candidate.name]}, TrainingPlan(folds=3))
+    return pipeline.fit(part.frame[list(part.features)], part.defaulted)
+
+
+def value_of(name: str) -> st.SearchStrategy[Any]:
+    field = FIELDS[name]
+    if field.kind == "category":
+        return st.sampled_from([*field.categories, "UNSEEN", None])
+    if field.kind == "flag":
+        return st.sampled_from([True, False, None])
+    money = st.floats(0, 1e308) | st.sampled_from([0.0, 5e-324, 1e-9, 1e12, 1.7e308])
+    return st.none() | st.floats(0, 1e5) | money
+
+
+def records_of(pipeline: Pipeline) -> st.SearchStrategy[list[dict[str, Any]]]:
+    names = pipeline.named_steps["derived"].feature_names_in_
+    record = st.fixed_dictionaries({name: value_of(name) for name in names})
+    return st.lists(record, min_size=1, max_size=20)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_missing_extreme_and_unseen_values_score_bit_for_bit_as_in_the_pipeline(
+    fitted: Pipeline, data: st.DataObject
+) -> None:
+    records = data.draw(records_of(fitted))
+    frame = application_frame(records, fitted.named_steps["derived"].feature_names_in_)
+    expected = fitted.predict_proba(frame)[:, 1]
+    assert CompiledPipeline(fitted).score(records).tolist() == expected.tolist()
+
+
+def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
+    fitted: Pipeline, dataset: Dataset
+) -> None:
+    names = list(fitted.named_steps["derived"].feature_names_in_)
+    rows = dataset.frame[names].tail(300).to_dict("records")
+    records = [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
+    expected = fitted.predict_proba(application_frame(records, names))[:, 1].tolist()
+    compiled = CompiledPipeline(fitted)
+    assert compiled.score(records).tolist() == expected
+    assert [compiled.score([record])[0] for record in records] == expected
+    assert compiled.score(records[::-1]).tolist() == expected[::-1]
+
+
+def test_a_pipeline_with_an_unknown_classifier_is_not_compiled(fitted: Pipeline) -> None:
+    (calibrated_classifier,) = fitted.named_steps["classifier"].calibrated_classifiers_
+    known, calibrated_classifier.estimator = calibrated_classifier.estimator, object()
+    try:
+        with pytest.raises(TypeError, match="No compiled form for object"):
+            CompiledPipeline(fitted)
+    finally:
+        calibrated_classifier.estimator = known
