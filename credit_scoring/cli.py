@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,9 +17,8 @@ from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.models import CANDIDATES
 from credit_scoring.policy import CostMatrix
-from credit_scoring.schemas import faults
 from credit_scoring.scorer import Scorer
-from credit_scoring.settings import MODEL_NAME, TrainingSettings
+from credit_scoring.settings import MODEL_NAME, TrainingSettings, read_settings
 
 if TYPE_CHECKING:
     from credit_scoring.training import TrainingPlan, TrialReport
@@ -106,7 +104,7 @@ def train(
         return
     if jobs == 0:
         raise ConfigurationError("--jobs 0: expected -1 for one process per core, or a number of processes.")
-    settings = _settings()
+    settings = read_settings(TrainingSettings)
     plan = _training().TrainingPlan(
         seed=seed,
         trials=trials,
@@ -143,14 +141,6 @@ def _training() -> ModuleType:
     return training
 
 
-def _settings() -> TrainingSettings:
-    try:
-        return TrainingSettings()
-    except ValidationError as error:
-        problems = "; ".join(f"CREDIT_SCORING_{each.field.upper()}: {each.message}" for each in faults(error))
-        raise ConfigurationError(f"Environment: {problems}.") from error
-
-
 def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share: float) -> Dataset:
     if source is Source.CSV and path is None:
         raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
@@ -162,7 +152,7 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
         return datasets.load_kaggle(path, max_bad_share)
     if path:
         raise ConfigurationError(f"--path {path}: the embedded source has its own file; use --source csv.")
-    return datasets.load_embedded(_settings().data_folder, max_bad_share)
+    return datasets.load_embedded(read_settings(TrainingSettings).data_folder, max_bad_share)
 
 
 def _train_with_progress(dataset: Dataset, plan: "TrainingPlan") -> Scorer:

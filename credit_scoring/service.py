@@ -12,12 +12,21 @@ from credit_scoring import store
 from credit_scoring.api import CreditApi, ShortCut
 from credit_scoring.decisions import DecisionDesk
 from credit_scoring.errors import CreditScoringError
-from credit_scoring.settings import ServiceSettings
+from credit_scoring.settings import ServiceSettings, read_settings
 
 GC_GENERATION_0 = 50_000
 
 logger = logging.getLogger("credit_scoring")
-settings = ServiceSettings()
+
+
+def _settings_from_environment() -> ServiceSettings:
+    try:
+        return read_settings(ServiceSettings)
+    except CreditScoringError as error:
+        raise BentoMLException(str(error)) from error
+
+
+settings = _settings_from_environment()
 api = CreditApi(settings)
 stored_model = store.StoredModel(settings.model)
 usage_stats.do_not_track.cache_clear()  # the bentoml command asked before it imported us

@@ -1,18 +1,24 @@
 """Settings from the environment; read by entry points only and passed down as arguments."""
 
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from credit_scoring.errors import ConfigurationError
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 MODEL_NAME = "credit_scoring"
+PREFIX = "CREDIT_SCORING_"
+
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 class ServiceSettings(BaseSettings):
     """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
 
-    model_config = SettingsConfigDict(env_prefix="CREDIT_SCORING_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     model: str = Field(f"{MODEL_NAME}:latest", description="Tag of the model to serve.")
     workers: int = Field(1, ge=1, description="Worker processes.")
@@ -30,10 +36,22 @@ class ServiceSettings(BaseSettings):
 class TrainingSettings(BaseSettings):
     """The gate that a new model has to pass, and where data lies."""
 
-    model_config = SettingsConfigDict(env_prefix="CREDIT_SCORING_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     data_folder: Path = Field(PROJECT_FOLDER / "data", description="Folder that holds raw/ and processed/.")
     minimum_auc: float = Field(0.75, ge=0.5, le=1, description="AUC on the test part below which nothing is published.")
     minimum_recall: float = Field(
         0.5, ge=0, le=1, description="Recall on the test part below which nothing is published."
     )
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """Settings of this kind from the environment; raises ConfigurationError when a variable cannot be used."""
+    try:
+        return kind()
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{str(each['loc'][0]).upper()}={each['input']}: {each['msg']}"
+            for each in error.errors(include_url=False)
+        ]
+        raise ConfigurationError("; ".join(problems) + ". Mend or unset it.") from error
