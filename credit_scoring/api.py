@@ -18,9 +18,9 @@ from credit_scoring import __version__, metrics
 from credit_scoring.batching import MicroBatcher
 from credit_scoring.decisions import DecisionDesk
 from credit_scoring.errors import RequestError
-from credit_scoring.exchange import JsonEndpoint, Receive, Scope, Send, error_answer, not_decided
+from credit_scoring.exchange import Handler, JsonEndpoint, Receive, Scope, Send, error_answer, not_decided
 from credit_scoring.openapi import MAX_APPLICATIONS, document
-from credit_scoring.schemas import Application, Decision, ErrorAnswer, faults
+from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault, faults
 from credit_scoring.settings import ServiceSettings
 
 PAGES_FOLDER = Path(__file__).parent / "pages"
@@ -29,6 +29,7 @@ PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Referrer-Policy": "no-referrer",
 }
+MAX_FIELDS = 64  # an item with more is not validated field by field
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -38,12 +39,8 @@ class CreditApi:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._document = to_json(document(__version__))
-        self.predict_endpoint = JsonEndpoint(
-            self.predict, limit=settings.max_body_bytes, observe=metrics.request_observer("predict")
-        )
-        predict_many_endpoint = JsonEndpoint(
-            self.predict_many, limit=settings.max_many_bytes, observe=metrics.request_observer("predict_many")
-        )
+        self.predict_endpoint = self._endpoint("predict", self.predict, settings.max_body_bytes)
+        predict_many_endpoint = self._endpoint("predict_many", self.predict_many, settings.max_many_bytes)
         self.app = Starlette(
             routes=[
                 Route("/predict", self.predict_endpoint, methods=["POST"]),
@@ -57,6 +54,10 @@ class CreditApi:
                 Route("/{path:path}", self.unknown, methods=ALL_METHODS),
             ]
         )
+
+    def _endpoint(self, name: str, handle: Handler, limit: int) -> JsonEndpoint:
+        timeout = self._settings.request_timeout_s
+        return JsonEndpoint(handle, limit=limit, timeout=timeout, observe=metrics.request_observer(name))
 
     def open(self, desk: DecisionDesk) -> None:
         """Start answering with this desk."""
@@ -149,11 +150,18 @@ def _items(body: bytes) -> list[Any]:
 
 
 def _checked(item: Any) -> Application | ErrorAnswer:
+    if isinstance(item, dict) and len(item) > MAX_FIELDS:
+        message = f"At most {MAX_FIELDS} fields, found {len(item):,}"
+        return _refusal([Fault(field="", message=message, type="too_long")])
     try:
         return Application.model_validate(item)
     except ValidationError as error:
-        sentence, found = not_decided(faults(error))
-        return ErrorAnswer(error=sentence, detail=found)
+        return _refusal(faults(error))
+
+
+def _refusal(found: list[Fault]) -> ErrorAnswer:
+    sentence, detail = not_decided(found)
+    return ErrorAnswer(error=sentence, detail=detail)
 
 
 def _error(error: Exception) -> Response:

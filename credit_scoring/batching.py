@@ -87,9 +87,9 @@ class MicroBatcher(Generic[Item, Result]):
             results = _scored(self._score, [waiting.item for waiting in batch])
         except Exception as error:
             self._settle_one_by_one(batch, error)
-        else:
-            for waiting, result in zip(batch, results, strict=True):
-                waiting.answer.set_result(result)
+            return
+        for waiting, result in zip(batch, results, strict=True):
+            waiting.answer.set_result(result)
         self._batch_duration += DURATION_WEIGHT * (time.monotonic() - started - self._batch_duration)
         self._observe(len(batch), started - batch[0].since)
 

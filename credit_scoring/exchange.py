@@ -1,5 +1,6 @@
 """One HTTP exchange at the ASGI level: a JSON body in, a JSON answer out, every failure in the one shape."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -26,19 +27,20 @@ JSON_TYPE = (b"content-type", b"application/json")
 class JsonEndpoint:
     """An ASGI endpoint around `handle`, which turns a body of at most `limit` bytes into an answer.
 
-    `observe` is told the status and the seconds of every exchange.
+    The body has to arrive within `timeout` seconds; `observe` is told the status and the seconds of every exchange.
     """
 
-    def __init__(self, handle: Handler, *, limit: int, observe: Observer) -> None:
+    def __init__(self, handle: Handler, *, limit: int, timeout: float, observe: Observer) -> None:
         self._handle = handle
         self._limit = limit
+        self._timeout = timeout
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3.0)."""
         started = time.perf_counter()
         try:
-            body = await _read_json(scope, receive, self._limit)
+            body = await _read_json(scope, receive, self._limit, self._timeout)
             status, headers, content = 200, [JSON_TYPE], await self._handle(body)
         except _DisconnectedError:
             return
@@ -86,19 +88,31 @@ def _body(sentence: str, found: list[Fault]) -> bytes:
     return to_json(ErrorAnswer(error=sentence, detail=found))
 
 
-async def _read_json(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def _read_json(scope: Scope, receive: Receive, limit: int, timeout: float) -> bytes:
     _check_headers(dict(scope["headers"]), limit)
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
-        if len(body) > limit:
-            raise _too_large(limit)
-        message = await receive()
-        body += message.get("body", b"")
+    if message.get("more_body", False):
+        try:
+            async with asyncio.timeout(timeout):
+                body = await _read_rest(body, receive, limit)
+        except TimeoutError:
+            raise RequestError(408, f"The body did not arrive within {timeout:g} s.", "timeout") from None
     if message["type"] == "http.disconnect":
         raise _DisconnectedError
     if len(body) > limit:
         raise _too_large(limit)
+    return body
+
+
+async def _read_rest(body: bytes, receive: Receive, limit: int) -> bytes:
+    more = True
+    while more and len(body) <= limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _DisconnectedError
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
     return body
 
 

@@ -23,6 +23,7 @@ EXAMPLE_DECISION = {
 
 _ERRORS = {
     400: "Malformed, out of range, unknown or forbidden fields: every fault at once.",
+    408: "The body took too long to arrive.",
     413: "The body is larger than the service accepts.",
     415: "The body is not application/json.",
     500: "The service failed; the application was not decided.",
@@ -68,7 +69,7 @@ def _predict() -> Json:
         "requestBody": _json_body({"$ref": "#/components/schemas/Application"}, EXAMPLE_APPLICATION),
         "responses": {
             "200": _json_answer("The decision.", {"$ref": "#/components/schemas/Decision"}, EXAMPLE_DECISION),
-            **_errors(400, 413, 415, 500, 503),
+            **_errors(400, 408, 413, 415, 500, 503),
         },
     }
 
@@ -92,7 +93,7 @@ def _predict_many() -> Json:
                 {"type": "array", "maxItems": MAX_APPLICATIONS, "items": either},
                 [EXAMPLE_DECISION],
             ),
-            **_errors(400, 413, 415, 500, 503),
+            **_errors(400, 408, 413, 415, 500, 503),
         },
     }
 

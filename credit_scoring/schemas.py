@@ -38,6 +38,7 @@ class Column:
 
 
 REAIS = "BRL"
+MAX_FAULTS = 50
 FEATURE = Role.FEATURE
 
 EXAMPLE_APPLICATION: dict[str, JsonValue] = {
@@ -193,9 +194,12 @@ AUDIT_FIELDS = tuple(name for name, field in FIELDS.items() if field.column.role
 
 
 def faults(error: ValidationError) -> list[Fault]:
-    """Every fault in a failed validation, without the values that were sent."""
+    """Every fault in a failed validation, without the values that were sent; of very many, the first."""
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    return [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"]) for d in details]
+    found = [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"]) for d in details[:MAX_FAULTS]]
+    if len(details) > MAX_FAULTS:
+        found.append(Fault(field="", message=f"{len(details) - MAX_FAULTS} more faults", type="more_faults"))
+    return found
 
 
 def _fault(field: str, message: str, kind: str) -> Fault:

@@ -26,9 +26,9 @@ class ServiceSettings(BaseSettings):
     latency_budget_ms: float = Field(
         100.0, gt=0, description="A request that could not be answered within it is refused with 503."
     )
-    request_timeout_s: float = Field(1.0, gt=0, description="BentoML's own limit on a request.")
+    request_timeout_s: float = Field(1.0, gt=0, description="A body that takes longer to arrive is refused with 408.")
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of /predict.")
-    max_many_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
+    max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
     access_log: bool = Field(False, description="One log line per request, without any applicant's value.")
     tracing: bool = Field(False, description="OpenTelemetry spans for the predict routes too.")
 
