@@ -99,15 +99,19 @@ def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) 
 def load_csv(path: Path, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
     """A file of the user's own, with the API's field names or with a mapping file."""
     content = _read(path)
-    chosen = ColumnMapping.read(mapping) if mapping else ColumnMapping.of_own_names(_header(content))
-    return parse(content, f"csv:{path.name}", chosen, max_bad_share)
+    source = f"csv:{path.name}"
+    if mapping:
+        return parse(content, source, ColumnMapping.read(mapping), max_bad_share)
+    header = _header(_decode(content, source, "utf-8-sig"), source, ",")
+    return parse(content, source, ColumnMapping.of_own_names(header), max_bad_share)
 
 
 def parse(content: bytes, source: str, mapping: ColumnMapping, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
     """Check every row of a CSV file against the schema; raises DataError when too many are bad."""
-    reader = csv.DictReader(io.StringIO(_decode(content, source, mapping.encoding)), delimiter=mapping.delimiter)
-    header = list(reader.fieldnames or ())
+    text = _decode(content, source, mapping.encoding)
+    header = _header(text, source, mapping.delimiter)
     _check_header(source, mapping, header)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
     bad_rows: list[BadRow] = []
@@ -170,19 +174,23 @@ def _download_kaggle() -> Path:
 def _decode(content: bytes, source: str, encoding: str) -> str:
     try:
         return content.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         raise DataError(
             f"Data of source {source}: not readable as {encoding} ({type(error).__name__}). "
             'Is it a CSV file? Another encoding can be named in the mapping file, e.g. encoding = "latin-1".'
         ) from error
 
 
-def _header(content: bytes) -> list[str]:
-    text = _decode(content[:65536].rsplit(b"\n", 1)[0], "csv", "utf-8-sig")
-    return next(csv.reader(io.StringIO(text)), [])
+def _header(text: str, source: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise DataError(f"Data of source {source}, line 1: not CSV ({error}).") from error
 
 
 def _check_header(source: str, mapping: ColumnMapping, header: list[str]) -> None:
+    if twice := sorted(name for name, count in Counter(header).items() if count > 1):
+        raise DataError(f"Data of source {source}: more than one column is named {_names_found(twice)}. Rename them.")
     needed = {*mapping.columns.values(), mapping.target.column}
     if "credit_letter_value" not in mapping.columns:
         needed.add("credit_letter_value")
@@ -194,9 +202,9 @@ def _check_header(source: str, mapping: ColumnMapping, header: list[str]) -> Non
 
 
 def _names_found(header: list[str]) -> str:
-    """The column names, unless the first line holds numbers: then it is a client's data and is not shown."""
-    if any(re.search(r"\b\d+\b", cell) for cell in header):
-        return "a first line of data, not of names"
+    """The column names, unless the first line holds numbers: then it may be a client's data and is not shown."""
+    if any(re.search(r"\b\d+\b", cell) or not cell.isprintable() for cell in header):
+        return "a first line that is no list of names"
     return ", ".join(cell[:40] for cell in header[:30]) or "nothing"
 
 
@@ -205,7 +213,7 @@ def _rows_with_lines(reader: "csv.DictReader[str]", source: str) -> Iterator[tup
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
-        raise DataError(f"Data of source {source}, line {reader.line_num}: not CSV ({error}).") from error
+        raise DataError(f"Data of source {source}, line {reader.reader.line_num}: not CSV ({error}).") from error
 
 
 def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:

@@ -1,5 +1,6 @@
 """What must never be an input of a credit decision in Brazil, and why."""
 
+import re
 from unicodedata import combining, normalize
 
 _SENSITIVE = "Lei 12.414/2011 art. 3 § 3 II and art. 7-A I; LGPD art. 5 II"
@@ -35,5 +36,6 @@ def forbidden_reason(field: str) -> str | None:
 
 def _plain(field: str) -> str:
     """The name in lower case with underscores and without accents."""
-    letters = normalize("NFKD", field.strip().lower().replace("-", "_").replace(" ", "_"))
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s-]+", "_", field.strip())
+    letters = normalize("NFKD", words.lower())
     return "".join(letter for letter in letters if not combining(letter))

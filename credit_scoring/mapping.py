@@ -1,11 +1,12 @@
 """How a foreign table's columns, values and units become application fields; read from a TOML file."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from credit_scoring.errors import DataError
 from credit_scoring.forbidden import forbidden_reason
@@ -13,6 +14,7 @@ from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationFi
 
 MAPPABLE = (*FEATURES, *AUDIT_FIELDS)
 
+_DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -54,6 +56,15 @@ class ColumnMapping(BaseModel):
                 reason = forbidden_reason(name) or f"expected one of {', '.join(MAPPABLE)}"
                 raise ValueError(f"'{name}' is not a field that can be mapped: {reason}")
         return table
+
+    @model_validator(mode="after")
+    def _no_column_in_disguise(self) -> Self:
+        for name, column in self.columns.items():
+            if reason := forbidden_reason(column):
+                raise ValueError(f"column '{column}' cannot be mapped to {name}: {reason}")
+            if column == self.target.column:
+                raise ValueError(f"column '{column}' is the target, it cannot be mapped to {name} as well")
+        return self
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -103,9 +114,11 @@ class ColumnMapping(BaseModel):
 
 
 def _number(text: str, decimal: str) -> float | None:
-    if decimal == ",":
+    if decimal == "," and _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(".", "").replace(",", ".")
+    elif decimal == "," or "_" in text:
+        return None
     try:
-        return None if "_" in text else float(text)
+        return float(text)
     except ValueError:
         return None

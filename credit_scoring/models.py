@@ -90,7 +90,7 @@ def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> L
         **parameters,
         subsample_freq=1,
         monotone_constraints=list(directions),
-        monotone_constraints_method="advanced",
+        monotone_constraints_method="intermediate",  # "advanced" breaks them: LightGBM issues 5358 and 6155
         deterministic=True,
         force_row_wise=True,
         random_state=seed,

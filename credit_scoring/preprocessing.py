@@ -80,7 +80,7 @@ def _values(name: str, values: list[Any]) -> npt.NDArray[Any]:
 class DerivedFields(TransformerMixin, BaseEstimator):
     """Append every derived field whose inputs the training frame has."""
 
-    def fit(self, frame: pd.DataFrame, target: Any = None) -> Self:
+    def fit(self, frame: pd.DataFrame, y: Any = None) -> Self:
         """Learn which derived fields this frame allows."""
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
         self.derived_ = [field for field in DERIVED_FIELDS if set(field.inputs) <= set(frame.columns)]
@@ -102,7 +102,7 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.lower = lower
         self.upper = upper
 
-    def fit(self, matrix: Any, target: Any = None) -> Self:
+    def fit(self, matrix: Any, y: Any = None) -> Self:
         """Learn the bounds, one pair per column."""
         values = validate_data(self, matrix, dtype=np.float64, ensure_all_finite=False)
         finite = np.where(np.isfinite(values), values, np.nan)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import joblib
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.card import ModelCard
@@ -29,6 +29,7 @@ CARD_FILE = "card.json"
 POLICY_FILE = "policy.json"
 REFERENCE_FILE = "reference.json"
 MANIFEST_FILE = "manifest.json"
+SAVED_FILES = (PIPELINE_FILE, CARD_FILE, POLICY_FILE, REFERENCE_FILE)
 
 REFERENCE_ROWS = 256
 SCORE_TOLERANCE = 1e-9
@@ -43,6 +44,10 @@ class Reference(BaseModel):
 
     rows: tuple[dict[str, Any], ...]
     risk: tuple[float, ...]
+
+
+class Manifest(RootModel[dict[str, str]]):
+    """The sha256 of each saved file, by name."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,8 @@ class Scorer:
         (folder / CARD_FILE).write_text(self.card.model_dump_json(indent=2), encoding="utf-8")
         (folder / POLICY_FILE).write_text(self.policy.model_dump_json(indent=2), encoding="utf-8")
         (folder / REFERENCE_FILE).write_text(self.reference.model_dump_json(), encoding="utf-8")
-        files = (PIPELINE_FILE, CARD_FILE, POLICY_FILE, REFERENCE_FILE)
-        manifest = {name: _sha256(folder / name) for name in files}
-        (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        manifest = Manifest({name: _sha256(folder / name) for name in SAVED_FILES})
+        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -125,10 +129,10 @@ class Scorer:
 def inspect(folder: Path) -> ModelCard:
     """Check a saved scorer without loading it: files whole, libraries fitting; its card."""
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        changed = [name for name, digest in manifest.items() if _sha256(folder / name) != digest]
+        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        changed = [name for name in SAVED_FILES if _sha256(folder / name) != manifest.root[name]]
         card = ModelCard.model_validate_json((folder / CARD_FILE).read_bytes())
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, KeyError, ValidationError) as error:
         raise ModelRejectedError(
             f"Model {folder}: incomplete or not made by this project ({type(error).__name__}). {_RETRAIN}"
         ) from error
