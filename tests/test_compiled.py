@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
 ) -> None:
     names = list(fitted.named_steps["derived"].feature_names_in_)
     rows = dataset.frame[names].tail(300).to_dict("records")
-    records = [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
+    records = [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
     expected = fitted.predict_proba(application_frame(records, names))[:, 1].tolist()
     compiled = CompiledPipeline(fitted)
     assert compiled.score(records).tolist() == expected
