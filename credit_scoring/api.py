@@ -9,6 +9,7 @@ import bentoml
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -18,7 +19,16 @@ from credit_scoring import __version__, metrics
 from credit_scoring.batching import MicroBatcher
 from credit_scoring.decisions import DecisionDesk
 from credit_scoring.errors import RequestError
-from credit_scoring.exchange import Handler, JsonEndpoint, Receive, Scope, Send, error_answer, not_decided
+from credit_scoring.exchange import (
+    Handler,
+    JsonEndpoint,
+    Receive,
+    Scope,
+    Send,
+    error_answer,
+    not_decided,
+    refuse_repeats,
+)
 from credit_scoring.openapi import MAX_APPLICATIONS, document
 from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault, faults
 from credit_scoring.settings import ServiceSettings
@@ -29,6 +39,7 @@ PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Referrer-Policy": "no-referrer",
 }
+BENTOML_PATHS = {"/livez", "/readyz", "/healthz", "/schema.json"}
 MAX_FIELDS = 64  # an item with more is not validated field by field
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -52,7 +63,8 @@ class CreditApi:
                 Mount("/pages", StaticFiles(directory=PAGES_FOLDER)),
                 Mount("/static_content", StaticFiles(directory=SWAGGER_FOLDER)),
                 Route("/{path:path}", self.unknown, methods=ALL_METHODS),
-            ]
+            ],
+            exception_handlers={HTTPException: _on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
         )
 
     def _endpoint(self, name: str, handle: Handler, limit: int) -> JsonEndpoint:
@@ -75,6 +87,7 @@ class CreditApi:
     async def predict(self, body: bytes) -> bytes:
         """One application in, one decision out."""
         application = Application.model_validate_json(body)
+        refuse_repeats(body, len(application.model_fields_set))
         return to_json(await self._batcher.submit(application))
 
     async def predict_many(self, body: bytes) -> bytes:
@@ -113,6 +126,8 @@ class CreditApi:
         """405 for a known path with a method that it does not take, 404 for any other."""
         routes = [route for route in self.app.routes if isinstance(route, Route) and route.path == request.url.path]
         methods = sorted(method for route in routes for method in route.methods or ())
+        if request.url.path in BENTOML_PATHS:
+            methods = ["GET", "HEAD"]
         if not methods:
             return _error(RequestError(404, "No such endpoint. GET / shows what there is.", "not_found"))
         response = _error(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
@@ -143,6 +158,7 @@ def _items(body: bytes) -> list[Any]:
         raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
     if not isinstance(items, list):
         raise RequestError(400, "The body should be an array of applications.", "list_type")
+    refuse_repeats(body, sum(len(item) for item in items if isinstance(item, dict)))
     if len(items) > MAX_APPLICATIONS:
         message = f"At most {MAX_APPLICATIONS:,} applications at a time, found {len(items):,}."
         raise RequestError(400, message, "too_long")
@@ -150,7 +166,9 @@ def _items(body: bytes) -> list[Any]:
 
 
 def _checked(item: Any) -> Application | ErrorAnswer:
-    if isinstance(item, dict) and len(item) > MAX_FIELDS:
+    if not isinstance(item, dict):
+        return _refusal([Fault(field="", message="An application should be an object", type="model_type")])
+    if len(item) > MAX_FIELDS:
         message = f"At most {MAX_FIELDS} fields, found {len(item):,}"
         return _refusal([Fault(field="", message=message, type="too_long")])
     try:
@@ -162,6 +180,13 @@ def _checked(item: Any) -> Application | ErrorAnswer:
 def _refusal(found: list[Fault]) -> ErrorAnswer:
     sentence, detail = not_decided(found)
     return ErrorAnswer(error=sentence, detail=detail)
+
+
+async def _on_http_exception(request: Request, error: HTTPException) -> Response:
+    """What the static files answer, in our shape."""
+    response = _error(RequestError(error.status_code, f"{error.detail}. GET / shows what there is.", "static"))
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _error(error: Exception) -> Response:

@@ -20,6 +20,8 @@ class DecisionDesk:
 
     def decide(self, applications: Sequence[Application]) -> list[Decision]:
         """One decision per application, in order; all are scored together."""
+        if not applications:
+            return []
         risks = self.scorer.score_records([application.__dict__ for application in applications])
         decisions = [self._decision(risk) for risk in risks.tolist()]
         count_decisions([decision.decision for decision in decisions])

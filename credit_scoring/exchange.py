@@ -1,6 +1,7 @@
 """One HTTP exchange at the ASGI level: a JSON body in, a JSON answer out, every failure in the one shape."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -78,6 +79,23 @@ def place_of(error: BaseException) -> str:
     while trace and trace.tb_next:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
+
+
+def refuse_repeats(body: bytes, fields: int) -> None:
+    """Raises RequestError when a field stands twice in an object: which of two ages counts is anyone's guess.
+
+    `fields` is how many the parser kept. A flat object has as many colons as fields, unless a text holds some, so the
+    slow look is seldom needed.
+    """
+    if body.count(b":") > fields:
+        json.loads(body, object_pairs_hook=_unique, parse_int=float)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RequestError(400, "A field stands more than once in the same object.", "repeated_field")
+    return found
 
 
 class _DisconnectedError(Exception):

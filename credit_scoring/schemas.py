@@ -5,7 +5,7 @@ from enum import StrEnum
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -61,6 +61,11 @@ EXAMPLE_APPLICATION: dict[str, JsonValue] = {
 }
 
 
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 48.0 is as whole as 48."""
+    return int(number) if type(number) is float and number.is_integer() else number
+
+
 class Application(BaseModel):
     """One client's data (uma proposta). Optional fields may be absent or null."""
 
@@ -74,7 +79,11 @@ class Application(BaseModel):
     )
 
     application_id: Annotated[str | None, Column(Role.ENVELOPE)] = Field(
-        None, max_length=64, title="Id da proposta", description="Your own id of the application."
+        None,
+        max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        title="Id da proposta",
+        description="Your own id of the application; no control characters.",
     )
     good_type: Annotated[
         Literal["CAR", "MOTORCYCLE", "REAL_ESTATE", "HEAVY", "SERVICES", "OTHER"] | None, Column(FEATURE)
@@ -85,8 +94,8 @@ class Application(BaseModel):
     good_value: Annotated[float | None, Column(FEATURE, REAIS)] = Field(
         None, gt=0, title="Valor do bem", description="Price of the good, in R$."
     )
-    term_months: Annotated[int | None, Column(FEATURE, "months")] = Field(
-        None, ge=1, le=420, title="Prazo", description="Term of the plan, in months."
+    term_months: Annotated[int | None, Field(ge=1, le=420), BeforeValidator(_whole), Column(FEATURE, "months")] = Field(
+        None, title="Prazo", description="Term of the plan, in months."
     )
     monthly_income: Annotated[float | None, Column(FEATURE, REAIS, "down")] = Field(
         None, ge=0, title="Renda mensal", description="Income per month, in R$."
@@ -115,8 +124,8 @@ class Application(BaseModel):
     credit_history_years: Annotated[float | None, Column(FEATURE, "years", "down")] = Field(
         None, ge=0, le=60, title="Histórico de crédito", description="Length of the credit history, in years."
     )
-    age: Annotated[int, Column(Role.AUDIT, "years")] = Field(
-        ge=18, le=120, title="Idade", description="Age in years; for legal capacity and audits, never scored."
+    age: Annotated[int, Field(ge=18, le=120), BeforeValidator(_whole), Column(Role.AUDIT, "years")] = Field(
+        title="Idade", description="Age in years; for legal capacity and audits, never scored."
     )
     marital_status: Annotated[
         Literal["SINGLE", "MARRIED", "WIDOWED", "SEPARATED", "DIVORCED"] | None, Column(Role.AUDIT)

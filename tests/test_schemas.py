@@ -118,7 +118,7 @@ def _category(name: str) -> st.SearchStrategy[str]:
 
 _REQUIRED = {"credit_letter_value": _money(), "age": st.integers(18, 120)}
 _OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
-    "application_id": st.text(max_size=64),
+    "application_id": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=64),
     "good_value": _money(),
     "term_months": st.integers(1, 420),
     "monthly_income": st.floats(0, allow_infinity=False),
