@@ -1,0 +1,41 @@
+"""What is sent: real applications of the embedded data as JSON, with the decisions that the pipeline itself gives."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from credit_scoring.datasets import load_embedded
+from credit_scoring.schemas import FIELDS, Answer, Application
+from credit_scoring.scorer import Scorer
+from credit_scoring.settings import PROJECT_FOLDER
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Applications as JSON texts, and for each the risk and the decision of the uncompiled pipeline."""
+
+    bodies: list[str]
+    risks: list[float]
+    decisions: list[Answer]
+
+
+def sample(scorer: Scorer) -> Sample:
+    """Every row of the embedded data, absent values left out."""
+    frame = load_embedded(PROJECT_FOLDER / "data").frame
+    bodies = [_body(row) for row in frame.to_dict(orient="records")]
+    risks = scorer.score(frame).tolist()
+    return Sample(bodies, risks, [scorer.policy.answer(risk) for risk in risks])
+
+
+def _body(row: dict[Any, Any]) -> str:
+    values = {name: _value(name, value) for name, value in row.items() if not pd.isna(value)}
+    return Application.model_validate(values).model_dump_json(exclude_none=True)
+
+
+def _value(name: str, value: Any) -> Any:
+    """Flags and whole numbers are floats in the frame; the API wants them as what they are."""
+    kind = FIELDS[name].kind
+    if kind == "flag":
+        return bool(value)
+    return int(value) if kind == "number" and float(value).is_integer() else value

@@ -1,0 +1,66 @@
+"""What a load is and what came of it: shared by the clients, the runner and the report."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel
+
+SLOW_MS = 100.0
+
+
+class Load(BaseModel):
+    """One load on one server, for `seconds` after `warm_up` seconds that are not counted.
+
+    Closed loop: `clients` connections, each sends its next request when it has its answer. Open loop: `rate` requests
+    start per second whatever happens to the others, on a pool of `connections`; `slices` are reported one by one.
+    """
+
+    kind: Literal["closed", "open"]
+    port: int
+    path: str
+    bodies: str
+    seconds: float
+    warm_up: float = 0.0
+    clients: int = 0
+    rate: float = 0.0
+    connections: int = 0
+    slices: int = 1
+
+
+class Outcome(BaseModel):
+    """Counts and latencies of a load, or of one of its slices; times in milliseconds, None where there were none.
+
+    `sent` counts the requests that started in the counted time, `useful` those that got 200, `useful_per_s` the 200
+    answers that arrived in the counted time. `errors` are other answers, broken connections and missing answers;
+    `dropped` were due but not sent, because every connection was busy. `lag_p99` is how late the client itself was,
+    `most_connections` how many were busy at once, `answered_in_all` includes what was not counted.
+    """
+
+    seconds: float
+    sent: int
+    useful: int
+    useful_per_s: float
+    p50: float | None
+    p99: float | None
+    p999: float | None
+    slowest: float | None
+    slow_share: float | None
+    refused: int
+    refused_p99: float | None
+    errors: int
+    dropped: int
+    lag_p99: float | None
+    answered_in_all: int
+    most_connections: int
+
+
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least this share of the ordered values does not exceed."""
+    if not ordered:
+        return None
+    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+
+
+def slow_share(ordered: Sequence[float]) -> float | None:
+    """The share of these latencies (ms) over the limit."""
+    return sum(value > SLOW_MS for value in ordered) / len(ordered) if ordered else None

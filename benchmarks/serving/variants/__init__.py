@@ -1,0 +1,1 @@
+"""The servers that are compared, each as its own docs would have it written."""

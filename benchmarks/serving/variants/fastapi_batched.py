@@ -1,0 +1,34 @@
+# mypy: disable-error-code="import-not-found, untyped-decorator"
+"""(b) FastAPI around this project's own compiled scorer, desk and micro-batcher: what BentoML itself costs."""
+
+import os
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from benchmarks.serving.variants.model import MODEL_TAG, model_folder
+from credit_scoring.batching import MicroBatcher
+from credit_scoring.decisions import DecisionDesk
+from credit_scoring.errors import OverloadedError
+from credit_scoring.schemas import Application, Decision
+from credit_scoring.scorer import Scorer
+from credit_scoring.settings import ServiceSettings
+
+app = FastAPI()
+settings = ServiceSettings()
+desk = DecisionDesk(Scorer.load(model_folder()), os.environ[MODEL_TAG])
+batcher: MicroBatcher[Application, Decision] = MicroBatcher(
+    desk.decide, max_batch_size=settings.max_batch_size, budget=settings.latency_budget_ms / 1000
+)
+
+
+@app.post("/predict")
+async def predict(application: Application) -> Decision:
+    """One application in, one decision out."""
+    return await batcher.submit(application)
+
+
+@app.exception_handler(OverloadedError)
+async def refuse(request: Request, error: OverloadedError) -> JSONResponse:
+    """503, as this service answers when it is overloaded."""
+    return JSONResponse({"error": str(error), "detail": []}, 503, {"Retry-After": str(error.retry_after)})

@@ -1,0 +1,16 @@
+# mypy: disable-error-code="import-not-found, untyped-decorator"
+"""(a) The textbook: FastAPI, the pipeline from joblib, one predict per request."""
+
+from fastapi import FastAPI
+
+from benchmarks.serving.variants.model import PipelineModel, Verdict
+from credit_scoring.schemas import Application
+
+app = FastAPI()
+model = PipelineModel.load()
+
+
+@app.post("/predict")
+def predict(application: Application) -> Verdict:
+    """One application in, one verdict out."""
+    return model.decide([application])[0]
