@@ -7,14 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-import lightgbm
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
-from credit_scoring.forest import forest_as_booster
-from credit_scoring.models import LogOddsRandomForest, LogOddsXGBoost, RowwiseLogisticRegression
 from credit_scoring.preprocessing import Floats, OutlierClipper
 
 Record = Mapping[str, Any]
@@ -22,15 +18,12 @@ LogOdds = Callable[[Floats], Floats]
 
 
 class CompiledPipeline:
-    """Scores records of application fields as the fitted pipeline does; every feature must be a key of each record.
-
-    Raises TypeError when the pipeline holds a step that it does not know.
-    """
+    """Scores records of application fields as the fitted pipeline does; every feature must be a key of each record."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._matrix = _MatrixBuilder(pipeline)
         (calibrated,) = pipeline.named_steps["classifier"].calibrated_classifiers_
-        self._log_odds = _log_odds(calibrated.estimator)
+        self._log_odds: LogOdds = calibrated.estimator.decision_function
         (calibrator,) = calibrated.calibrators
         self._slope, self._offset = calibrator.a_, calibrator.b_
 
@@ -112,47 +105,3 @@ def _number_parts(steps: Any) -> tuple[OutlierClipper, Any, Any]:
         imputer, scaler = (step for _, step in values.steps)
         return clipper, imputer, scaler
     return clipper, values, None
-
-
-def _log_odds(estimator: Any) -> LogOdds:
-    if isinstance(estimator, lightgbm.LGBMClassifier):
-        return _lightgbm_log_odds(estimator.booster_)
-    if isinstance(estimator, LogOddsXGBoost):
-        return _xgboost_log_odds(estimator)
-    if isinstance(estimator, LogOddsRandomForest):
-        return _forest_log_odds(estimator)
-    if isinstance(estimator, RowwiseLogisticRegression):
-        return estimator.decision_function
-    raise TypeError(f"No compiled form for {type(estimator).__name__}.")
-
-
-def _lightgbm_log_odds(booster: lightgbm.Booster) -> LogOdds:
-    def log_odds(matrix: Floats) -> Floats:
-        margin: Floats = booster.predict(matrix, raw_score=True, num_threads=1)
-        return margin
-
-    return log_odds
-
-
-def _xgboost_log_odds(estimator: LogOddsXGBoost) -> LogOdds:
-    booster = estimator.get_booster()
-    booster.set_param({"nthread": 1})
-
-    def log_odds(matrix: Floats) -> Floats:
-        margin: npt.NDArray[np.float32] = booster.inplace_predict(
-            matrix, predict_type="margin", validate_features=False
-        )
-        return margin.astype(np.float64)
-
-    return log_odds
-
-
-def _forest_log_odds(estimator: LogOddsRandomForest) -> LogOdds:
-    booster, trees = forest_as_booster(estimator), len(estimator.estimators_)
-
-    def log_odds(matrix: Floats) -> Floats:
-        as_forest_sees = matrix.astype(np.float32).astype(np.float64)
-        votes: Floats = booster.predict(as_forest_sees, raw_score=True, num_threads=1)
-        return estimator.log_odds_of(votes / trees)
-
-    return log_odds

@@ -1,8 +1,12 @@
-"""The candidate estimators and the spaces that their hyper-parameters are searched in."""
+"""The candidate estimators and the spaces that their hyper-parameters are searched in.
+
+Each candidate offers `decision_function`: log-odds in float64, which sigmoid calibration needs (on probabilities it
+would bend a true curve), the same for a row in whatever batch it comes, and cheap for a few rows.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from lightgbm import LGBMClassifier
@@ -12,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from credit_scoring.preprocessing import Columns, Floats, preprocessor
+from credit_scoring.trees import as_float32, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 Parameters = Mapping[str, Any]
 
@@ -26,11 +31,8 @@ class Trial(Protocol):
         """Draw a whole number."""
 
 
-class RowwiseLogisticRegression(LogisticRegression):
-    """Logistic regression whose score of a row is the same, to the last bit, in whatever batch it comes.
-
-    A BLAS product sums in an order that depends on the number of rows; this sums each row by itself.
-    """
+class LogOddsLogisticRegression(LogisticRegression):
+    """Logistic regression that sums each row by itself: a BLAS product's order depends on the number of rows."""
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
@@ -38,27 +40,46 @@ class RowwiseLogisticRegression(LogisticRegression):
         return scores
 
 
-class LogOddsXGBoost(XGBClassifier):
-    """XGBoost that offers its log-odds: on probabilities, sigmoid calibration would bend a true curve."""
-
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row."""
-        return np.asarray(self.predict(X, output_margin=True), dtype=np.float64)
-
-
 class LogOddsRandomForest(RandomForestClassifier):
-    """Random Forest that offers its log-odds for sigmoid calibration; shares of 0 and 1 are kept finite."""
+    """Random Forest that also offers its log-odds, from shares that are kept off 0 and 1."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the forest and rewrite its trees for `decision_function`."""
+        super().fit(X, y, sample_weight)
+        self.votes_ = sum_of_leaves(trees_of_forest(self), self.n_features_in_)
+        return self
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        return self.log_odds_of(self.predict_proba(X)[:, 1])
-
-    @staticmethod
-    def log_odds_of(share: Floats) -> Floats:
-        """Log-odds of these shares of defaulters."""
-        share = np.clip(share, 1e-4, 1 - 1e-4)
+        votes = self.votes_.predict(as_float32(X), raw_score=True, num_threads=1)
+        share = np.clip(votes / len(self.estimators_), 1e-4, 1 - 1e-4)
         log_odds: Floats = np.log(share / (1 - share))
         return log_odds
+
+
+class LogOddsLightGBM(LGBMClassifier):
+    """LightGBM that also offers its log-odds."""
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        log_odds: Floats = self.booster_.predict(np.asarray(X), raw_score=True, num_threads=1)
+        return log_odds
+
+
+class LogOddsXGBoost(XGBClassifier):
+    """XGBoost that also offers its log-odds, summed in float64 where XGBoost itself sums in float32."""
+
+    def fit(self, X: Any, y: Any, **options: Any) -> Self:
+        """Fit the booster and rewrite its trees for `decision_function`."""
+        super().fit(X, y, **options)
+        trees, self.base_log_odds_ = trees_of_xgboost(self.get_booster())
+        self.margin_ = sum_of_leaves(trees, self.n_features_in_)
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        margin: Floats = self.margin_.predict(as_float32(X), raw_score=True, num_threads=1)
+        return margin + self.base_log_odds_
 
 
 @dataclass(frozen=True)
@@ -85,8 +106,8 @@ class Candidate:
         return Pipeline([*steps, ("classifier", classifier)])
 
 
-def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LGBMClassifier:
-    return LGBMClassifier(
+def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLightGBM:
+    return LogOddsLightGBM(
         **parameters,
         subsample_freq=1,
         monotone_constraints=list(directions),
@@ -149,8 +170,8 @@ def _suggest_random_forest(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> RowwiseLogisticRegression:
-    return RowwiseLogisticRegression(**parameters, max_iter=1000, random_state=seed)
+def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLogisticRegression:
+    return LogOddsLogisticRegression(**parameters, max_iter=1000, random_state=seed)
 
 
 def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
