@@ -84,6 +84,10 @@ $(POETRY): | $(VENV)/bin/python
 	$(PYTHON) -m venv .poetry
 	.poetry/bin/python -m pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1 poetry-plugin-pypi-mirror==0.6.5
 
+.PHONY: bench
+bench: install-dev ## Measure the service beside its peers (about half an hour; a quiet machine)
+	$(BIN)/python -m benchmarks.serving
+
 .PHONY: quality
 quality: install-dev ## Measure the model's quality by a fixed protocol (about ten minutes)
 	$(BIN)/python -m benchmarks.quality

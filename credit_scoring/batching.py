@@ -51,11 +51,12 @@ class MicroBatcher(Generic[Item, Result]):
         self._observe = observe
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._batch_duration = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: Item) -> Result:
         """The item's result; raises OverloadedError when it cannot come in time, ScoringError when scoring fails."""
         now = time.monotonic()
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._remember_loop()
         if not self._queue:
             loop.call_soon(self._score_next_batch)
         elif len(self._queue) >= self._crowd and self._expected_latency(now) > self._budget:
@@ -63,6 +64,11 @@ class MicroBatcher(Generic[Item, Result]):
         answer: asyncio.Future[Result] = loop.create_future()
         self._queue.append(_Waiting(item, answer, now))
         return await answer
+
+    def _remember_loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop, looked up once: up to Python 3.11 each look costs a system call."""
+        self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def _expected_latency(self, now: float) -> float:
         """Seconds from a newcomer's arrival to its answer.
@@ -75,8 +81,8 @@ class MicroBatcher(Generic[Item, Result]):
     def _score_next_batch(self) -> None:
         size = min(self._max_batch_size, len(self._queue))
         batch = [self._queue.popleft() for _ in range(size)]
-        if self._queue:
-            asyncio.get_running_loop().call_soon(self._score_next_batch)
+        if self._queue and self._loop:
+            self._loop.call_soon(self._score_next_batch)
         batch = [waiting for waiting in batch if not waiting.answer.done()]
         if batch:
             self._settle(batch)

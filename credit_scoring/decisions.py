@@ -39,10 +39,26 @@ class DecisionDesk:
         )
 
 
+class _RandomBytes:
+    """The system's random bytes, fetched many at a time: one system call for each id would be felt."""
+
+    def __init__(self) -> None:
+        self._pool = b""
+
+    def take(self, count: int) -> bytes:
+        if len(self._pool) < count:
+            self._pool = os.urandom(4096)
+        taken, self._pool = self._pool[:count], self._pool[count:]
+        return taken
+
+
+_random_bytes = _RandomBytes()
+
+
 def new_decision_id() -> str:
     """A UUIDv7 (RFC 9562, section 5.7): ids sort by the millisecond in which they were made."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
+    random = int.from_bytes(_random_bytes.take(10), "big")
     value = (milliseconds << 80) | random
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)

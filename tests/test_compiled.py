@@ -73,11 +73,11 @@ def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
     assert compiled.score(records[::-1]).tolist() == expected[::-1]
 
 
-def test_a_pipeline_with_an_unknown_classifier_is_not_compiled(fitted: Pipeline) -> None:
+def test_a_classifier_without_log_odds_is_not_compiled(fitted: Pipeline) -> None:
     (calibrated_classifier,) = fitted.named_steps["classifier"].calibrated_classifiers_
     known, calibrated_classifier.estimator = calibrated_classifier.estimator, object()
     try:
-        with pytest.raises(TypeError, match="No compiled form for object"):
+        with pytest.raises(AttributeError, match="decision_function"):
             CompiledPipeline(fitted)
     finally:
         calibrated_classifier.estimator = known
