@@ -67,6 +67,9 @@ format: install-dev ## Format and mend what can be mended
 	$(BIN)/black .
 	$(BIN)/ruff check --fix .
 
+.PHONY: poetry
+poetry: $(POETRY) ## Install pinned Poetry (for who changes dependencies, and for CI)
+
 .PHONY: lock
 lock: $(POETRY) ## Lock the dependencies anew and export them (for who changes pyproject.toml)
 	index=$$($(BIN)/python -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)'); \

@@ -25,7 +25,8 @@ SOON = 30
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser without a window, with a profile of its own."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
     if chromium is None or driver is None:
         _do_without("No chromium and chromedriver on the PATH: `apt-get install chromium chromium-driver`.")
     options = ChromeOptions()

@@ -48,8 +48,10 @@ def _locked(*groups: str) -> Pins:
 
 def _poetry() -> str:
     found = shutil.which("poetry", path=f"{PROJECT_FOLDER / '.poetry' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    if not found and "CI" in os.environ:
+        pytest.fail("Poetry is absent; in CI `make poetry` has to come first.")
     if not found:
-        pytest.skip("POETRY ABSENT, freshness of poetry.lock not tested: `make .poetry/bin/poetry` installs it")
+        pytest.skip("POETRY ABSENT, freshness of poetry.lock not tested: `make poetry` installs it")
     return found
 
 
