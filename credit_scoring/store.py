@@ -94,7 +94,8 @@ def _none(tag: str) -> str:
 
 
 def _unwritable(error: OSError) -> StoreError:
+    place = f": {error.filename}" if error.filename else ""
     return StoreError(
-        f"The model store cannot be written ({error.strerror}: {error.filename}). Nothing was saved. "
+        f"The model store cannot be written ({error.strerror}{place}). Nothing was saved. "
         "Free the disk, or point BENTOML_HOME at a folder that you may write to."
     )
