@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 _HOME = tempfile.mkdtemp(prefix="credit-scoring-tests-")
 os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
@@ -25,6 +26,10 @@ from credit_scoring.datasets import Dataset, load_embedded  # noqa: E402
 from credit_scoring.scorer import Scorer  # noqa: E402
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402
 from credit_scoring.training import TrainingPlan, train  # noqa: E402
+
+# How fast a machine generates examples is not what tests are about.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 20.0
