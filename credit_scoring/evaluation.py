@@ -4,24 +4,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
 from scipy.stats import ks_2samp
 from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from credit_scoring.card import Interval
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Metric = Callable[[Flags, Floats, float], float]
-
-
-class Interval(BaseModel):
-    """A measured value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def auc(defaulted: Flags, risk: Floats, threshold: float) -> float:

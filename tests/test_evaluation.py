@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.evaluation import METRICS, Interval, bootstrap, measure
+from credit_scoring.card import Interval
+from credit_scoring.evaluation import METRICS, bootstrap, measure
 
 DEFAULTED = np.array([True, True, False, False, False])
 RISK = np.array([0.9, 0.4, 0.6, 0.2, 0.1])

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 
 from credit_scoring import training
-from credit_scoring.card import ModelCard
+from credit_scoring.card import Interval, ModelCard
 from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError
-from credit_scoring.evaluation import Interval, measure
+from credit_scoring.evaluation import measure
 from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES
 from credit_scoring.schemas import AUDIT_FIELDS
 from credit_scoring.scorer import Scorer
