@@ -91,7 +91,7 @@ class MicroBatcher(Generic[Item, Result]):
         started = time.monotonic()
         try:
             results = _scored(self._score, [waiting.item for waiting in batch])
-        except Exception as error:
+        except Exception as error:  # one application's failure must not reach its batch-mates
             self._settle_one_by_one(batch, error)
             return
         for waiting, result in zip(batch, results, strict=True):

@@ -45,7 +45,7 @@ class JsonEndpoint:
             status, headers, content = 200, [JSON_TYPE], await self._handle(body)
         except _DisconnectedError:
             return
-        except Exception as error:
+        except Exception as error:  # the server would log its message, which may hold a value
             status, headers, content = error_answer(error)
         headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -94,7 +94,7 @@ class Scorer:
         try:
             compiled = CompiledPipeline(self.pipeline)
             gap = np.abs(compiled.score(self.reference.rows) - np.array(self.reference.risk))
-        except Exception as error:
+        except Exception as error:  # whatever a pipeline of another shape makes the compiler raise
             logger.warning("Serving the pipeline itself: it cannot be compiled (%s).", type(error).__name__)
             return self
         if not gap.max(initial=0.0) <= PARITY_TOLERANCE:
