@@ -16,20 +16,18 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from credit_scoring import __version__, metrics
-from credit_scoring.batching import MicroBatcher
+from credit_scoring.batching import Caller, MicroBatcher
 from credit_scoring.decisions import DecisionDesk
-from credit_scoring.errors import RequestError
+from credit_scoring.errors import NotReadyError, RequestError
 from credit_scoring.exchange import (
     Handler,
     JsonEndpoint,
-    Receive,
-    Scope,
-    Send,
     error_answer,
     not_decided,
     refuse_repeats,
 )
 from credit_scoring.openapi import MAX_APPLICATIONS, document
+from credit_scoring.protocol import HotRoute
 from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault, faults
 from credit_scoring.settings import ServiceSettings
 
@@ -40,6 +38,7 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 BENTOML_PATHS = {"/livez", "/readyz", "/healthz", "/schema.json"}
+NOT_READY = "The service has no model that may decide. Its log says why."
 MAX_FIELDS = 64  # an item with more is not validated field by field
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -49,12 +48,13 @@ class CreditApi:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
+        self._batcher: MicroBatcher[Application, Decision] | None = None
         self._document = to_json(document(__version__))
-        self.predict_endpoint = self._endpoint("predict", self.predict, settings.max_body_bytes)
+        predict_endpoint = self._endpoint("predict", self.predict, settings.max_body_bytes)
         predict_many_endpoint = self._endpoint("predict_many", self.predict_many, settings.max_many_bytes)
         self.app = Starlette(
             routes=[
-                Route("/predict", self.predict_endpoint, methods=["POST"]),
+                Route("/predict", predict_endpoint, methods=["POST"]),
                 Route("/predict_many", predict_many_endpoint, methods=["POST"]),
                 Route("/model", self.model),
                 Route("/metrics", self.metrics),
@@ -75,7 +75,7 @@ class CreditApi:
         """Start answering with this desk."""
         self._desk = desk
         self._model = to_json({"model": desk.tag, "policy": desk.scorer.policy, "card": desk.scorer.card})
-        self._batcher: MicroBatcher[Application, Decision] = MicroBatcher(
+        self._batcher = MicroBatcher(
             desk.decide,
             max_batch_size=self._settings.max_batch_size,
             budget=self._settings.latency_budget_ms / 1000,
@@ -84,14 +84,48 @@ class CreditApi:
         form = "compiled" if desk.scorer.compiled else "pipeline"
         metrics.announce_model(desk.tag, desk.scorer.policy.version, form)
 
-    async def predict(self, body: bytes) -> bytes:
-        """One application in, one decision out."""
+    def hot_route(self) -> HotRoute:
+        """The predict route for the protocol that answers it without ASGI."""
+        return HotRoute(
+            b"/predict",
+            limit=self._settings.max_body_bytes,
+            timeout=self._settings.request_timeout_s,
+            handle=self.accept,
+            check_admission=self.check_admission,
+            observe=metrics.request_observer("predict"),
+        )
+
+    def check_admission(self) -> None:
+        """Raises OverloadedError when a newcomer could not be answered in time."""
+        self._open_batcher().check_admission()
+
+    def accept(self, body: bytes, caller: Caller[Decision]) -> None:
+        """One application in; its caller is told the decision."""
+        batcher = self._open_batcher()
+        batcher.check_admission()
         application = Application.model_validate_json(body)
         refuse_repeats(body, len(application.model_fields_set))
-        return to_json(await self._batcher.submit(application))
+        batcher.put(application, caller)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a desk."""
+        return self._batcher is not None
+
+    def _open_batcher(self) -> MicroBatcher[Application, Decision]:
+        if self._batcher is None:
+            raise NotReadyError(NOT_READY, retry_after=30)
+        return self._batcher
+
+    async def predict(self, body: bytes) -> bytes:
+        """One application in, one decision out."""
+        decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self.accept(body, decision)
+        return to_json(await decision)
 
     async def predict_many(self, body: bytes) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
+        self._open_batcher()
         checked = [_checked(item) for item in _items(body)]
         applications = [each for each in checked if isinstance(each, Application)]
         decisions = iter(await self._decide_in_turns(applications))
@@ -107,6 +141,8 @@ class CreditApi:
 
     async def model(self, request: Request) -> Response:
         """The model card and the policy in use."""
+        if not self.is_open:
+            return _error(NotReadyError(NOT_READY, retry_after=30))
         return Response(self._model, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
@@ -133,22 +169,6 @@ class CreditApi:
         response = _error(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
         response.headers["Allow"] = ", ".join(methods)
         return response
-
-
-class ShortCut:
-    """An ASGI app that answers POST on one path itself and leaves everything else to the app that it stands before."""
-
-    def __init__(self, app: Any, path: str, endpoint: JsonEndpoint) -> None:
-        self._app = app
-        self._path = path
-        self._endpoint = endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (ASGI 3.0)."""
-        if scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "POST":
-            await self._endpoint(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 def _items(body: bytes) -> list[Any]:

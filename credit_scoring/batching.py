@@ -5,35 +5,43 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from credit_scoring.errors import OverloadedError, ScoringError
 from credit_scoring.exchange import place_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Result_contra = TypeVar("Result_contra", contravariant=True)
 
 logger = logging.getLogger(__name__)
 
-DURATION_WEIGHT = 0.2
-CROWD = 64  # a shorter queue with an old head means that the process was held up, not that there is too much to do
+PACE_WEIGHT = 0.1
+PACE_JUMP = 4.0  # a batch that took longer than so many times the usual was held up by something else
+QUEUE_SHARE = 0.75  # of the budget; the rest is for what a request waits unseen in its socket, and for its own batch
+REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
 
-@dataclass
-class _Waiting(Generic[Item, Result]):
-    item: Item
-    answer: "asyncio.Future[Result]"
-    since: float
+class Caller(Protocol[Result_contra]):
+    """Who waits for a result: what a future has."""
+
+    def done(self) -> bool:
+        """Whether the caller no longer waits."""
+
+    def set_result(self, result: Result_contra, /) -> None:
+        """Take the result."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Take the reason why there is none."""
 
 
 class MicroBatcher(Generic[Item, Result]):
     """Collects items until the event loop has read all that has arrived, then scores them in one call.
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
-    only add hand-overs. Requests that arrive meanwhile wait in their sockets and form the next batch.
-    `budget` is in seconds; `observe` is told each batch's size and the seconds that its oldest item waited.
-    One instance belongs to one event loop.
+    only add hand-overs. Of a long queue one batch is scored, then the loop reads again, so that newcomers are seen,
+    and refused if they must be, within the time of one batch. `budget` is in seconds; `observe` is told each batch's
+    size and the seconds that its oldest item waited. One instance belongs to one event loop.
     """
 
     def __init__(
@@ -46,63 +54,74 @@ class MicroBatcher(Generic[Item, Result]):
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
-        self._crowd = min(CROWD, max_batch_size)
-        self._budget = budget
+        self._longest_wait = QUEUE_SHARE * budget
         self._observe = observe
-        self._queue: deque[_Waiting[Item, Result]] = deque()
-        self._batch_duration = 0.0
+        self._queue: deque[tuple[Item, Caller[Result], float]] = deque()
+        self._pace = 0.0
+        self._last_batch_end: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: Item) -> Result:
         """The item's result; raises OverloadedError when it cannot come in time, ScoringError when scoring fails."""
-        now = time.monotonic()
-        loop = self._loop or self._remember_loop()
-        if not self._queue:
-            loop.call_soon(self._score_next_batch)
-        elif len(self._queue) >= self._crowd and self._expected_latency(now) > self._budget:
-            raise OverloadedError("The service has more requests than it can answer in time. Try again in a moment.")
-        answer: asyncio.Future[Result] = loop.create_future()
-        self._queue.append(_Waiting(item, answer, now))
+        self.check_admission()
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.put(item, answer)
         return await answer
 
-    def _remember_loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop, looked up once: up to Python 3.11 each look costs a system call."""
-        self._loop = asyncio.get_running_loop()
-        return self._loop
+    def check_admission(self) -> None:
+        """Raises OverloadedError when a newcomer would wait too long behind those who are already here.
 
-    def _expected_latency(self, now: float) -> float:
-        """Seconds from a newcomer's arrival to its answer.
-
-        What the event loop needs for one turn is what the oldest item has waited so far. The newcomer spent the turn
-        before this one unseen in its socket, and has this one and the scoring of the batch ahead.
+        The wait is the queue's length times the time per item, reading and answering included, of late batches that
+        followed one another without a pause.
         """
-        return 2 * (now - self._queue[0].since) + self._batch_duration
+        if len(self._queue) * self._pace > self._longest_wait:
+            raise OverloadedError(REFUSAL)
+
+    def put(self, item: Item, caller: Caller[Result]) -> None:
+        """Queue an item; its caller is told the result, or ScoringError when scoring fails."""
+        if not self._queue:
+            self._running_loop().call_soon(self._score_next_batch)
+        self._queue.append((item, caller, time.monotonic()))
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop, looked up once: up to Python 3.11 each look costs a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def _score_next_batch(self) -> None:
         size = min(self._max_batch_size, len(self._queue))
         batch = [self._queue.popleft() for _ in range(size)]
-        if self._queue and self._loop:
-            self._loop.call_soon(self._score_next_batch)
-        batch = [waiting for waiting in batch if not waiting.answer.done()]
-        if batch:
-            self._settle(batch)
+        waiting = [(item, caller) for item, caller, _ in batch if not caller.done()]
+        if waiting:
+            self._observe(len(waiting), time.monotonic() - batch[0][2])
+            self._settle(waiting)
+        self._keep_pace(size)
+        if self._queue:
+            self._running_loop().call_soon(self._score_next_batch)
 
-    def _settle(self, batch: list[_Waiting[Item, Result]]) -> None:
-        started = time.monotonic()
+    def _keep_pace(self, size: int) -> None:
+        """Learn the time per item from a batch that followed another without a pause."""
+        now = time.monotonic()
+        if self._last_batch_end is not None:
+            pace = (now - self._last_batch_end) / size
+            pace = min(pace, PACE_JUMP * self._pace) if self._pace else pace
+            self._pace += PACE_WEIGHT * (pace - self._pace) if self._pace else pace
+        self._last_batch_end = now if self._queue else None
+
+    def _settle(self, batch: Sequence[tuple[Item, Caller[Result]]]) -> None:
         try:
-            results = _scored(self._score, [waiting.item for waiting in batch])
+            results = _scored(self._score, [item for item, _ in batch])
         except Exception as error:  # one application's failure must not reach its batch-mates
             self._settle_one_by_one(batch, error)
             return
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.answer.set_result(result)
-        self._batch_duration += DURATION_WEIGHT * (time.monotonic() - started - self._batch_duration)
-        self._observe(len(batch), started - batch[0].since)
+        for (_, caller), result in zip(batch, results, strict=True):
+            caller.set_result(result)
 
-    def _settle_one_by_one(self, batch: list[_Waiting[Item, Result]], error: Exception) -> None:
+    def _settle_one_by_one(self, batch: Sequence[tuple[Item, Caller[Result]]], error: Exception) -> None:
         if len(batch) == 1:
             logger.error("Scoring failed: %s at %s", type(error).__name__, place_of(error))
-            batch[0].answer.set_exception(ScoringError("The application could not be scored."))
+            batch[0][1].set_exception(ScoringError("The application could not be scored."))
             return
         for waiting in batch:
             self._settle([waiting])

@@ -4,18 +4,21 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from credit_scoring.metrics import count_decisions
 from credit_scoring.schemas import Application, Decision
-from credit_scoring.scorer import Scorer
+
+if TYPE_CHECKING:  # so that the API can be described without scikit-learn
+    from credit_scoring.scorer import Scorer
 
 
 @dataclass(frozen=True)
 class DecisionDesk:
     """Decides applications with one scorer, known to clients by its `tag` in the model store."""
 
-    scorer: Scorer
+    scorer: "Scorer"
     tag: str
 
     def decide(self, applications: Sequence[Application]) -> list[Decision]:

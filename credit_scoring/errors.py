@@ -8,7 +8,9 @@ CreditScoringError
 ├── StoreError             the model store cannot be read or written
 ├── ScoringError           an application could not be scored
 ├── RequestError           a request that no application can be read from
-└── OverloadedError        the service cannot answer within its budget
+└── UnavailableError       the service cannot answer now
+    ├── NotReadyError      it has no model that may decide
+    └── OverloadedError    it cannot answer within its budget
 """
 
 
@@ -49,12 +51,17 @@ class RequestError(CreditScoringError):
         self.kind = kind
 
 
-class OverloadedError(CreditScoringError):
-    """The service refuses a request that it could not answer in time.
-
-    `retry_after` is in seconds.
-    """
+class UnavailableError(CreditScoringError):
+    """The service cannot answer now; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotReadyError(UnavailableError):
+    """No model is loaded that may decide."""
+
+
+class OverloadedError(UnavailableError):
+    """The service refuses a request that it could not answer in time."""

@@ -21,7 +21,7 @@ def auc(defaulted: Flags, risk: Floats, threshold: float) -> float:
 
 def ks(defaulted: Flags, risk: Floats, threshold: float) -> float:
     """Kolmogorov–Smirnov distance between the risks of defaulters and payers."""
-    return float(ks_2samp(risk[defaulted], risk[~defaulted]).statistic)
+    return float(ks_2samp(risk[defaulted], risk[~defaulted], method="asymp").statistic)
 
 
 def brier(defaulted: Flags, risk: Floats, threshold: float) -> float:

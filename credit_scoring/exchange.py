@@ -5,12 +5,13 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from credit_scoring.errors import CreditScoringError, OverloadedError, RequestError
+from credit_scoring.errors import CreditScoringError, RequestError, UnavailableError
 from credit_scoring.schemas import ErrorAnswer, Fault, faults
 
 Scope = MutableMapping[str, Any]
@@ -60,8 +61,8 @@ def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], byte
     if isinstance(error, RequestError):
         found = [Fault(field="", message=str(error), type=error.kind)] if error.status == 400 else []
         return error.status, [JSON_TYPE], _body(str(error), found)
-    if isinstance(error, OverloadedError):
-        return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body(str(error), [])
+    if isinstance(error, UnavailableError):
+        return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body_without_faults(str(error))
     if not isinstance(error, CreditScoringError):
         logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
     return 500, [JSON_TYPE], _body("The service failed; the application was not decided.", [])
@@ -106,6 +107,12 @@ def _body(sentence: str, found: list[Fault]) -> bytes:
     return to_json(ErrorAnswer(error=sentence, detail=found))
 
 
+@cache
+def _body_without_faults(sentence: str) -> bytes:
+    """Made once for each sentence of ours: under overload most answers are refusals."""
+    return _body(sentence, [])
+
+
 async def _read_json(scope: Scope, receive: Receive, limit: int, timeout: float) -> bytes:
     _check_headers(dict(scope["headers"]), limit)
     message = await receive()
@@ -115,7 +122,7 @@ async def _read_json(scope: Scope, receive: Receive, limit: int, timeout: float)
             async with asyncio.timeout(timeout):
                 body = await _read_rest(body, receive, limit)
         except TimeoutError:
-            raise RequestError(408, f"The body did not arrive within {timeout:g} s.", "timeout") from None
+            raise body_too_late(timeout) from None
     if message["type"] == "http.disconnect":
         raise _DisconnectedError
     if len(body) > limit:
@@ -143,6 +150,11 @@ def _check_headers(headers: Mapping[bytes, bytes], limit: int) -> None:
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise _too_large(limit)
+
+
+def body_too_late(timeout: float) -> RequestError:
+    """The error of a body that did not arrive within so many seconds."""
+    return RequestError(408, f"The body did not arrive within {timeout:g} s.", "timeout")
 
 
 def _too_large(limit: int) -> RequestError:

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from credit_scoring.preprocessing import Columns, Floats, preprocessor
-from credit_scoring.trees import as_float32, sum_of_leaves, trees_of_forest, trees_of_xgboost
+from credit_scoring.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 Parameters = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ class LogOddsRandomForest(RandomForestClassifier):
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        votes = self.votes_.predict(as_float32(X), raw_score=True, num_threads=1)
+        votes = raw_scores(self.votes_, as_float32(X))
         share = np.clip(votes / len(self.estimators_), 1e-4, 1 - 1e-4)
         log_odds: Floats = np.log(share / (1 - share))
         return log_odds
@@ -62,8 +62,7 @@ class LogOddsLightGBM(LGBMClassifier):
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        log_odds: Floats = self.booster_.predict(np.asarray(X), raw_score=True, num_threads=1)
-        return log_odds
+        return raw_scores(self.booster_, X)
 
 
 class LogOddsXGBoost(XGBClassifier):
@@ -78,8 +77,7 @@ class LogOddsXGBoost(XGBClassifier):
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        margin: Floats = self.margin_.predict(as_float32(X), raw_score=True, num_threads=1)
-        return margin + self.base_log_odds_
+        return raw_scores(self.margin_, as_float32(X)) + self.base_log_odds_
 
 
 @dataclass(frozen=True)

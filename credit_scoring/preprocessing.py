@@ -29,7 +29,8 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _disposable_income(income: Floats, expenses: Floats, letter: Floats, term: Floats) -> Floats:
-    return income - expenses - ratio(letter, term)
+    with np.errstate(over="ignore"):
+        return income - expenses - ratio(letter, term)
 
 
 def _instalment_over_income(letter: Floats, term: Floats, income: Floats) -> Floats:

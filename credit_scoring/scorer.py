@@ -1,40 +1,38 @@
 """The scorer: fitted pipeline, policy and reference, the one object that turns applications into decisions."""
 
-import hashlib
 import json
 import logging
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import joblib
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.card import ModelCard
 from credit_scoring.compiled import CompiledPipeline
 from credit_scoring.errors import ModelRejectedError
+from credit_scoring.manifest import (
+    CARD_FILE,
+    PIPELINE_FILE,
+    POLICY_FILE,
+    REFERENCE_FILE,
+    inspect,
+    seal,
+    version_advice,
+)
 from credit_scoring.policy import Policy
 from credit_scoring.preprocessing import Floats, application_frame
 
 logger = logging.getLogger(__name__)
 
-PIPELINE_FILE = "saved_model.pkl"
-CARD_FILE = "card.json"
-POLICY_FILE = "policy.json"
-REFERENCE_FILE = "reference.json"
-MANIFEST_FILE = "manifest.json"
-SAVED_FILES = (PIPELINE_FILE, CARD_FILE, POLICY_FILE, REFERENCE_FILE)
-
 REFERENCE_ROWS = 256
 SCORE_TOLERANCE = 1e-9
 PARITY_TOLERANCE = 1e-6
-LIBRARIES = ("scikit-learn", "lightgbm", "xgboost-cpu", "numpy", "pandas", "joblib")
 
 
 class Reference(BaseModel):
@@ -44,10 +42,6 @@ class Reference(BaseModel):
 
     rows: tuple[dict[str, Any], ...]
     risk: tuple[float, ...]
-
-
-class Manifest(RootModel[dict[str, str]]):
-    """The sha256 of each saved file, by name."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ class Scorer:
         if not worst <= SCORE_TOLERANCE:
             raise ModelRejectedError(
                 f"The model does not score as it did when it was saved: a reference row differs by {worst:.2g}, "
-                f"at most {SCORE_TOLERANCE:g} is allowed. {_version_advice(self.card)}"
+                f"at most {SCORE_TOLERANCE:g} is allowed. {version_advice(self.card)}"
             )
 
     def with_compiled_form(self) -> Self:
@@ -108,8 +102,7 @@ class Scorer:
         (folder / CARD_FILE).write_text(self.card.model_dump_json(indent=2), encoding="utf-8")
         (folder / POLICY_FILE).write_text(self.policy.model_dump_json(indent=2), encoding="utf-8")
         (folder / REFERENCE_FILE).write_text(self.reference.model_dump_json(), encoding="utf-8")
-        manifest = Manifest({name: _sha256(folder / name) for name in SAVED_FILES})
-        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+        seal(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -120,63 +113,7 @@ class Scorer:
             policy = Policy.model_validate_json((folder / POLICY_FILE).read_bytes())
             reference = Reference.model_validate_json((folder / REFERENCE_FILE).read_bytes())
         except Exception as error:  # unpickling may raise anything
-            raise ModelRejectedError(f"Model {folder}: cannot be loaded ({error}). {_version_advice(card)}") from error
+            raise ModelRejectedError(f"Model {folder}: cannot be loaded ({error}). {version_advice(card)}") from error
         scorer = cls(pipeline, policy, card, reference)
         scorer.prove()
         return scorer.with_compiled_form()
-
-
-def inspect(folder: Path) -> ModelCard:
-    """Check a saved scorer without loading it: files whole, libraries fitting; its card."""
-    try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
-        changed = [name for name in SAVED_FILES if _sha256(folder / name) != manifest.root[name]]
-        card = ModelCard.model_validate_json((folder / CARD_FILE).read_bytes())
-    except (OSError, KeyError, ValidationError) as error:
-        raise ModelRejectedError(
-            f"Model {folder}: incomplete or not made by this project ({type(error).__name__}). {_RETRAIN}"
-        ) from error
-    if changed:
-        raise ModelRejectedError(f"Model {folder}: {', '.join(changed)} changed since it was saved. {_RETRAIN}")
-    _check_versions(card)
-    return card
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that decide a score."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-
-
-_RETRAIN = "Train a new model with `credit-scoring train`, or delete this one with `bentoml models delete`."
-
-
-def _check_versions(card: ModelCard) -> None:
-    differing = _differing_versions(card)
-    if any(name == "scikit-learn" for name, _, _ in differing):
-        raise ModelRejectedError(f"A fitted scikit-learn model is not portable. {_version_advice(card)}")
-    if differing:
-        logger.warning("Serving under other libraries than in training. %s", _version_advice(card))
-
-
-def _differing_versions(card: ModelCard) -> list[tuple[str, str, str]]:
-    here = library_versions()
-    pairs = [(name, trained, here.get(name, "none")) for name, trained in card.library_versions.items()]
-    return [(name, trained, found) for name, trained, found in pairs if _release(trained) != _release(found)]
-
-
-def _release(full: str) -> list[str]:
-    return full.split(".")[:2]
-
-
-def _version_advice(card: ModelCard) -> str:
-    differing = _differing_versions(card)
-    if not differing:
-        return f"Libraries are those it was trained with. {_RETRAIN}"
-    names = "; ".join(f"{name} {trained} in training, {found} here" for name, trained, found in differing)
-    return (
-        f"Libraries differ ({names}). Run `make install` for the locked ones, or retrain with `credit-scoring train`."
-    )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

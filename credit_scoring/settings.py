@@ -30,6 +30,9 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of /predict.")
     max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
     access_log: bool = Field(False, description="One log line per request, without any applicant's value.")
+    tune_collector: bool = Field(
+        True, description="Keep the loaded model out of garbage collections and make the young ones rarer."
+    )
     tracing: bool = Field(False, description="OpenTelemetry spans for the predict routes too.")
 
 

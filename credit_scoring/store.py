@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
@@ -10,13 +10,15 @@ from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel, Model, ModelContext
 
 from credit_scoring.errors import ModelNotFoundError, StoreError
-from credit_scoring.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME
+
+if TYPE_CHECKING:  # the arbiter of the service finds models, but does not score
+    from credit_scoring.scorer import Scorer
 
 PROBE_BYTES = 4 * 1024 * 1024
 
 
-def save(scorer: Scorer) -> str:
+def save(scorer: "Scorer") -> str:
     """Keep a scorer in the store; its tag. `bentoml.sklearn.load_model(tag)` gives back the fitted pipeline."""
     context = ModelContext("sklearn", {"scikit-learn": scorer.card.library_versions["scikit-learn"]})
     try:
@@ -79,11 +81,6 @@ class StoredModel(BentoModel):  # type: ignore[misc]  # bentoml is half typed
     def _check_stored(self) -> None:
         if self.stored is None:
             raise NotFound(_none(str(self.tag)))
-
-
-def load(model: Model) -> Scorer:
-    """The scorer of a stored model, proved; raises ModelRejectedError when it must not decide."""
-    return Scorer.load(Path(model.path))
 
 
 def _none(tag: str) -> str:

@@ -18,10 +18,11 @@ from credit_scoring.card import CandidateResult, DataSummary, ModelCard
 from credit_scoring.datasets import Dataset, Outcomes
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.evaluation import auc, bootstrap, recall
+from credit_scoring.manifest import library_versions
 from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES, Candidate, Parameters
 from credit_scoring.policy import CostMatrix, Policy, choose_threshold
 from credit_scoring.preprocessing import Columns, Floats
-from credit_scoring.scorer import Scorer, library_versions
+from credit_scoring.scorer import Scorer
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -4,6 +4,7 @@ docs/adr/0006 has the measurements. The format is LightGBM's model text, version
 value <= threshold, in float64; both other libraries first round values to float32, as `as_float32` does.
 """
 
+import ctypes
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import numpy.typing as npt
+from lightgbm.basic import _LIB
 from sklearn.ensemble import RandomForestClassifier
 from xgboost import Booster
 
@@ -29,6 +31,40 @@ tree_sizes={sizes}
 
 """
 _NAN_IS_MISSING, _MISSING_GOES_LEFT = 8, 2
+
+
+_FLOAT64, _ROW_MAJOR, _RAW_SCORE, _ALL_TREES = 1, 1, 1, -1
+_ONE_THREAD = b"num_threads=1"
+
+
+def raw_scores(booster: lightgbm.Booster, matrix: Any) -> Floats:
+    """`booster.predict(matrix, raw_score=True)` by LightGBM's C interface, shape (rows,).
+
+    LightGBM's own Python wrapper takes 15 µs more a call and leaves reference cycles, which the garbage collector
+    then stops the service for. Raises ValueError when the matrix does not fit the booster.
+    """
+    values = np.ascontiguousarray(matrix, dtype=np.float64)
+    rows, columns = values.shape
+    if columns != booster.num_feature():
+        raise ValueError(f"The booster was fitted on {booster.num_feature()} columns, the matrix has {columns}.")
+    scores, count = np.empty(rows), ctypes.c_int64()
+    status = _LIB.LGBM_BoosterPredictForMat(
+        booster._handle,
+        ctypes.c_void_p(values.ctypes.data),
+        _FLOAT64,
+        rows,
+        columns,
+        _ROW_MAJOR,
+        _RAW_SCORE,
+        0,
+        _ALL_TREES,
+        _ONE_THREAD,
+        ctypes.byref(count),
+        ctypes.c_void_p(scores.ctypes.data),
+    )
+    if status != 0 or count.value != rows:
+        raise RuntimeError(f"LightGBM answered {count.value} of {rows} rows, status {status}.")
+    return scores
 
 
 @dataclass(frozen=True)

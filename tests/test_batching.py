@@ -139,13 +139,17 @@ def test_a_cancelled_submit_is_not_scored() -> None:
     assert score.scored == [1]
 
 
-def test_a_submit_that_could_not_be_answered_within_the_budget_is_refused() -> None:
-    def slow(items: Sequence[int]) -> list[int]:
-        return [2 * item + 0 * sum(range(10_000)) for item in items]
+async def warmed_up(budget: float) -> MicroBatcher[int, int]:
+    """A batcher of single items that knows how long each takes, from batches that followed one another."""
+    tight = batcher(Doubler(), max_batch_size=1, budget=AMPLE)
+    await submit_all(tight, range(3))
+    tight._longest_wait = budget
+    return tight
 
+
+def test_a_submit_that_could_not_be_answered_within_the_budget_is_refused() -> None:
     async def overload() -> tuple[list[int | BaseException], int]:
-        tight = batcher(slow, max_batch_size=1, budget=1e-9)
-        await tight.submit(0)
+        tight = await warmed_up(budget=1e-9)
         return await submit_all(tight, range(1, 4)), await tight.submit(9)
 
     (admitted, *refused), after = asyncio.run(overload())
@@ -153,6 +157,29 @@ def test_a_submit_that_could_not_be_answered_within_the_budget_is_refused() -> N
     assert [type(answer) for answer in refused] == [OverloadedError, OverloadedError]
     assert all(isinstance(answer, OverloadedError) and answer.retry_after >= 1 for answer in refused)
     assert after == 18
+
+
+def test_a_queue_is_as_long_as_the_budget_allows_at_the_pace_of_late_batches() -> None:
+    async def overload() -> tuple[list[int | BaseException], float]:
+        tight = await warmed_up(budget=0.0)
+        tight._longest_wait = 10.5 * tight._pace
+        return await submit_all(tight, range(50)), tight._pace
+
+    answers, pace = asyncio.run(overload())
+    assert pace > 0
+    assert [type(answer) for answer in answers] == [int] * 11 + [OverloadedError] * 39
+
+
+def test_one_long_pause_of_the_process_does_not_pass_for_the_usual_pace() -> None:
+    async def paused() -> tuple[float, float]:
+        tight = await warmed_up(budget=AMPLE)
+        tight._pace, before = 1e-6, 1e-6
+        tight._last_batch_end = 0.0
+        tight._keep_pace(1)
+        return before, tight._pace
+
+    before, after = asyncio.run(paused())
+    assert before < after < 2 * before
 
 
 def test_nobody_is_refused_while_the_budget_is_ample() -> None:

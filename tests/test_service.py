@@ -8,8 +8,10 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from uuid import RFC_4122, UUID
@@ -310,6 +312,13 @@ def test_a_model_that_scores_otherwise_than_when_it_was_saved_never_becomes_read
         wait_for(lambda: "score as it did when it was saved" in running.log_text(), "the reason in the log")
         assert not is_ready(running)
         assert "has proved its scores" not in running.log_text()
+        for path, body in (("/predict", EXAMPLE_APPLICATION), ("/predict_many", [EXAMPLE_APPLICATION])):
+            answer = httpx.post(f"{running.url}{path}", json=body)
+            assert answer.status_code == 503
+            assert "no model that may decide" in ErrorAnswer.model_validate(answer.json()).error
+        assert httpx.get(f"{running.url}/model").status_code == 503
+        assert running.log_text().count("score as it did when it was saved") == 1
+        assert "Traceback" not in running.log_text()
 
 
 def tampered_home(model_tag: str, folder: Path) -> Path:
@@ -341,3 +350,72 @@ def test_a_signal_ends_the_service_and_all_its_processes(
         assert "Traceback" not in running.log_text()
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{running.url}/livez")
+
+
+def test_an_overloaded_service_refuses_at_once_and_answers_what_it_took(model_tag: str, tmp_path: Path) -> None:
+    """A budget of nothing and batches of one make a burst an overload."""
+    tight = {"CREDIT_SCORING_LATENCY_BUDGET_MS": "0.001", "CREDIT_SCORING_MAX_BATCH_SIZE": "1"}
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, **tight) as running:
+        wait_until_ready(running)
+        statuses: Counter[int] = Counter()
+        for _ in range(5):
+            statuses += asyncio.run(_burst(running.url, 100))
+        assert set(statuses) == {200, 503}
+        assert statuses.total() == 500
+        assert is_ready(running)
+        assert httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION).status_code == 200
+        assert requests_counted(running) == {200: statuses[200] + 1, 503: statuses[503]}
+
+
+async def _burst(url: str, size: int) -> Counter[int]:
+    """The statuses of so many requests sent at once; every refusal is checked."""
+    limits = httpx.Limits(max_connections=size)
+    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client:
+        answers = await asyncio.gather(*(client.post("/predict", json=EXAMPLE_APPLICATION) for _ in range(size)))
+    for answer in answers:
+        if answer.status_code == 503:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert ErrorAnswer.model_validate(answer.json()).detail == []
+    return Counter(answer.status_code for answer in answers)
+
+
+def requests_counted(service: RunningService) -> dict[int, int]:
+    """What the metrics say of /predict: how many requests had which status."""
+    text = httpx.get(f"{service.url}/metrics", timeout=30).text
+    return {
+        int(sample.labels["status"]): int(sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "credit_scoring_request_duration_seconds_count" and sample.labels["endpoint"] == "predict"
+    }
+
+
+def test_two_workers_share_the_requests_and_their_metrics_add_up(model_tag: str, tmp_path: Path) -> None:
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_WORKERS="2") as running:
+        wait_until_ready(running)
+        wait_for(lambda: running.log_text().count("has proved its scores") == 2, "both workers")
+        workers = psutil.Process(running.process.pid).children()
+        busy = [worker for worker in workers if "_bentoml_impl.worker.service" in worker.cmdline()]
+        assert len(busy) == 2
+        before = [sum(worker.cpu_times()[:2]) for worker in busy]
+        sent = 0
+        while any(sum(worker.cpu_times()[:2]) <= used for worker, used in zip(busy, before, strict=True)):
+            assert asyncio.run(_burst(running.url, 50)) == {200: 50}
+            sent += 50
+            assert sent < 20_000, "one worker got all the requests"
+        assert requests_counted(running) == {200: sent}
+
+
+def test_predict_is_answered_by_the_hot_protocol_and_predict_many_by_the_app(service: RunningService) -> None:
+    """Only the hot protocol closes the connection after a body that came too late."""
+    connections = []
+    for path in ("/predict", "/predict_many"):
+        with closing(HTTPConnection(httpx.URL(service.url).netloc.decode(), timeout=30)) as connection:
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", "100")
+            connection.endheaders(b"[")
+            answer = connection.getresponse()
+            assert answer.status == 408
+            connections.append(answer.getheader("connection"))
+    assert connections == ["close", None]

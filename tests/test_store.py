@@ -60,7 +60,7 @@ class TestSavedModel:
     ) -> None:
         pipeline = bentoml.sklearn.load_model(model_tag)
         frame = dataset.frame[list(scorer.card.features)]
-        loaded = store.load(store.find(model_tag))
+        loaded = Scorer.load(Path(store.find(model_tag).path))
         assert isinstance(pipeline, Pipeline)
         assert pipeline.predict_proba(frame)[:, 1].tobytes() == loaded.score(dataset.frame).tobytes()
         assert loaded.score(dataset.frame).tobytes() == scorer.score(dataset.frame).tobytes()
@@ -68,11 +68,11 @@ class TestSavedModel:
     def test_a_loaded_scorer_has_the_policy_card_and_reference_that_were_saved(
         self, model_tag: str, scorer: Scorer
     ) -> None:
-        loaded = store.load(store.find(model_tag))
+        loaded = Scorer.load(Path(store.find(model_tag).path))
         assert (loaded.policy, loaded.card, loaded.reference) == (scorer.policy, scorer.card, scorer.reference)
 
     def test_loaded_twice_it_scores_the_same_to_the_last_bit(self, model_tag: str) -> None:
-        first, second = (store.load(store.find(model_tag)) for _ in range(2))
+        first, second = (Scorer.load(Path(store.find(model_tag).path)) for _ in range(2))
         rows = first.reference.rows
         assert first.score_records(rows).tobytes() == second.score_records(rows).tobytes()
 
@@ -186,7 +186,7 @@ class TestRefusedModels:
         foreign = bentoml.sklearn.save_model("of_another_project", model)
         try:
             with pytest.raises(ModelRejectedError, match=r"not made by this project.*bentoml models delete"):
-                store.load(store.find(str(foreign.tag)))
+                Scorer.load(Path(store.find(str(foreign.tag)).path))
         finally:
             bentoml.models.delete(foreign.tag)
 

@@ -1,12 +1,15 @@
 """Trees written as a LightGBM booster say what their own library says."""
 
+import gc
+
 import numpy as np
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.ensemble import RandomForestClassifier
 from xgboost import XGBClassifier
 
 from credit_scoring.preprocessing import Floats
-from credit_scoring.trees import as_float32, sum_of_leaves, trees_of_forest, trees_of_xgboost
+from credit_scoring.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 ROWS, FEATURES = 600, 5
 
@@ -53,3 +56,25 @@ def test_a_value_on_xgboost_s_condition_takes_xgboost_s_branch(matrix: Floats, d
     on_condition[np.arange(len(above)), tree.feature[inner]] = above
     margin = sum_of_leaves([tree], FEATURES).predict(as_float32(on_condition), raw_score=True) + base
     np.testing.assert_allclose(margin, model.predict(on_condition, output_margin=True), atol=1e-6)
+
+
+def test_raw_scores_are_those_of_lightgbm_s_own_wrapper_to_the_last_bit(matrix: Floats, defaulted: Floats) -> None:
+    holes = np.where(np.random.default_rng(2).random(matrix.shape) < 0.2, np.nan, matrix)
+    booster = LGBMClassifier(n_estimators=20, verbose=-1).fit(holes, defaulted).booster_
+    for rows in (holes, holes[:1], holes[:0], holes[::2], holes.astype(np.float32)):
+        expected = booster.predict(rows, raw_score=True).tolist() if len(rows) else []
+        assert raw_scores(booster, rows).tolist() == expected
+
+
+def test_raw_scores_leave_nothing_to_the_garbage_collector(matrix: Floats, defaulted: Floats) -> None:
+    booster = LGBMClassifier(n_estimators=5, verbose=-1).fit(matrix, defaulted).booster_
+    gc.collect()
+    for _ in range(50):
+        raw_scores(booster, matrix[:1])
+    assert gc.collect() == 0
+
+
+def test_a_matrix_of_another_width_is_refused_and_not_read_beyond_its_end(matrix: Floats, defaulted: Floats) -> None:
+    booster = LGBMClassifier(n_estimators=5, verbose=-1).fit(matrix, defaulted).booster_
+    with pytest.raises(ValueError, match="5 columns, the matrix has 3"):
+        raw_scores(booster, matrix[:, :3])

@@ -18,6 +18,7 @@ from benchmarks.serving.runner import Plan, Runner
 from benchmarks.serving.servers import Stage
 from credit_scoring import store
 from credit_scoring.errors import CreditScoringError, ModelNotFoundError
+from credit_scoring.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 
 RESULTS_FOLDER = PROJECT_FOLDER / "benchmarks" / "results"
@@ -29,7 +30,8 @@ The variants, each served from one core while the client has another:
 {"".join(f"({letter}) {variant.name}{chr(10)}{chr(10)}" for letter, variant in VARIANTS.items())}
 Every variant serves the newest model of the BentoML store, gets the applications of the embedded data as requests, and
 is measured only after its decisions have been found equal to the pipeline's. Closed loop: so many clients, each waiting
-for its answer. Open loop: requests at 50, 80, 100 and 200 % of the variant's best closed-loop throughput, on schedule.
+for its answer. Open loop: requests on schedule, at 50, 80, 100 and 200 % of what the variant answers in a closed loop
+with as many clients as the open loop has connections.
 
 Loads shorter than 5 s say little about the slow variants.
 
@@ -93,7 +95,7 @@ def make_stage(folder: Path) -> Stage:
     check_tools()
     allow_many_connections()
     model = store.find(f"{MODEL_NAME}:latest")
-    scorer = store.load(model)
+    scorer = Scorer.load(Path(model.path))
     return Stage(Path(model.path), str(model.tag), sample(scorer), Cores.of_this_machine(), folder)
 
 

@@ -175,6 +175,7 @@ def k6_outcome(metrics: dict[str, Any], seconds: float) -> Outcome:
         errors=failed,
         dropped=int(_values(metrics, "dropped_iterations").get("count", 0)),
         lag_p99=None,
+        lag_most=None,
         answered_in_all=count + refusals + failed,
         most_connections=int(_values(metrics, "vus_max").get("max", 0)),
     )

@@ -32,8 +32,8 @@ class Outcome(BaseModel):
 
     `sent` counts the requests that started in the counted time, `useful` those that got 200, `useful_per_s` the 200
     answers that arrived in the counted time. `errors` are other answers, broken connections and missing answers;
-    `dropped` were due but not sent, because every connection was busy. `lag_p99` is how late the client itself was,
-    `most_connections` how many were busy at once, `answered_in_all` includes what was not counted.
+    `dropped` were due but not sent, because every connection was busy. `lag_p99` and `lag_most` are how late the client
+    was, `most_connections` how many were busy at once, `answered_in_all` includes what was not counted.
     """
 
     seconds: float
@@ -50,6 +50,7 @@ class Outcome(BaseModel):
     errors: int
     dropped: int
     lag_p99: float | None
+    lag_most: float | None
     answered_in_all: int
     most_connections: int
 

@@ -30,7 +30,7 @@ class Plan:
     def loads(self) -> int:
         """How many loads the whole plan has."""
         opened = len(set(self.open_loop) & set(self.variants))
-        return self.repetitions * (len(self.variants) * len(self.clients) + opened * len(SHARES))
+        return self.repetitions * (len(self.variants) * len(self.clients) + opened * (1 + len(SHARES)))
 
 
 class Runner:
@@ -75,16 +75,20 @@ class Runner:
         self._keep(self._report)
 
     def _loads(self, server: Server, repetition: int) -> Iterator[Run]:
-        capacity = 0.0
         for clients in self._plan.clients:
-            self._say(server.variant, repetition, f"{clients} clients")
-            run = self._loader.closed(server, repetition, clients)
-            capacity = max(capacity, run.outcome.useful_per_s)
-            yield run
+            yield self._closed_load(server, repetition, clients)
         if server.variant.letter in self._plan.open_loop:
-            yield from self._open_loads(server, repetition, capacity)
+            yield from self._open_loads(server, repetition)
 
-    def _open_loads(self, server: Server, repetition: int, capacity: float) -> Iterator[Run]:
+    def _closed_load(self, server: Server, repetition: int, clients: int) -> Run:
+        self._say(server.variant, repetition, f"{clients} clients")
+        return self._loader.closed(server, repetition, clients)
+
+    def _open_loads(self, server: Server, repetition: int) -> Iterator[Run]:
+        """Capacity is what as many clients get in the closed loop as the open loop has connections."""
+        run = self._closed_load(server, repetition, self._plan.connections)
+        yield run
+        capacity = run.outcome.useful_per_s
         for share in SHARES:
             self._say(server.variant, repetition, f"{share:.0%} of {capacity:,.0f}/s")
             yield self._loader.open(server, repetition, share, capacity)

@@ -4,9 +4,9 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,14 @@ class ServerError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """What every server of a run shares: the model, the requests, the cores, a folder for what is passing."""
+    """What every server of a run shares: model, requests, cores, a folder for what is passing, more variables."""
 
     model_folder: Path
     model_tag: str
     sample: Sample
     cores: processes.Cores
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,15 @@ def serve(variant: Variant, stage: Stage) -> Iterator[Server]:
 def _environment(stage: Stage) -> dict[str, str]:
     """Our own environment without settings of the service, which is to run on its defaults."""
     mine = {"PROMETHEUS_MULTIPROC_DIR", "PYTHONHOME", "VIRTUAL_ENV"}
+    more = dict(stage.environment)
+    path = os.pathsep.join(filter(None, (more.pop("PYTHONPATH", ""), str(PROJECT_FOLDER))))
     kept = {k: v for k, v in os.environ.items() if k not in mine and not k.startswith("CREDIT_SCORING_")}
     return kept | {
-        "PYTHONPATH": str(PROJECT_FOLDER),
+        "PYTHONPATH": path,
         "BENTOML_DO_NOT_TRACK": "True",
         MODEL_FOLDER: str(stage.model_folder),
         MODEL_TAG: stage.model_tag,
+        **more,
     }
 
 

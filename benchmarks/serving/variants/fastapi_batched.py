@@ -1,6 +1,7 @@
 # mypy: disable-error-code="import-not-found, untyped-decorator"
 """(b) FastAPI around this project's own compiled scorer, desk and micro-batcher: what BentoML itself costs."""
 
+import gc
 import os
 
 from fastapi import FastAPI, Request
@@ -14,12 +15,17 @@ from credit_scoring.schemas import Application, Decision
 from credit_scoring.scorer import Scorer
 from credit_scoring.settings import ServiceSettings
 
+GC_GENERATION_0 = 10_000
+
 app = FastAPI()
 settings = ServiceSettings()
 desk = DecisionDesk(Scorer.load(model_folder()), os.environ[MODEL_TAG])
 batcher: MicroBatcher[Application, Decision] = MicroBatcher(
     desk.decide, max_batch_size=settings.max_batch_size, budget=settings.latency_budget_ms / 1000
 )
+gc.collect()
+gc.freeze()  # as this service does
+gc.set_threshold(GC_GENERATION_0, 20, 100)
 
 
 @app.post("/predict")

@@ -1,0 +1,78 @@
+"""`python -m benchmarks.serving.settings`: what each setting of the service, and each choice behind it, is worth.
+
+The service with its defaults, and with one thing changed at a time, each with 32 clients, interleaved, medians.
+"""
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+from benchmarks.serving.__main__ import make_stage
+from benchmarks.serving.catalogue import VARIANTS
+from benchmarks.serving.load import Loader, Run
+from benchmarks.serving.processes import Cores
+from benchmarks.serving.servers import serve
+
+CLIENTS = 32
+CONNECTIONS = 200
+WITHOUT = "import sys\nsys.modules[{module!r}] = None\n"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs from the defaults: environment variables, or a module that cannot be imported."""
+
+    name: str
+    environment: dict[str, str] = field(default_factory=dict)
+    without: str = ""
+
+
+CHANGES = (
+    Change("defaults"),
+    Change("`MAX_BATCH_SIZE=1`: no batching", {"CREDIT_SCORING_MAX_BATCH_SIZE": "1"}),
+    Change("`TUNE_COLLECTOR=false`", {"CREDIT_SCORING_TUNE_COLLECTOR": "false"}),
+    Change("`ACCESS_LOG=true` (through BentoML's middleware)", {"CREDIT_SCORING_ACCESS_LOG": "true"}),
+    Change("`TRACING=true` (through BentoML's middleware)", {"CREDIT_SCORING_TRACING": "true"}),
+    Change("without uvloop", without="uvloop"),
+)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each load.")] = 4.0,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
+) -> None:
+    """Print one row per change."""
+    found: dict[str, list[Run]] = {}
+    with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder:
+        stage = make_stage(Path(folder))
+        Cores.of_this_machine().leave()
+        for _ in range(repetitions):
+            for change in CHANGES:
+                environment = _environment(change, Path(folder))
+                with serve(VARIANTS["g"], replace(stage, environment=environment)) as server:
+                    run = Loader(stage, seconds, CONNECTIONS).closed(server, 0, CLIENTS)
+                    found.setdefault(change.name, []).append(run)
+                    typer.echo(f"{change.name}: {run.outcome.useful_per_s:,.0f}/s", err=True)
+    typer.echo(f"| {CLIENTS} clients | answers/s | of the defaults | p99 ms | p99.9 ms |\n|---|--:|--:|--:|--:|")
+    base = median(run.outcome.useful_per_s for run in found["defaults"])
+    for name, runs in found.items():
+        rate = median(run.outcome.useful_per_s for run in runs)
+        p99, p999 = (median(getattr(run.outcome, each) for run in runs) for each in ("p99", "p999"))
+        typer.echo(f"| {name} | {rate:,.0f} | {rate / base:.0%} | {p99:.1f} | {p999:.1f} |")
+
+
+def _environment(change: Change, folder: Path) -> dict[str, str]:
+    if not change.without:
+        return change.environment
+    blocked = folder / f"without-{change.without}"
+    blocked.mkdir(exist_ok=True)
+    (blocked / "sitecustomize.py").write_text(WITHOUT.format(module=change.without), encoding="utf-8")
+    return {"PYTHONPATH": str(blocked)}
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,191 @@
+"""One hot route answered inside uvicorn's HTTP protocol: no ASGI messages, no task and no future for each request.
+
+uvicorn parses; what is not plain (another path or method, a chunked body, another content type, a wait for "100
+Continue") goes the ordinary way through the ASGI app. docs/adr/0007 says what this buys.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from pydantic_core import to_json
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from credit_scoring.errors import UnavailableError
+from credit_scoring.exchange import JSON_TYPE, Observer, body_too_late, error_answer
+
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})(?:\r\n|$)", re.IGNORECASE)
+_NEEDS_A_LOOK = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade):", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class HotRoute:
+    """POST on one path with a JSON body of at most `limit` bytes that has to arrive within `timeout` seconds.
+
+    `handle` gets the body and the exchange, which it gives a result or an error, now or later; what it raises is the
+    error. `check_admission` raises what a request is refused with unread. `observe` is told the status and the seconds
+    of every exchange.
+    """
+
+    path: bytes
+    limit: int
+    timeout: float
+    handle: Callable[[bytes, "Exchange"], None]
+    check_admission: Callable[[], None]
+    observe: Observer
+
+
+class Exchange:
+    """One request on its way. It stands where uvicorn keeps its own cycle, and is told the result as a future is."""
+
+    message_event: ClassVar[asyncio.Event] = asyncio.Event()  # uvicorn sets it; nobody waits
+    __slots__ = ("_protocol", "_started", "body", "disconnected", "keep_alive", "more_body", "response_complete")
+
+    def __init__(self, protocol: "HotProtocol", keep_alive: bool) -> None:
+        self._protocol = protocol
+        self._started = time.perf_counter()
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+
+    def done(self) -> bool:
+        """Whether it is answered, or nobody is there any more to be answered."""
+        return self.response_complete or self._protocol.transport.is_closing()
+
+    def set_result(self, result: Any) -> None:
+        """Answer 200 with this result as JSON."""
+        self._answer(200, [JSON_TYPE], to_json(result))
+
+    def set_exception(self, error: Exception) -> None:
+        """Answer what this error means."""
+        self._answer(*error_answer(error))
+
+    def _answer(self, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
+        if not self.done():
+            self.response_complete = True
+            self._protocol.write_answer(self.keep_alive, status, headers, content)
+            self._protocol.hot_route.observe(status, time.perf_counter() - self._started)
+
+
+class HotProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with a hot route; `with_route` makes the class that uvicorn is given."""
+
+    hot_route: ClassVar[HotRoute]
+    _too_late: asyncio.TimerHandle | None = None
+    _between_requests = True
+
+    @classmethod
+    def with_route(cls, route: HotRoute) -> type["HotProtocol"]:
+        """The protocol class for this route."""
+        return type("HotProtocol", (cls,), {"hot_route": route})
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        try:
+            self.hot_route.check_admission()
+        except UnavailableError as error:
+            if self._between_requests and not self.pipeline and is_plain_request(data, self.hot_route):
+                self._unset_keepalive_if_required()
+                Exchange(self, keep_alive=True).set_exception(error)
+                return
+        super().data_received(data)
+        if isinstance(self.cycle, Exchange) and self.cycle.more_body and self._too_late is None:
+            self._too_late = self.loop.call_later(self.hot_route.timeout, self._give_up)
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        self._between_requests = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        if self._is_plain():
+            self.cycle = Exchange(self, self.parser.should_keep_alive())  # type: ignore[assignment]  # in its place
+        else:
+            super().on_headers_complete()
+
+    def _is_plain(self) -> bool:
+        route, parser = self.hot_route, self.parser
+        if self.url != route.path or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+            return False
+        if (
+            self.expect_100_continue
+            or parser.should_upgrade()
+            or not (self.cycle is None or self.cycle.response_complete)
+        ):
+            return False
+        headers = dict(self.headers)
+        length = headers.get(b"content-length", b"")
+        return headers.get(b"content-type") == b"application/json" and length.isdigit() and int(length) <= route.limit
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        if isinstance(self.cycle, Exchange):
+            self.cycle.body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        self._between_requests = True
+        exchange = self.cycle
+        if not isinstance(exchange, Exchange):
+            super().on_message_complete()
+            return
+        exchange.more_body = False
+        self._stop_timer()
+        try:
+            self.hot_route.handle(exchange.body, exchange)
+        except Exception as error:  # the server would log its message, which may hold a value
+            exchange.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def write_answer(self, keep_alive: bool, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
+        """Write one whole answer and make ready for the next request."""
+        lines = [b"%b: %b\r\n" % pair for pair in (*self.server_state.default_headers, *headers)]
+        closing = b"" if keep_alive else b"connection: close\r\n"
+        head = b"%bcontent-length: %d\r\n%b\r\n" % (b"".join(lines), len(content), closing)
+        self.transport.write(_status_line(status) + head + content)
+        if not keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _give_up(self) -> None:
+        """The rest of the body did not come; what follows on this connection could not be told from it."""
+        self._too_late = None
+        if isinstance(self.cycle, Exchange) and self.cycle.more_body:
+            self.cycle.keep_alive = False
+            self.cycle.set_exception(body_too_late(self.hot_route.timeout))
+
+    def _stop_timer(self) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
+
+
+def is_plain_request(data: bytes, route: HotRoute) -> bool:
+    """Whether these bytes are one whole request to the route with nothing about it that needs a closer look.
+
+    It is for refusing in the thick of an overload, where each refusal takes time from an answer.
+    """
+    head, _, body = data.partition(b"\r\n\r\n")
+    if not head.startswith(b"POST %b HTTP/1.1\r\n" % route.path) or _NEEDS_A_LOOK.search(head):
+        return False
+    length = _CONTENT_LENGTH.search(head)
+    return length is not None and int(length[1]) == len(body)
+
+
+@cache
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()

@@ -1,0 +1,332 @@
+"""The hot route at the wire, byte by byte, on a real uvicorn."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_scoring.errors import OverloadedError, ScoringError
+from credit_scoring.protocol import Exchange, HotProtocol, HotRoute, is_plain_request
+
+LIMIT = 1000
+TIMEOUT = 0.3
+SOON = 20.0
+REQUEST = b'POST /hot HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"a'
+HEAD, BODY = REQUEST.split(b"\r\n\r\n")
+
+
+@dataclass
+class Desk:
+    """Answers b"ok"; other bodies get an error, or an answer when the test gives it. Remembers what it was told."""
+
+    overloaded: bool = False
+    handled: list[bytes] = field(default_factory=list)
+    seen: list[int] = field(default_factory=list)
+    kept: list[Exchange] = field(default_factory=list)
+    reads: list[HotProtocol] = field(default_factory=list)
+
+    def protocol(self) -> type[HotProtocol]:
+        """The protocol under test, which notes each time that it has read something."""
+        desk = self
+
+        class Noting(HotProtocol):
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                desk.reads.append(self)
+
+        return Noting.with_route(desk.route())
+
+    def route(self) -> HotRoute:
+        return HotRoute(b"/hot", LIMIT, TIMEOUT, self.handle, self.check_admission, self.observe)
+
+    def handle(self, body: bytes, exchange: Exchange) -> None:
+        self.handled.append(body)
+        if body == b"no":
+            raise ScoringError("no")
+        if body == b"??":
+            raise RuntimeError("Segredo")
+        if body == b"ok":
+            exchange.set_result("ok")
+        else:
+            self.kept.append(exchange)
+
+    def check_admission(self) -> None:
+        if self.overloaded:
+            raise OverloadedError("Too much.", retry_after=3)
+
+    def observe(self, status: int, seconds: float) -> None:
+        assert 0 <= seconds < SOON
+        self.seen.append(status)
+
+
+async def ordinary(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """An ASGI app that says that the request came the ordinary way."""
+    if scope["type"] == "http":
+        await receive()
+        await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"3")]})
+        await send({"type": "http.response.body", "body": b"way"})
+
+
+@contextmanager
+def serving(desk: Desk) -> Iterator[tuple[str, int]]:
+    """Host and port of a real uvicorn with the hot route, in a thread of this process."""
+    config = uvicorn.Config(ordinary, http=desk.protocol(), lifespan="off", log_level="critical", timeout_keep_alive=2)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield listening.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join(SOON)
+        listening.close()
+    assert not thread.is_alive()
+
+
+@contextmanager
+def connected(desk: Desk) -> Iterator[socket.socket]:
+    with serving(desk) as address, closing(socket.create_connection(address, timeout=SOON)) as client:
+        yield client
+
+
+def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer on this connection."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = client.recv(1)
+        assert byte, f"closed after {head!r}"
+        head += byte
+    status_line, *lines = head.decode().strip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    body = b""
+    while len(body) < int(headers["content-length"]):
+        body += client.recv(int(headers["content-length"]) - len(body))
+    return int(status_line.split()[1]), headers, body
+
+
+def request(body: bytes, *more: bytes, path: bytes = b"/hot") -> bytes:
+    head = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d" % (path, len(body))
+    return b"\r\n".join([head, *more]) + b"\r\n\r\n" + body
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+def test_a_plain_request_is_answered_on_the_spot() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok"))
+        status, headers, body = read_answer(client)
+    assert (status, body) == (200, b'"ok"')
+    assert headers["content-type"] == "application/json"
+    assert "date" in headers
+    assert desk.seen == [200]
+
+
+def test_a_connection_serves_request_after_request() -> None:
+    with connected(Desk()) as client:
+        for _ in range(20):
+            client.sendall(request(b"ok"))
+            assert read_answer(client)[0] == 200
+
+
+@pytest.mark.parametrize("cut", [1, 10, len(HEAD), len(HEAD) + 2, len(HEAD) + 4, len(request(b"ok")) - 1])
+def test_a_request_may_come_in_pieces(cut: int) -> None:
+    whole, desk = request(b"ok"), Desk()
+    with connected(desk) as client:
+        for _ in range(3):
+            desk.reads.clear()
+            client.sendall(whole[:cut])
+            wait_for(lambda: bool(desk.reads), "the first piece to be read")
+            client.sendall(whole[cut:])
+            assert read_answer(client)[::2] == (200, b'"ok"')
+
+
+def test_requests_sent_ahead_of_their_answers_are_answered_in_order() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok") + request(b"no") + request(b"ok", path=b"/cold") + request(b"ok"))
+        assert [read_answer(client)[0] for _ in range(4)] == [
+            200,
+            500,
+            202,
+            202,
+        ]  # the last while the third is under way
+
+
+def test_a_request_sent_ahead_waits_for_the_answer_that_is_still_due() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later") + request(b"ok"))
+        wait_for(lambda: bool(desk.kept), "the first request")
+        desk.kept[0]._protocol.loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert read_answer(client)[0] == 202  # goes the ordinary way: the hot one takes one at a time
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        request(b"ok", path=b"/cold"),
+        request(b"ok", path=b"/hot?x=1"),
+        request(b"ok").replace(b"POST", b"PUT"),
+        request(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        request(b"ok").replace(b"application/json", b"application/json; charset=utf-8"),
+        request(b"ok").replace(b"content-type: application/json\r\n", b""),
+        request(b"x" * (LIMIT + 1)),
+        HEAD.replace(b"content-length: 2", b"transfer-encoding: chunked") + b"\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
+)
+def test_what_is_not_plain_goes_the_ordinary_way(raw: bytes) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(raw)
+        assert read_answer(client)[::2] == (202, b"way")
+    assert desk.handled == []
+
+
+def test_who_waits_for_100_continue_goes_the_ordinary_way() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok", b"expect: 100-continue"))
+        assert client.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert read_answer(client)[0] == 202
+
+
+def test_a_client_that_asks_for_it_finds_the_connection_closed_after_its_answer() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok", b"connection: close"))
+        status, headers, _ = read_answer(client)
+        assert (status, headers["connection"]) == (200, "close")
+        assert client.recv(1) == b""
+
+
+def test_an_error_is_answered_in_the_one_shape_and_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        for body in (b"no", b"??"):
+            client.sendall(request(body))
+            status, _, answer = read_answer(client)
+            assert status == 500
+            assert set(json.loads(answer)) == {"error", "detail"}
+            assert b"Segredo" not in answer
+    assert desk.seen == [500, 500]
+    assert "RuntimeError" in caplog.text
+    assert "Segredo" not in caplog.text
+
+
+def test_a_body_that_does_not_come_is_refused_and_the_connection_closed() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok")[:-1])
+        status, headers, _ = read_answer(client)
+        assert (status, headers["connection"]) == (408, "close")
+        assert client.recv(1) == b""
+    assert desk.handled == []
+    assert desk.seen == [408]
+
+
+def test_a_body_that_came_in_the_end_leaves_no_timer_for_the_next_request() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok")[:-1])
+        wait_for(lambda: bool(desk.reads), "the first piece to be read")
+        assert desk.reads[0]._too_late is not None
+        client.sendall(b"k")
+        assert read_answer(client)[0] == 200
+        assert desk.reads[0]._too_late is None
+
+
+def test_an_idle_connection_is_closed() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+
+
+def test_a_client_that_is_gone_is_known_to_be_gone_and_not_answered() -> None:
+    desk = Desk()
+    with serving(desk) as address:
+        with closing(socket.create_connection(address, timeout=SOON)) as client:
+            client.sendall(request(b"later"))
+            wait_for(lambda: bool(desk.kept), "the request")
+            assert not desk.kept[0].done()
+        wait_for(desk.kept[0].done, "the end of the connection")
+        desk.kept[0]._protocol.loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        assert httpx.post(f"http://{address[0]}:{address[1]}/cold").status_code == 202
+    assert desk.seen == []
+
+
+def test_a_stopping_server_gives_the_answers_that_are_due_and_then_closes() -> None:
+    desk = Desk()
+    with serving(desk) as address, closing(socket.create_connection(address, timeout=SOON)) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the request")
+        loop = desk.kept[0]._protocol.loop
+        loop.call_soon_threadsafe(desk.kept[0]._protocol.shutdown)
+        loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        status, headers, body = read_answer(client)
+        assert (status, headers["connection"], body) == (200, "close", b'"late"')
+        assert client.recv(1) == b""
+
+
+def test_under_overload_a_plain_request_is_refused_unread_and_the_connection_lives_on() -> None:
+    desk = Desk(overloaded=True)
+    with connected(desk) as client:
+        for _ in range(3):
+            client.sendall(request(b"ok"))
+            status, headers, body = read_answer(client)
+            assert (status, headers["retry-after"]) == (503, "3")
+            assert json.loads(body) == {"error": "Too much.", "detail": []}
+        assert desk.handled == []
+        desk.overloaded = False
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    assert desk.seen == [503, 503, 503, 200]
+
+
+def test_under_overload_the_rest_of_a_request_half_read_before_is_not_taken_for_a_new_one() -> None:
+    desk = Desk()
+    inner = request(b"ok")
+    outer = request(inner)
+    with connected(desk) as client:
+        client.sendall(outer[: -len(inner)])
+        wait_for(lambda: bool(desk.reads), "the head to be read")
+        desk.overloaded = True
+        client.sendall(inner)
+        wait_for(lambda: bool(desk.handled), "the whole request")
+    assert desk.handled == [inner]
+
+
+def test_under_overload_other_paths_are_served() -> None:
+    with connected(Desk(overloaded=True)) as client:
+        client.sendall(request(b"ok", path=b"/cold"))
+        assert read_answer(client)[0] == 202
+
+
+@given(cut=st.integers(0, len(REQUEST)), more=st.binary(max_size=5))
+def test_only_a_whole_request_and_nothing_but_it_passes_for_plain(cut: int, more: bytes) -> None:
+    route = Desk().route()
+    assert is_plain_request(REQUEST, route)
+    assert is_plain_request(REQUEST[:cut], route) == (cut == len(REQUEST))
+    assert is_plain_request(REQUEST + more, route) == (more == b"")
+
+
+@pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue", "Transfer-Encoding: chunked"])
+def test_a_request_with_a_say_in_how_it_is_answered_is_not_plain(header: str) -> None:
+    route = Desk().route()
+    assert not is_plain_request(request(b"ok", header.encode()), route)
