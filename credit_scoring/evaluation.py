@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import ks_2samp
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from credit_scoring.card import Interval
 
@@ -21,7 +20,8 @@ def auc(defaulted: Flags, risk: Floats, threshold: float) -> float:
 
 def ks(defaulted: Flags, risk: Floats, threshold: float) -> float:
     """Kolmogorov–Smirnov distance between the risks of defaulters and payers."""
-    return float(ks_2samp(risk[defaulted], risk[~defaulted], method="asymp").statistic)
+    false_alarms, hits, _ = roc_curve(defaulted, risk, drop_intermediate=False)
+    return float(np.abs(hits - false_alarms).max())
 
 
 def brier(defaulted: Flags, risk: Floats, threshold: float) -> float:

@@ -1,6 +1,6 @@
 """`python -m benchmarks.serving.workers`: what a second worker adds.
 
-Throughput of two workers over that of one says it outright where there are three cores: two for the workers, one for the
+Throughput of two workers over that of one says it outright on three cores: two for the workers, one for the
 client. On two cores the client has to share one with a worker; there, twice the CPU time per answer of one worker over
 that of two says what they would do with a core each: workers that hinder one another would need more of it.
 """
