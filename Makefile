@@ -82,10 +82,16 @@ export: $(POETRY) ## Export poetry.lock to requirements/ for pip
 	$(POETRY) export --only main,train --output requirements/train.txt
 	$(POETRY) export --only main,train,dev --output requirements/dev.txt
 	$(POETRY) export --only main,train,spark --output requirements/spark.txt
+	$(POETRY) export --only main,train,spark,notebooks --output requirements/notebooks.txt
 
 $(POETRY): | $(VENV)/bin/python
 	$(PYTHON) -m venv .poetry
 	.poetry/bin/python -m pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1 poetry-plugin-pypi-mirror==0.6.5
+
+.PHONY: notebooks
+notebooks: install-dev ## Run the notebooks from top to bottom (Spark needs Java)
+	$(PIP_INSTALL) --require-hashes -r requirements/notebooks.txt
+	$(BIN)/pytest tests/test_notebooks.py
 
 .PHONY: bench
 bench: install-dev ## Measure the service beside its peers (about half an hour; a quiet machine)

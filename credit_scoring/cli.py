@@ -1,4 +1,4 @@
-"""The command line: check data, train, publish."""
+"""The command line: check data, train, publish, evaluate."""
 
 import sys
 from enum import StrEnum
@@ -13,15 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from credit_scoring import datasets, store
+from credit_scoring.card import Assessment, Interval
 from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.models import CANDIDATES
-from credit_scoring.policy import CostMatrix
+from credit_scoring.plan import TrainingPlan
+from credit_scoring.policy import CostMatrix, Limits
 from credit_scoring.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME, TrainingSettings, read_settings
 
 if TYPE_CHECKING:
-    from credit_scoring.training import TrainingPlan, TrialReport
+    from credit_scoring.search import TrialReport
 
 INTERRUPTED = 130
 
@@ -30,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Credit decisions for consórcio applications: check data, train a model, publish it to the BentoML store.",
+    help="Credit decisions for consórcio applications: check data, train a model and publish it, measure any model.",
     epilog="Serve the newest model with `bentoml serve credit_scoring.service:CreditScoring`.",
 )
 
@@ -89,6 +91,12 @@ def train(
         float,
         typer.Option(min=0.001, max=1, help="Cost of refusing a client who would pay, share of the letter value."),
     ] = 0.20,
+    threshold_min_recall: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The threshold must deny this share of defaulters, held out.")
+    ] = None,
+    threshold_max_approval_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The threshold must not approve more than this share.")
+    ] = None,
     min_auc: Annotated[
         float | None,
         typer.Option(min=0.5, max=1, help="Gate: AUC on the test part. [CREDIT_SCORING_MINIMUM_AUC, 0.75]"),
@@ -105,12 +113,13 @@ def train(
     if jobs == 0:
         raise ConfigurationError("--jobs 0: expected -1 for one process per core, or a number of processes.")
     settings = read_settings(TrainingSettings)
-    plan = _training().TrainingPlan(
+    plan = TrainingPlan(
         seed=seed,
         trials=trials,
         timeout=timeout,
         jobs=jobs,
         costs=CostMatrix(loss_given_default=loss_given_default, margin=margin),
+        limits=Limits(min_recall=threshold_min_recall, max_approval_rate=threshold_max_approval_rate),
         minimum_auc=settings.minimum_auc if min_auc is None else min_auc,
         minimum_recall=settings.minimum_recall if min_recall is None else min_recall,
     )
@@ -122,23 +131,66 @@ def train(
     print(tag)
 
 
-def _train_and_publish(dataset: Dataset, plan: "TrainingPlan") -> str:
+def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
     try:
         scorer = _train_with_progress(dataset, plan)
         _show_result(scorer)
         _training().check_gate(scorer.card)
-        return store.save(scorer)
+        assessment = _report().measured(scorer, dataset)
+        _show_warnings(assessment)
+        return store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
     except KeyboardInterrupt:
         console.print("[yellow]Interrupted: nothing was saved.[/]")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command()
+def evaluate(
+    tag: Annotated[str, typer.Argument(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
+    source: SourceOption = Source.EMBEDDED,
+    path: PathOption = None,
+    mapping: MappingOption = None,
+    max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
+    output: Annotated[Path | None, typer.Option(help="Folder for the report. [evaluation-VERSION]")] = None,
+) -> None:
+    """Measure a stored model on any data with known outcomes: a page for people, JSON for programs.
+
+    On the file that the model was trained on, only the test part counts, which training did not touch.
+    """
+    model = store.find(tag)
+    scorer = Scorer.load(Path(model.path))
+    dataset = _load(source, path, mapping, max_bad_share)
+    _show_data(dataset)
+    with console.status("Measuring: intervals, groups, importance, partial dependence …"):
+        assessment = _report().measured(scorer, dataset)
+    folder = output or Path(f"evaluation-{model.tag.version}")
+    try:
+        page = _report().write(str(model.tag), scorer, assessment, folder)
+    except OSError as error:
+        raise ConfigurationError(f"--output {folder}: cannot be written ({error.strerror}). Name another.") from error
+    _show_metrics(assessment.data, assessment.metrics)
+    _show_warnings(assessment)
+    print(page)
 
 
 def _training() -> ModuleType:
     try:
         from credit_scoring import training  # noqa: PLC0415 - brings Optuna, which the served image does not carry
     except ImportError as error:
-        raise ConfigurationError(f"{error.name} is not installed: training needs `make install`.") from error
+        raise _not_installed(error) from error
     return training
+
+
+def _report() -> ModuleType:
+    try:
+        from credit_scoring import report  # noqa: PLC0415 - brings matplotlib, which the served image does not carry
+    except ImportError as error:
+        raise _not_installed(error) from error
+    return report
+
+
+def _not_installed(error: ImportError) -> ConfigurationError:
+    return ConfigurationError(f"{error.name} is not installed: training and evaluation need `make install`.")
 
 
 def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share: float) -> Dataset:
@@ -155,7 +207,7 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
     return datasets.load_embedded(read_settings(TrainingSettings).data_folder, max_bad_share)
 
 
-def _train_with_progress(dataset: Dataset, plan: "TrainingPlan") -> Scorer:
+def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:
     columns = (
         TextColumn("{task.description:32}"),
         BarColumn(),
@@ -168,7 +220,7 @@ def _train_with_progress(dataset: Dataset, plan: "TrainingPlan") -> Scorer:
             candidate.name: progress.add_task(candidate.title, total=plan.trials_of(candidate), best="", start=False)
             for candidate in CANDIDATES
         }
-        final = progress.add_task("Calibrate, test", total=1, best="", start=False)
+        final = progress.add_task("Compare, calibrate, test", total=1, best="", start=False)
 
         def listen(report: "TrialReport") -> None:
             task = tasks[report.candidate.name]
@@ -199,20 +251,35 @@ def _show_data(dataset: Dataset) -> None:
 
 def _show_result(scorer: Scorer) -> None:
     card, policy = scorer.card, scorer.policy
-    table = Table("candidate", "trials", "AUC (cross-validated)", "recall of defaulters")
+    table = Table("candidate", "trials", "AUC, 95 % interval", "behind the best", "recall of defaulters")
     for each in card.candidates:
         name = f"[bold]{each.name}[/]" if each.name == card.chosen else each.name
-        auc, recall = f"{each.auc_mean:.4f} ± {each.auc_std:.4f}", f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"
-        table.add_row(name, str(each.trials), auc, recall)
+        recall = f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"
+        table.add_row(name, str(each.trials or ""), str(each.repeated_auc), str(each.behind_best), recall)
     console.print(table)
+    console.print(
+        f"Taken: {card.chosen}, the cheapest to serve of those that no other beats by more than noise. "
+        f"Calibration: {card.calibration}."
+    )
+    if card.monotone_price:
+        console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
     console.print(
         f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the letter, "
         f"a good client refused {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
     )
-    measured = Table("on the untouched test part", f"{card.data.rows_test:,} rows, 95 % interval")
-    for metric, interval in card.test.items():
-        measured.add_row(metric, str(interval))
-    console.print(measured)
+    _show_metrics(f"the untouched test part, {card.data.rows_test:,} rows", card.test)
+
+
+def _show_metrics(data: str, metrics: dict[str, Interval]) -> None:
+    table = Table(f"on {data}", "95 % interval")
+    for metric, interval in metrics.items():
+        table.add_row(metric, str(interval))
+    console.print(table)
+
+
+def _show_warnings(assessment: Assessment) -> None:
+    for warning in assessment.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
 
 
 def main() -> None:

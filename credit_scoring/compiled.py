@@ -8,9 +8,10 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.calibration import CalibratedClassifier
+from credit_scoring.estimators import LogOddsAverage, average
 from credit_scoring.preprocessing import Floats, OutlierClipper
 
 Record = Mapping[str, Any]
@@ -21,17 +22,29 @@ class CompiledPipeline:
     """Scores records of application fields as the fitted pipeline does; every feature must be a key of each record."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._matrix = _MatrixBuilder(pipeline)
-        (calibrated,) = pipeline.named_steps["classifier"].calibrated_classifiers_
-        self._log_odds: LogOdds = calibrated.estimator.decision_function
-        (calibrator,) = calibrated.calibrators
-        self._slope, self._offset = calibrator.a_, calibrator.b_
+        calibrated: CalibratedClassifier = pipeline.named_steps["classifier"]
+        model = calibrated.estimator_
+        if isinstance(model, LogOddsAverage):
+            self._members = [_Member(member, member[-1]) for member in model.members_]
+        else:
+            self._members = [_Member(pipeline, model)]
+        self._calibrate = calibrated.calibrator_.predict
 
     def score(self, records: Sequence[Record]) -> Floats:
         """Risk probability of each record, shape (records,)."""
-        log_odds = self._log_odds(self._matrix.build(records))
-        risk: Floats = expit(-(self._slope * log_odds + self._offset))
-        return risk
+        return self._calibrate(average([member.log_odds(records) for member in self._members]))
+
+
+class _Member:
+    """One model with its own preprocessing."""
+
+    def __init__(self, preprocessing: Pipeline, model: Any) -> None:
+        self._matrix = _MatrixBuilder(preprocessing)
+        self._decide: LogOdds = model.decision_function
+
+    def log_odds(self, records: Sequence[Record]) -> Floats:
+        """Log-odds of each record."""
+        return self._decide(self._matrix.build(records))
 
 
 class _MatrixBuilder:

@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from credit_scoring.errors import DataError
 from credit_scoring.mapping import MAPPABLE, ColumnMapping
-from credit_scoring.preprocessing import application_frame
+from credit_scoring.preprocessing import Columns, application_frame
 from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, Application, faults
 
 Outcomes = npt.NDArray[np.bool_]
@@ -53,10 +53,18 @@ class Dataset:
     defaulted: Outcomes
     bad_rows: tuple[BadRow, ...]
     unused_columns: tuple[str, ...]
+    foreign_columns: Columns | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """What a model is built on: the fields of an application, unless the data is of another kind altogether."""
+        return self.foreign_columns or Columns.of(self.features)
 
     @property
     def features(self) -> tuple[str, ...]:
         """The feature fields that the data has at all; the others are left out of a model trained on it."""
+        if self.foreign_columns:
+            return self.foreign_columns.raw
         return tuple(name for name in FEATURES if self.frame[name].notna().any())
 
     @property
@@ -74,7 +82,7 @@ class Dataset:
     def rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
         """The part of the data that these row numbers name."""
         frame = self.frame.iloc[rows].reset_index(drop=True)
-        return Dataset(self.source, self.sha256, self.note, frame, self.defaulted[rows], (), self.unused_columns)
+        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=())
 
 
 def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from credit_scoring.card import Interval
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+CALIBRATION_BINS = 15
+
 Metric = Callable[[Flags, Floats, float], float]
 
 
@@ -27,6 +30,16 @@ def ks(defaulted: Flags, risk: Floats, threshold: float) -> float:
 def brier(defaulted: Flags, risk: Floats, threshold: float) -> float:
     """Mean squared error of the probability."""
     return float(brier_score_loss(defaulted, risk))
+
+
+def calibration_error(defaulted: Flags, risk: Floats, threshold: float) -> float:
+    """Expected calibration error: mean distance of predicted and observed share over 15 bins of equal size.
+
+    As in Naeini, Cooper & Hauskrecht 2015, with bins by rank. It cannot reach 0 on few rows.
+    """
+    order = np.argsort(risk, kind="stable")
+    bins = np.array_split(order, min(CALIBRATION_BINS, len(order)))
+    return float(sum(len(rows) * abs(defaulted[rows].mean() - risk[rows].mean()) for rows in bins) / len(order))
 
 
 def recall(defaulted: Flags, risk: Floats, threshold: float) -> float:
@@ -49,6 +62,7 @@ METRICS: Mapping[str, Metric] = {
     "auc": auc,
     "ks": ks,
     "brier": brier,
+    "calibration_error": calibration_error,
     "recall": recall,
     "precision": precision,
     "approval_rate": approval_rate,
@@ -58,6 +72,12 @@ METRICS: Mapping[str, Metric] = {
 def measure(defaulted: Flags, risk: Floats, threshold: float) -> dict[str, float]:
     """Every metric at this threshold."""
     return {name: metric(defaulted, risk, threshold) for name, metric in METRICS.items()}
+
+
+def share(count: int, total: int) -> Interval:
+    """A share with its 95 % interval by Wilson's score."""
+    interval = binomtest(count, total).proportion_ci(method="wilson")
+    return Interval(value=count / total, low=float(interval.low), high=float(interval.high))
 
 
 def bootstrap(

@@ -1,22 +1,18 @@
-"""The candidate estimators and the spaces that their hyper-parameters are searched in.
-
-Each candidate offers `decision_function`: log-odds in float64, which sigmoid calibration needs (on probabilities it
-would bend a true curve), the same for a row in whatever batch it comes, and cheap for a few rows.
-"""
+"""The candidates and the spaces that their hyper-parameters are searched in."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
-import numpy as np
-from lightgbm import LGBMClassifier
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from xgboost import XGBClassifier
 
-from credit_scoring.preprocessing import Columns, Floats, preprocessor
-from credit_scoring.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
+from credit_scoring.estimators import (
+    LogOddsLightGBM,
+    LogOddsLogisticRegression,
+    LogOddsRandomForest,
+    LogOddsXGBoost,
+)
+from credit_scoring.preprocessing import Columns, preprocessor
 
 Parameters = Mapping[str, Any]
 
@@ -31,61 +27,14 @@ class Trial(Protocol):
         """Draw a whole number."""
 
 
-class LogOddsLogisticRegression(LogisticRegression):
-    """Logistic regression that sums each row by itself: a BLAS product's order depends on the number of rows."""
-
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row."""
-        scores: Floats = (np.ascontiguousarray(X) * self.coef_[0]).sum(axis=1) + self.intercept_[0]
-        return scores
-
-
-class LogOddsRandomForest(RandomForestClassifier):
-    """Random Forest that also offers its log-odds, from shares that are kept off 0 and 1."""
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the forest and rewrite its trees for `decision_function`."""
-        super().fit(X, y, sample_weight)
-        self.votes_ = sum_of_leaves(trees_of_forest(self), self.n_features_in_)
-        return self
-
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row."""
-        votes = raw_scores(self.votes_, as_float32(X))
-        share = np.clip(votes / len(self.estimators_), 1e-4, 1 - 1e-4)
-        log_odds: Floats = np.log(share / (1 - share))
-        return log_odds
-
-
-class LogOddsLightGBM(LGBMClassifier):
-    """LightGBM that also offers its log-odds."""
-
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row."""
-        return raw_scores(self.booster_, X)
-
-
-class LogOddsXGBoost(XGBClassifier):
-    """XGBoost that also offers its log-odds, summed in float64 where XGBoost itself sums in float32."""
-
-    def fit(self, X: Any, y: Any, **options: Any) -> Self:
-        """Fit the booster and rewrite its trees for `decision_function`."""
-        super().fit(X, y, **options)
-        trees, self.base_log_odds_ = trees_of_xgboost(self.get_booster())
-        self.margin_ = sum_of_leaves(trees, self.n_features_in_)
-        return self
-
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row."""
-        return raw_scores(self.margin_, as_float32(X)) + self.base_log_odds_
-
-
 @dataclass(frozen=True)
 class Candidate:
     """An algorithm that may become the model.
 
     `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters
-    from the search space; `start` is where the search begins; `trials_share` scales the trials it gets.
+    from the search space; the search begins at `start`, then tries `start_for_many_rows`; `trials_share` scales the
+    trials it gets. `cost` ranks candidates by what they cost to serve and to explain: of two that are equally good,
+    the one with the lower cost is taken.
     """
 
     name: str
@@ -93,8 +42,15 @@ class Candidate:
     build: Callable[[Parameters, Sequence[int], int], Any]
     suggest: Callable[[Trial], dict[str, Any]]
     start: Parameters
+    cost: int
+    start_for_many_rows: Parameters | None = None
     treatment: Literal["native", "impute", "scale"] = "native"
     trials_share: float = 1.0
+
+    @property
+    def starts(self) -> list[Parameters]:
+        """What the search tries first."""
+        return [self.start] + ([self.start_for_many_rows] if self.start_for_many_rows else [])
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
         """The whole unfitted pipeline, from frame to probability."""
@@ -118,16 +74,25 @@ def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> L
     )
 
 
-def _suggest_lightgbm(trial: Trial) -> dict[str, Any]:
+def _suggest_lightgbm(trial: Trial, most_trees: int = 600) -> dict[str, Any]:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, 500),
+        "n_estimators": trial.suggest_int("n_estimators", 100, most_trees),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 4, 31, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 5, 80, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30.0, log=True),
     }
+
+
+def _random_lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLightGBM:
+    model: LogOddsLightGBM = _lightgbm(parameters, directions, seed).set_params(extra_trees=True, path_smooth=10.0)
+    return model
+
+
+def _suggest_random_lightgbm(trial: Trial) -> dict[str, Any]:
+    return _suggest_lightgbm(trial, most_trees=900)
 
 
 def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsXGBoost:
@@ -143,12 +108,13 @@ def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> Lo
 
 def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, 500),
+        "n_estimators": trial.suggest_int("n_estimators", 100, 700),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 6),
+        "max_depth": trial.suggest_int("max_depth", 2, 7),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 30.0, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
+        "colsample_bynode": trial.suggest_float("colsample_bynode", 0.3, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30.0, log=True),
     }
 
@@ -183,6 +149,7 @@ CANDIDATES = (
         _logistic_regression,
         _suggest_logistic_regression,
         {"C": 1.0},
+        cost=1,
         treatment="scale",
         trials_share=0.5,
     ),
@@ -192,6 +159,7 @@ CANDIDATES = (
         _random_forest,
         _suggest_random_forest,
         {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
+        cost=4,
         treatment="impute",
         trials_share=0.5,
     ),
@@ -209,6 +177,33 @@ CANDIDATES = (
             "colsample_bytree": 0.5,
             "reg_lambda": 1.0,
         },
+        cost=2,
+        start_for_many_rows={
+            "n_estimators": 600,
+            "learning_rate": 0.06,
+            "num_leaves": 31,
+            "min_child_samples": 10,
+            "subsample": 0.8,
+            "colsample_bytree": 0.6,
+            "reg_lambda": 1.0,
+        },
+    ),
+    Candidate(
+        "lightgbm_random",
+        "LightGBM, random splits",
+        _random_lightgbm,
+        _suggest_random_lightgbm,
+        {
+            "n_estimators": 500,
+            "learning_rate": 0.03,
+            "num_leaves": 16,
+            "min_child_samples": 20,
+            "subsample": 0.7,
+            "colsample_bytree": 0.3,
+            "reg_lambda": 5.0,
+        },
+        cost=3,
+        trials_share=0.2,
     ),
     Candidate(
         "xgboost",
@@ -222,8 +217,24 @@ CANDIDATES = (
             "min_child_weight": 5.0,
             "subsample": 0.7,
             "colsample_bytree": 0.5,
+            "colsample_bynode": 0.6,
+            "reg_lambda": 5.0,
+        },
+        cost=2,
+        start_for_many_rows={
+            "n_estimators": 600,
+            "learning_rate": 0.06,
+            "max_depth": 7,
+            "min_child_weight": 1.0,
+            "subsample": 0.8,
+            "colsample_bytree": 0.6,
+            "colsample_bynode": 1.0,
             "reg_lambda": 1.0,
         },
     ),
 )
+ENSEMBLE = "ensemble"
+ENSEMBLE_TITLE = "Average of the boosters"
+ENSEMBLE_MEMBERS = ("lightgbm", "lightgbm_random", "xgboost")
+ENSEMBLE_COST = 5
 CANDIDATE_BY_NAME = {candidate.name: candidate for candidate in CANDIDATES}

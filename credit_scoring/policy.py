@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from credit_scoring.errors import ConfigurationError
 from credit_scoring.schemas import Answer
 
 Floats = npt.NDArray[np.float64]
@@ -39,19 +40,38 @@ class CostMatrix(BaseModel):
         return float(approved_bad + denied_good)
 
 
+class Limits(BaseModel):
+    """What a threshold has to keep to, whatever it earns: shares of defaulters denied and of applications approved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_recall: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_approval_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    def hold(self, defaulted: Flags, denied: Flags) -> bool:
+        """Whether these answers keep to them."""
+        missed = (defaulted & ~denied).sum() / max(defaulted.sum(), 1)
+        enough = self.min_recall is None or 1 - missed >= self.min_recall
+        return bool(enough and (self.max_approval_rate is None or 1 - denied.mean() <= self.max_approval_rate))
+
+
+NO_LIMITS = Limits()
+
+
 class Policy(BaseModel):
-    """Threshold and the costs that it was chosen for; its version names this very content."""
+    """Threshold, and the costs and limits that it was chosen for; its version names this very content."""
 
     model_config = ConfigDict(frozen=True)
 
     threshold: Annotated[float, Field(gt=0, lt=1)]
     costs: CostMatrix
+    limits: Limits = NO_LIMITS
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def version(self) -> str:
         """Short hash of the policy's content."""
-        content = self.model_dump_json(exclude={"version"})
+        content = self.model_dump_json(exclude={"version"}, exclude_none=True)
         return "policy-" + hashlib.sha256(content.encode()).hexdigest()[:10]
 
     def answer(self, risk_probability: float) -> Answer:
@@ -59,10 +79,22 @@ class Policy(BaseModel):
         return Answer.DENIED if risk_probability >= self.threshold else Answer.APPROVED
 
 
-def choose_threshold(defaulted: Flags, risk: Floats, letter_value: Floats, costs: CostMatrix) -> float:
-    """The threshold, in whole per cent, at which these out-of-fold risks would have cost least.
+def choose_threshold(
+    defaulted: Flags, risk: Floats, letter_value: Floats, costs: CostMatrix, limits: Limits = NO_LIMITS
+) -> float:
+    """The threshold, in whole per cent, at which these out-of-fold risks would have cost least within the limits.
 
-    Of thresholds that cost the same, the one nearest to the break-even probability.
+    Of thresholds that cost the same, the one nearest to the break-even probability. Raises ConfigurationError when
+    no threshold keeps to the limits.
     """
-    ordered = sorted(THRESHOLDS, key=lambda threshold: abs(threshold - costs.break_even))
+    allowed = [each for each in THRESHOLDS if limits.hold(defaulted, risk >= each)]
+    if not allowed:
+        denied = risk >= THRESHOLDS[0]
+        recall = (denied & defaulted).sum() / max(defaulted.sum(), 1)
+        raise ConfigurationError(
+            f"No threshold keeps to {limits.model_dump(exclude_none=True)}: the strictest, {THRESHOLDS[0]:g}, denies "
+            f"{recall:.0%} of defaulters and approves {1 - denied.mean():.0%} of applications. "
+            "Ask for less, or search for a better model (--trials)."
+        )
+    ordered = sorted(allowed, key=lambda threshold: abs(threshold - costs.break_even))
     return float(min(ordered, key=lambda threshold: costs.cost(defaulted, risk >= threshold, letter_value)))

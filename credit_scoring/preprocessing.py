@@ -1,7 +1,8 @@
 """From raw fields to the matrix that an estimator sees: derived fields, clipping, imputing, encoding."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from credit_scoring.schemas import FEATURES, FIELDS, RiskMoves
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
 
 LOWER_QUANTILE, UPPER_QUANTILE = 0.005, 0.995
 
@@ -35,6 +38,15 @@ def _disposable_income(income: Floats, expenses: Floats, letter: Floats, term: F
 
 def _instalment_over_income(letter: Floats, term: Floats, income: Floats) -> Floats:
     return ratio(ratio(letter, term), income)
+
+
+def _savings_over_instalment(income: Floats, expenses: Floats, letter: Floats, term: Floats) -> Floats:
+    return ratio(_difference(income, expenses), ratio(letter, term))
+
+
+def _difference(minuend: Floats, subtrahend: Floats) -> Floats:
+    with np.errstate(over="ignore"):
+        return minuend - subtrahend
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,16 @@ DERIVED_FIELDS = (
     DerivedField("letter_over_income", ("credit_letter_value", "monthly_income"), ratio, "up"),
     DerivedField("debt_over_assets", ("outstanding_debt", "assets_value"), ratio, "up"),
     DerivedField("expenses_over_income", ("monthly_expenses", "monthly_income"), ratio, "up"),
+    DerivedField(
+        "savings_over_instalment",
+        ("monthly_income", "monthly_expenses", "credit_letter_value", "term_months"),
+        _savings_over_instalment,
+        "down",
+    ),
+    DerivedField("own_share", ("good_value", "credit_letter_value"), _difference, "down"),
+    DerivedField("net_assets", ("assets_value", "outstanding_debt"), _difference, "down"),
+    DerivedField("good_value_over_income", ("good_value", "monthly_income"), ratio, "up"),
+    DerivedField("tenure_over_term", ("job_tenure_years", "term_months"), ratio, "down"),
 )
 
 
@@ -79,12 +101,15 @@ def _values(name: str, values: list[Any]) -> npt.NDArray[Any]:
 
 
 class DerivedFields(TransformerMixin, BaseEstimator):
-    """Append every derived field whose inputs the training frame has."""
+    """Append every one of these derived fields whose inputs the training frame has."""
+
+    def __init__(self, fields: Sequence[DerivedField] = DERIVED_FIELDS) -> None:
+        self.fields = fields
 
     def fit(self, frame: pd.DataFrame, y: Any = None) -> Self:
         """Learn which derived fields this frame allows."""
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
-        self.derived_ = [field for field in DERIVED_FIELDS if set(field.inputs) <= set(frame.columns)]
+        self.derived_ = [field for field in self.fields if set(field.inputs) <= set(frame.columns)]
         return self
 
     def transform(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -127,33 +152,53 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that a model is built on, by how they are treated."""
+    """The columns that a model is built on: how each is treated and which way it may move the risk.
+
+    `numbers` are the raw ones, `categories` names the values of each category, `derived` are computed from raw numbers,
+    `risk_moves` holds the direction of those raw columns that have one.
+    """
 
     numbers: tuple[str, ...]
-    categories: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    derived: tuple[DerivedField, ...] = ()
+    risk_moves: Mapping[str, RiskMoves] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, features: Sequence[str]) -> Self:
-        """Split features by kind and add the derived fields that they allow."""
-        categories = tuple(name for name in features if FIELDS[name].kind == "category")
-        numbers = tuple(name for name in features if name not in categories)
-        derived = tuple(field.name for field in DERIVED_FIELDS if set(field.inputs) <= set(features))
-        return cls(numbers + derived, categories)
+        """The columns of these features of an application, with every derived field that they allow."""
+        categories = {name: FIELDS[name].categories for name in features if FIELDS[name].kind == "category"}
+        moves = {name: FIELDS[name].column.risk_moves for name in features}
+        return cls(
+            numbers=tuple(name for name in features if name not in categories),
+            categories=categories,
+            derived=tuple(field for field in DERIVED_FIELDS if set(field.inputs) <= set(features)),
+            risk_moves={name: direction for name, direction in moves.items() if direction},
+        )
+
+    @property
+    def raw(self) -> tuple[str, ...]:
+        """The columns that a frame has to have."""
+        return (*self.numbers, *self.categories)
+
+    @property
+    def all_numbers(self) -> tuple[str, ...]:
+        """The raw numbers, then the derived ones."""
+        return (*self.numbers, *(field.name for field in self.derived))
 
     def risk_directions(self, with_indicators: bool) -> list[int]:
         """Monotone constraint of each output column: 1 where risk may only rise, -1 only fall, 0 free."""
-        indicators = [0] * len(self.numbers) if with_indicators else []
-        one_hot = [0] * sum(len(FIELDS[name].categories) for name in self.categories)
-        return [_DIRECTIONS[_risk_moves(name)] for name in self.numbers] + indicators + one_hot
+        moves = [self.risk_moves.get(name) for name in self.numbers] + [field.risk_moves for field in self.derived]
+        indicators = [0] * len(moves) if with_indicators else []
+        one_hot = [0] * sum(len(values) for values in self.categories.values())
+        return [_DIRECTIONS[move] for move in moves] + indicators + one_hot
+
+    def unconstrained(self) -> Self:
+        """The same columns, free to move the risk either way."""
+        free = tuple(replace(field, risk_moves=None) for field in self.derived)
+        return replace(self, derived=free, risk_moves={})
 
 
 _DIRECTIONS: dict[RiskMoves | None, int] = {"up": 1, "down": -1, None: 0}
-_DERIVED_BY_NAME = {field.name: field for field in DERIVED_FIELDS}
-
-
-def _risk_moves(name: str) -> RiskMoves | None:
-    derived = _DERIVED_BY_NAME.get(name)
-    return derived.risk_moves if derived else FIELDS[name].column.risk_moves
 
 
 def preprocessor(columns: Columns, *, impute: bool, scale: bool) -> Pipeline:
@@ -161,13 +206,13 @@ def preprocessor(columns: Columns, *, impute: bool, scale: bool) -> Pipeline:
 
     Categories come from the schema, so the width is known before `fit`; a missing or unseen one is all zeros.
     """
-    numbers = list(columns.numbers)
+    numbers = list(columns.all_numbers)
     transformers: list[tuple[str, Any, list[str]]] = [("numbers", _number_steps(impute, scale), numbers)]
     if columns.categories:
-        known = [list(FIELDS[name].categories) for name in columns.categories]
+        known = [list(values) for values in columns.categories.values()]
         encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
         transformers.append(("categories", encoder, list(columns.categories)))
-    return Pipeline([("derived", DerivedFields()), ("columns", ColumnTransformer(transformers))])
+    return Pipeline([("derived", DerivedFields(columns.derived)), ("columns", ColumnTransformer(transformers))])
 
 
 def _number_steps(impute: bool, scale: bool) -> Any:

@@ -1,6 +1,7 @@
 """Scorers in the BentoML model store, whole or not at all."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:  # the arbiter of the service finds models, but does not score
 PROBE_BYTES = 4 * 1024 * 1024
 
 
-def save(scorer: "Scorer") -> str:
-    """Keep a scorer in the store; its tag. `bentoml.sklearn.load_model(tag)` gives back the fitted pipeline."""
+def save(scorer: "Scorer", add: Callable[[str, Path], object] = lambda tag, folder: None) -> str:
+    """Keep a scorer in the store; its tag. `bentoml.sklearn.load_model(tag)` gives back the fitted pipeline.
+
+    `add` is called with the tag and the model's folder before the model appears in the store.
+    """
     context = ModelContext("sklearn", {"scikit-learn": scorer.card.library_versions["scikit-learn"]})
     try:
         with bentoml.models.create(
@@ -31,6 +35,7 @@ def save(scorer: "Scorer") -> str:
             context=context,
         ) as model:
             scorer.save(Path(model.path))
+            add(str(model.tag), Path(model.path))
     except OSError as error:
         raise _unwritable(error) from error
     return str(model.tag)

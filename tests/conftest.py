@@ -23,9 +23,10 @@ Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
 
 from credit_scoring import store  # noqa: E402 - both variables are read on import
 from credit_scoring.datasets import Dataset, load_embedded  # noqa: E402
+from credit_scoring.plan import TrainingPlan  # noqa: E402
 from credit_scoring.scorer import Scorer  # noqa: E402
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402
-from credit_scoring.training import TrainingPlan, train  # noqa: E402
+from credit_scoring.training import train  # noqa: E402
 
 # How fast a machine generates examples is not what tests are about.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,7 +48,7 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="session")
 def scorer(dataset: Dataset) -> Scorer:
     """A scorer from the shortest search there is."""
-    return train(dataset, TrainingPlan(trials=1, jobs=1))
+    return train(dataset, TrainingPlan(trials=1, jobs=1, repeats=1, folds=3))
 
 
 @pytest.fixture(scope="session")

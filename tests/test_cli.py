@@ -14,11 +14,13 @@ import bentoml
 import pytest
 from typer.testing import CliRunner
 
-from credit_scoring import training
+from credit_scoring import search
+from credit_scoring.card import Assessment
 from credit_scoring.cli import INTERRUPTED, app, main
 from credit_scoring.datasets import EMBEDDED_FILE, SOURCES_FOLDER
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.models import CANDIDATE_BY_NAME
+from credit_scoring.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
@@ -105,7 +107,10 @@ class TestHelp:
 
     def test_help_of_train_lists_every_option(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
-        options = "source path mapping trials timeout jobs seed min-auc min-recall if-missing loss-given-default margin"
+        options = (
+            "source path mapping trials timeout jobs seed min-auc min-recall if-missing loss-given-default margin "
+            "threshold-min-recall threshold-max-approval-rate"
+        )
         assert found.exit_code == 0
         assert all(f"--{option}" in found.output for option in options.split())
 
@@ -226,7 +231,11 @@ class TestTrain:
         options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
         found = _run("train", *options, "--min-auc", "0.5", "--min-recall", "0", home=home)
         assert found.returncode == 0, found.stderr
-        assert _models(home) == [found.stdout.strip()]
+        (tag,) = _models(home)
+        assert tag == found.stdout.strip()
+        folder = home / "models" / tag.replace(":", "/")
+        assert Assessment.model_validate_json((folder / "assessment.json").read_bytes()).rows > 0
+        assert tag in (folder / "card.html").read_text(encoding="utf-8")
         assert all(name in found.stderr for name in ("lightgbm", "xgboost", "random_forest", "logistic_regression"))
         assert "AUC" in found.stderr
         assert "Threshold" in found.stderr
@@ -234,7 +243,7 @@ class TestTrain:
     def test_a_model_that_misses_the_gate_is_not_published(
         self, run_here: Main, small_csv: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(training, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+        monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
         before = sorted(str(model.tag) for model in bentoml.models.list())
         options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
         found = run_here("train", *options, "--jobs", "1", "--min-auc", "1")
@@ -248,6 +257,38 @@ class TestTrain:
         assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
         assert sorted(str(model.tag) for model in bentoml.models.list()) == before
         assert model_tag in before
+
+
+class TestEvaluate:
+    def test_a_stored_model_is_measured_on_the_test_part_of_its_own_data(
+        self, model_tag: str, scorer: Scorer, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "report"
+        found = _run("evaluate", model_tag, "--output", folder)
+        assert found.returncode == 0, found.stderr
+        assert found.stdout.strip() == str(folder / "card.html")
+        assessment = Assessment.model_validate_json((folder / "assessment.json").read_bytes())
+        assert assessment.rows == scorer.card.data.rows_test
+        assert assessment.metrics["auc"].value == scorer.card.test["auc"].value
+        assert "warning: Demo data" in found.stderr
+
+    def test_on_other_data_every_row_counts(self, model_tag: str, small_csv: Path, tmp_path: Path) -> None:
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING)
+        found = _run("evaluate", model_tag, *options, "--output", tmp_path / "report")
+        assert found.returncode == 0, found.stderr
+        rows = len(small_csv.read_text(encoding="utf-8").splitlines()) - 1
+        assert f"all {rows} rows" in found.stderr
+
+    def test_a_model_that_is_not_there_is_said_in_one_line(self, run_here: Main) -> None:
+        found = run_here("evaluate", "credit_scoring:none")
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "error: No model credit_scoring:none" in found.stderr
+
+    def test_a_folder_that_cannot_be_written_is_named(self, run_here: Main, model_tag: str, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        found = run_here("evaluate", model_tag, "--output", tmp_path / "file" / "report")
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "cannot be written" in found.stderr
 
 
 def _output_of(terminal: int) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The compiled form scores as the pipeline does, whatever it is asked."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,25 +12,30 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.compiled import CompiledPipeline
 from credit_scoring.datasets import Dataset
-from credit_scoring.models import CANDIDATES, Candidate
+from credit_scoring.models import CANDIDATE_BY_NAME, ENSEMBLE
+from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import application_frame
 from credit_scoring.schemas import FIELDS
-from credit_scoring.training import TrainingPlan, calibrated
+from credit_scoring.selection import calibrated, calibrated_ensemble
 
 ROWS = 800
 SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 30},
     "lightgbm": {"n_estimators": 60},
+    "lightgbm_random": {"n_estimators": 60},
     "xgboost": {"n_estimators": 60},
 }
 
 
-@pytest.fixture(scope="module", params=CANDIDATES, ids=lambda candidate: candidate.name)
+@pytest.fixture(scope="module", params=[*CANDIDATE_BY_NAME, ENSEMBLE])
 def fitted(request: pytest.FixtureRequest, dataset: Dataset) -> Pipeline:
-    candidate: Candidate = request.param
-    part = dataset.rows(np.arange(ROWS))
-    pipeline = calibrated(candidate, part, {**candidate.start, **SMALL[candidate.name]}, TrainingPlan(folds=3))
+    part, plan = dataset.rows(np.arange(ROWS)), TrainingPlan(folds=3)
+    parameters = {name: {**candidate.start, **SMALL[name]} for name, candidate in CANDIDATE_BY_NAME.items()}
+    if request.param == ENSEMBLE:
+        pipeline = calibrated_ensemble(parameters, part, plan)
+    else:
+        pipeline = calibrated(CANDIDATE_BY_NAME[request.param], part, parameters[request.param], plan)
     return pipeline.fit(part.frame[list(part.features)], part.defaulted)
 
 
@@ -43,8 +49,7 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
     return st.none() | st.floats(0, 1e5) | money
 
 
-def records_of(pipeline: Pipeline) -> st.SearchStrategy[list[dict[str, Any]]]:
-    names = pipeline.named_steps["derived"].feature_names_in_
+def records_of(names: Sequence[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
     record = st.fixed_dictionaries({name: value_of(name) for name in names})
     return st.lists(record, min_size=1, max_size=20)
 
@@ -52,10 +57,10 @@ def records_of(pipeline: Pipeline) -> st.SearchStrategy[list[dict[str, Any]]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_missing_extreme_and_unseen_values_score_bit_for_bit_as_in_the_pipeline(
-    fitted: Pipeline, data: st.DataObject
+    fitted: Pipeline, dataset: Dataset, data: st.DataObject
 ) -> None:
-    records = data.draw(records_of(fitted))
-    frame = application_frame(records, fitted.named_steps["derived"].feature_names_in_)
+    records = data.draw(records_of(dataset.features))
+    frame = application_frame(records, dataset.features)
     expected = fitted.predict_proba(frame)[:, 1]
     assert CompiledPipeline(fitted).score(records).tolist() == expected.tolist()
 
@@ -63,7 +68,7 @@ def test_missing_extreme_and_unseen_values_score_bit_for_bit_as_in_the_pipeline(
 def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
     fitted: Pipeline, dataset: Dataset
 ) -> None:
-    names = list(fitted.named_steps["derived"].feature_names_in_)
+    names = list(dataset.features)
     rows = dataset.frame[names].tail(300).to_dict("records")
     records = [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
     expected = fitted.predict_proba(application_frame(records, names))[:, 1].tolist()
@@ -74,10 +79,10 @@ def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
 
 
 def test_a_classifier_without_log_odds_is_not_compiled(fitted: Pipeline) -> None:
-    (calibrated_classifier,) = fitted.named_steps["classifier"].calibrated_classifiers_
-    known, calibrated_classifier.estimator = calibrated_classifier.estimator, object()
+    calibrated_classifier = fitted.named_steps["classifier"]
+    known, calibrated_classifier.estimator_ = calibrated_classifier.estimator_, object()
     try:
-        with pytest.raises(AttributeError, match="decision_function"):
+        with pytest.raises((AttributeError, KeyError)):
             CompiledPipeline(fitted)
     finally:
-        calibrated_classifier.estimator = known
+        calibrated_classifier.estimator_ = known

@@ -21,6 +21,7 @@ def test_the_metrics_of_five_clients_are_those_found_by_hand() -> None:
             "auc": pairs_ranked_right,
             "ks": 2 / 3,
             "brier": squares,
+            "calibration_error": (0.1 + 0.6 + 0.6 + 0.2 + 0.1) / 5,  # five bins of one client each
             "recall": 1 / 2,
             "precision": 1 / 2,
             "approval_rate": 3 / 5,

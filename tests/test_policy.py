@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from credit_scoring.policy import THRESHOLDS, CostMatrix, Policy, choose_threshold
+from credit_scoring.errors import ConfigurationError
+from credit_scoring.policy import THRESHOLDS, CostMatrix, Limits, Policy, choose_threshold
 
 shares = st.floats(0.001, 1)
 thresholds = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -124,6 +125,27 @@ class TestChooseThreshold:
     def test_where_nothing_tells_the_thresholds_apart_the_break_even_is_kept(self) -> None:
         chosen = choose_threshold(np.array([False, True]), np.array([0.0, 1.0]), np.array([1.0, 1.0]), CostMatrix())
         assert chosen == 0.31
+
+    @given(portfolios, st.floats(0, 1), st.floats(0, 1))
+    def test_a_threshold_keeps_to_its_limits_or_there_is_none(
+        self, portfolio: list[tuple[bool, float, float]], recall: float, approval_rate: float
+    ) -> None:
+        defaulted, risk, value = _arrays(portfolio)
+        limits = Limits(min_recall=recall, max_approval_rate=approval_rate)
+        kept = [each for each in THRESHOLDS if limits.hold(defaulted, risk >= each)]
+        if not kept:
+            with pytest.raises(ConfigurationError, match="No threshold keeps to"):
+                choose_threshold(defaulted, risk, value, CostMatrix(), limits)
+            return
+        chosen = choose_threshold(defaulted, risk, value, CostMatrix(), limits)
+        least = min(_cost_by_hand(portfolio, each, CostMatrix()) for each in kept)
+        assert chosen in kept
+        assert _cost_by_hand(portfolio, chosen, CostMatrix()) == pytest.approx(least)
+
+    def test_limits_are_part_of_the_policy_s_version_and_no_limits_are_not(self) -> None:
+        free = Policy(threshold=0.3, costs=CostMatrix())
+        assert Policy(threshold=0.3, costs=CostMatrix(), limits=Limits(min_recall=0.8)).version != free.version
+        assert Policy(threshold=0.3, costs=CostMatrix(), limits=Limits()).version == free.version
 
     def test_a_dearer_default_lowers_the_threshold(self) -> None:
         generator = np.random.default_rng(0)

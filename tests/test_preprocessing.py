@@ -122,6 +122,11 @@ class TestDerivedFields:
                 "letter_over_income": 24000 / 3600,
                 "debt_over_assets": 0,
                 "expenses_over_income": 1200 / 3600,
+                "savings_over_instalment": (3600 - 1200) / 500,
+                "own_share": 33600 - 24000,
+                "net_assets": 72000,
+                "good_value_over_income": 33600 / 3600,
+                "tenure_over_term": 6 / 48,
             }
         )
 
@@ -166,13 +171,13 @@ class TestApplicationFrame:
 class TestColumns:
     def test_every_feature_is_either_a_number_or_a_category(self) -> None:
         columns = Columns.of(FEATURES)
-        derived = {field.name for field in DERIVED_FIELDS}
-        assert {*columns.numbers, *columns.categories} - derived == set(FEATURES)
-        assert columns.categories == ("good_type", "job_type", "housing")
+        assert {*columns.numbers, *columns.categories} == set(columns.raw) == set(FEATURES)
+        assert tuple(columns.categories) == ("good_type", "job_type", "housing")
+        assert columns.derived == DERIVED_FIELDS
 
     def test_risk_directions_are_those_of_the_fields(self) -> None:
         columns = Columns.of(("monthly_income", "outstanding_debt", "monthly_expenses", "has_negative_record"))
-        directions = dict(zip(columns.numbers, columns.risk_directions(with_indicators=False), strict=True))
+        directions = dict(zip(columns.all_numbers, columns.risk_directions(with_indicators=False), strict=True))
         assert directions == {
             "monthly_income": -1,
             "outstanding_debt": 1,
@@ -234,7 +239,7 @@ class TestPreprocessor:
     def test_imputing_leaves_nothing_missing_and_says_what_was(self, dataset: Dataset) -> None:
         matrix = _fitted(dataset, impute=True, scale=False).transform(dataset.frame)
         columns = Columns.of(dataset.features)
-        indicator = len(columns.numbers) + columns.numbers.index("monthly_income")
+        indicator = len(columns.all_numbers) + columns.numbers.index("monthly_income")
         assert np.isfinite(matrix).all()
         assert (matrix[:, indicator] == dataset.frame["monthly_income"].isna()).all()
 

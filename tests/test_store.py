@@ -165,8 +165,7 @@ class TestRefusedModels:
 
     def test_a_pipeline_that_scores_otherwise_than_when_it_was_saved_is_refused(self, folder: Path) -> None:
         pipeline = joblib.load(folder / "saved_model.pkl")
-        (calibrated,) = pipeline.named_steps["classifier"].calibrated_classifiers_
-        calibrated.calibrators[0].b_ += 1e-6
+        pipeline.named_steps["classifier"].calibrator_.offset += 1e-6
         joblib.dump(pipeline, folder / "saved_model.pkl")
         _refresh_manifest(folder)
         with pytest.raises(ModelRejectedError, match=r"does not score as it did when it was saved: .* differs by"):
@@ -174,8 +173,7 @@ class TestRefusedModels:
 
     def test_a_pipeline_that_scores_nothing_but_nan_is_refused(self, folder: Path) -> None:
         pipeline = joblib.load(folder / "saved_model.pkl")
-        (calibrated,) = pipeline.named_steps["classifier"].calibrated_classifiers_
-        calibrated.calibrators[0].b_ = float("nan")
+        pipeline.named_steps["classifier"].calibrator_.offset = float("nan")
         joblib.dump(pipeline, folder / "saved_model.pkl")
         _refresh_manifest(folder)
         with pytest.raises(ModelRejectedError):

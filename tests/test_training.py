@@ -6,15 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from credit_scoring import training
+from credit_scoring import search as searching
 from credit_scoring.card import Interval, ModelCard
 from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.evaluation import measure
-from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES
+from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE
+from credit_scoring.plan import TrainingPlan
 from credit_scoring.schemas import AUDIT_FIELDS
 from credit_scoring.scorer import Scorer
-from credit_scoring.training import TrainingPlan, TrialReport, check_gate, search, train
+from credit_scoring.search import TrialReport, search
+from credit_scoring.training import check_gate, train
 
 BASELINE = CANDIDATE_BY_NAME["logistic_regression"]
 
@@ -27,7 +29,7 @@ def small(dataset: Dataset) -> Dataset:
 
 def _only_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search one quick candidate, where the others would only cost time."""
-    monkeypatch.setattr(training, "CANDIDATES", (BASELINE,))
+    monkeypatch.setattr(searching, "CANDIDATES", (BASELINE,))
 
 
 def _with_frame_of_rows(dataset: Dataset, rows: npt.NDArray[np.bool_], **columns: float) -> Dataset:
@@ -46,7 +48,7 @@ def _test_rows(dataset: Dataset, plan: TrainingPlan) -> npt.NDArray[np.bool_]:
 
 
 def test_one_and_two_processes_give_the_same_model_to_the_last_bit(dataset: Dataset, scorer: Scorer) -> None:
-    other = train(dataset, TrainingPlan(trials=1, jobs=2))
+    other = train(dataset, TrainingPlan(trials=1, jobs=2, repeats=1, folds=3))
     assert other.score(dataset.frame).tobytes() == scorer.score(dataset.frame).tobytes()
     assert other.policy == scorer.policy
     assert other.reference == scorer.reference
@@ -81,11 +83,10 @@ def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) ->
     assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
 
 
-def test_candidates_are_listed_best_first_and_the_best_is_chosen(scorer: Scorer) -> None:
-    means = [result.auc_mean for result in scorer.card.candidates]
+def test_candidates_and_their_ensemble_are_listed_best_first(scorer: Scorer) -> None:
+    means = [result.repeated_auc.value for result in scorer.card.candidates if result.repeated_auc]
     assert means == sorted(means, reverse=True)
-    assert scorer.card.chosen == scorer.card.candidates[0].name
-    assert {result.name for result in scorer.card.candidates} == {candidate.name for candidate in CANDIDATES}
+    assert {result.name for result in scorer.card.candidates} == {ENSEMBLE, *CANDIDATE_BY_NAME}
 
 
 def test_the_best_candidate_reaches_the_auc_that_is_asked_of_it_on_the_embedded_data(scorer: Scorer) -> None:

@@ -1,0 +1,38 @@
+"""How to train: what a modeller may set."""
+
+from dataclasses import dataclass, field
+
+from sklearn.model_selection import StratifiedKFold
+
+from credit_scoring.models import Candidate
+from credit_scoring.policy import NO_LIMITS, CostMatrix, Limits
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train. `trials` is per candidate, `timeout` in seconds for the whole search, `jobs` in processes.
+
+    The candidates at their best are compared on `repeats` different foldings.
+
+    The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
+    """
+
+    seed: int = 42
+    trials: int = 30
+    timeout: float | None = None
+    jobs: int = -1
+    folds: int = 5
+    repeats: int = 3
+    test_share: float = 0.2
+    costs: CostMatrix = field(default_factory=CostMatrix)
+    limits: Limits = NO_LIMITS
+    minimum_auc: float = 0.75
+    minimum_recall: float = 0.5
+
+    def trials_of(self, candidate: Candidate) -> int:
+        """Search trials that a candidate gets, unless the timeout cuts them."""
+        return max(1, round(self.trials * candidate.trials_share))
+
+    def splitter(self, repeat: int = 0) -> StratifiedKFold:
+        """The folds that every choice is made on; other ones for each repeat of the comparison."""
+        return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed + repeat)

@@ -1,0 +1,39 @@
+"""The report on a model: measured on clients that it was not trained on, as JSON for programs and a page for people."""
+
+from pathlib import Path
+
+from credit_scoring.assessment import assess
+from credit_scoring.card import Assessment, ModelCard
+from credit_scoring.datasets import Dataset
+from credit_scoring.page import model_page
+from credit_scoring.scorer import Scorer
+
+ASSESSMENT_FILE = "assessment.json"
+PAGE_FILE = "card.html"
+
+
+def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
+    """The clients that a model may be measured on, and who they are in a few words.
+
+    All of a new data set; of the very file that the model was trained on only the test part, drawn as it was then.
+    """
+    if dataset.sha256 != card.data.sha256:
+        return dataset, f"{dataset.source}, all {len(dataset.frame):,} rows"
+    rows = card.data.rows_train + card.data.rows_test
+    _, test_part = dataset.split(card.data.rows_test / rows, card.seed)
+    return test_part, f"{dataset.source}, the {len(test_part.frame):,} rows of the untouched test part"
+
+
+def measured(scorer: Scorer, dataset: Dataset) -> Assessment:
+    """The model measured on what it has not seen of this data."""
+    part, data = unseen_part(scorer.card, dataset)
+    return assess(scorer, part, data, scorer.card.seed)
+
+
+def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Path:
+    """Put both forms of the report into a folder; the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ASSESSMENT_FILE).write_text(assessment.model_dump_json(indent=1), encoding="utf-8")
+    page = folder / PAGE_FILE
+    page.write_text(model_page(tag, scorer.card, assessment), encoding="utf-8")
+    return page

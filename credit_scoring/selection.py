@@ -1,0 +1,159 @@
+"""The choice: the candidates at their best and their ensemble, compared on other folds; a simpler one wins a tie."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from credit_scoring.calibration import CalibratedClassifier
+from credit_scoring.card import CandidateResult, Interval
+from credit_scoring.comparison import Contender, behind_best, choose, corrected_interval, fold_aucs
+from credit_scoring.datasets import Dataset, Outcomes
+from credit_scoring.estimators import LogOddsAverage, average
+from credit_scoring.evaluation import recall
+from credit_scoring.models import (
+    CANDIDATE_BY_NAME,
+    ENSEMBLE,
+    ENSEMBLE_COST,
+    ENSEMBLE_MEMBERS,
+    Candidate,
+    Parameters,
+)
+from credit_scoring.plan import TrainingPlan
+from credit_scoring.preprocessing import Columns, Floats, Rows
+
+UNCONSTRAINED = "without constraints"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The candidates, best first, and which one was taken."""
+
+    results: tuple[CandidateResult, ...]
+    chosen: str
+    monotone_price: Interval | None
+
+    @property
+    def parameters(self) -> dict[str, Parameters]:
+        """The best parameters of each candidate that was searched."""
+        return {result.name: result.parameters for result in self.results if result.name != ENSEMBLE}
+
+
+def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan) -> Compared:
+    """Put the candidates and their ensemble to repeated cross-validation and choose; a simpler one wins a tie."""
+    pipelines = {each.name: _pipeline(each.name, part.columns, each.parameters, plan) for each in results}
+    constrained = max((each for each in results if each.name in ENSEMBLE_MEMBERS), key=_auc_mean, default=None)
+    if constrained:
+        free = part.columns.unconstrained()
+        pipelines[UNCONSTRAINED] = _pipeline(constrained.name, free, constrained.parameters, plan)
+    log_odds, held_out = _held_out_log_odds(pipelines, part, plan)
+    members = [log_odds[name] for name in ENSEMBLE_MEMBERS if name in log_odds]
+    if len(members) == len(ENSEMBLE_MEMBERS):
+        log_odds[ENSEMBLE] = average(members)
+    aucs = {name: fold_aucs(part.defaulted, each, held_out) for name, each in log_odds.items()}
+    free_aucs = aucs.pop(UNCONSTRAINED, None)
+    price = None
+    if constrained and free_aucs is not None:
+        price = corrected_interval(free_aucs - aucs[constrained.name], plan.folds)
+    return Compared(*_ranked(results, aucs, log_odds, held_out, part, plan), price)
+
+
+def _ranked(
+    results: Sequence[CandidateResult],
+    aucs: Mapping[str, Floats],
+    log_odds: Mapping[str, Floats],
+    held_out: Sequence[Rows],
+    part: Dataset,
+    plan: TrainingPlan,
+) -> tuple[tuple[CandidateResult, ...], str]:
+    costs = {**{name: candidate.cost for name, candidate in CANDIDATE_BY_NAME.items()}, ENSEMBLE: ENSEMBLE_COST}
+    contenders = [Contender(name, costs[name], each) for name, each in aucs.items()]
+    behind = behind_best(contenders, plan.folds)
+    known = {each.name: each for each in results}
+    if ENSEMBLE in aucs:
+        known[ENSEMBLE] = _ensemble_result(aucs[ENSEMBLE], log_odds[ENSEMBLE], held_out, part, plan)
+    full = [
+        each.model_copy(
+            update={"repeated_auc": corrected_interval(aucs[name], plan.folds), "behind_best": behind[name]}
+        )
+        for name, each in known.items()
+    ]
+    ranked = sorted(full, key=lambda each: float(aucs[each.name].mean()), reverse=True)
+    return tuple(ranked), choose(contenders, plan.folds)
+
+
+def _ensemble_result(
+    aucs: Floats, log_odds: Floats, held_out: Sequence[Rows], part: Dataset, plan: TrainingPlan
+) -> CandidateResult:
+    recalls = [
+        recall(part.defaulted[rows], expit(log_odds[i // plan.folds][rows]), plan.costs.break_even)
+        for i, rows in enumerate(held_out)
+    ]
+    return CandidateResult(
+        name=ENSEMBLE,
+        trials=0,
+        auc_mean=float(aucs.mean()),
+        auc_std=float(aucs.std()),
+        recall_mean=float(np.mean(recalls)),
+        recall_std=float(np.std(recalls)),
+        parameters={"members": list(ENSEMBLE_MEMBERS)},
+    )
+
+
+def _auc_mean(result: CandidateResult) -> float:
+    return result.auc_mean
+
+
+def _pipeline(name: str, columns: Columns, parameters: Parameters, plan: TrainingPlan) -> Pipeline:
+    return CANDIDATE_BY_NAME[name].pipeline(columns, parameters, plan.seed)
+
+
+def _held_out_log_odds(
+    pipelines: Mapping[str, Pipeline], part: Dataset, plan: TrainingPlan
+) -> tuple[dict[str, Floats], list[Rows]]:
+    """Log-odds by name, shape (repeats, rows), each from a model that did not see the row; and the parts held out."""
+    frame, defaulted = part.frame[list(part.features)], part.defaulted
+    splits = [
+        (repeat, fit_rows, held_out)
+        for repeat in range(plan.repeats)
+        for fit_rows, held_out in plan.splitter(repeat).split(frame, defaulted)
+    ]
+    jobs = [(name, *split) for split in splits for name in pipelines]
+    scores = Parallel(n_jobs=plan.jobs)(
+        delayed(_fold_log_odds)(pipelines[name], frame, defaulted, fit_rows, held_out)
+        for name, _, fit_rows, held_out in jobs
+    )
+    found = {name: np.empty((plan.repeats, len(defaulted))) for name in pipelines}
+    for (name, repeat, _, held_out), each in zip(jobs, scores, strict=True):
+        found[name][repeat, held_out] = each
+    return found, [held_out for _, _, held_out in splits]
+
+
+def _fold_log_odds(pipeline: Pipeline, frame: pd.DataFrame, defaulted: Outcomes, fit_rows: Rows, held_out: Rows) -> Any:
+    return clone(pipeline).fit(frame.iloc[fit_rows], defaulted[fit_rows]).decision_function(frame.iloc[held_out])
+
+
+def calibrated_choice(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
+    """The unfitted pipeline of what was chosen, calibrated."""
+    if found.chosen == ENSEMBLE:
+        return calibrated_ensemble(found.parameters, part, plan)
+    return calibrated(CANDIDATE_BY_NAME[found.chosen], part, found.parameters[found.chosen], plan)
+
+
+def calibrated(candidate: Candidate, part: Dataset, parameters: Parameters, plan: TrainingPlan) -> Pipeline:
+    """The candidate's unfitted pipeline with its classifier calibrated on held-out log-odds."""
+    pipeline = candidate.pipeline(part.columns, parameters, plan.seed)
+    name, classifier = pipeline.steps[-1]
+    return Pipeline([*pipeline.steps[:-1], (name, CalibratedClassifier(classifier, plan.folds, plan.seed))])
+
+
+def calibrated_ensemble(parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan) -> Pipeline:
+    """The unfitted average of the boosters at these parameters, calibrated as one."""
+    members = [_pipeline(name, part.columns, parameters[name], plan) for name in ENSEMBLE_MEMBERS]
+    return Pipeline([("classifier", CalibratedClassifier(LogOddsAverage(members), plan.folds, plan.seed))])
