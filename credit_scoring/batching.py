@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 PACE_WEIGHT = 0.1
 PACE_JUMP = 4.0  # a batch that took longer than so many times the usual was held up by something else
-QUEUE_SHARE = 0.75  # of the budget; the rest is for what a request waits unseen in its socket, and for its own batch
 REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
 
@@ -54,7 +53,7 @@ class MicroBatcher(Generic[Item, Result]):
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
-        self._longest_wait = QUEUE_SHARE * budget
+        self._budget = budget
         self._observe = observe
         self._queue: deque[tuple[Item, Caller[Result], float]] = deque()
         self._pace = 0.0
@@ -71,10 +70,13 @@ class MicroBatcher(Generic[Item, Result]):
     def check_admission(self) -> None:
         """Raises OverloadedError when a newcomer would wait too long behind those who are already here.
 
-        The wait is the queue's length times the time per item, reading and answering included, of late batches that
-        followed one another without a pause.
+        Ahead of it is the queue, besides the batch that it waited for unseen in its socket and its own batch; an item
+        takes the time, reading and answering included, that late batches took which followed one another without a
+        pause.
         """
-        if len(self._queue) * self._pace > self._longest_wait:
+        queued = len(self._queue)
+        ahead = queued + 2 * min(queued, self._max_batch_size)
+        if ahead * self._pace > self._budget:
             raise OverloadedError(REFUSAL)
 
     def put(self, item: Item, caller: Caller[Result]) -> None:

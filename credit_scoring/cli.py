@@ -76,7 +76,7 @@ def train(
     path: PathOption = None,
     mapping: MappingOption = None,
     max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
-    trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; simpler candidates get half.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; others get fewer.")] = 20,
     timeout: Annotated[
         float | None,
         typer.Option(min=1, help="Seconds for the whole search; cutting it makes the result depend on speed."),

@@ -11,6 +11,7 @@ from credit_scoring.evaluation import auc
 from credit_scoring.preprocessing import Flags, Floats, Rows
 
 CONFIDENCE = 0.95
+MATTERS = 0.003  # of AUC; less is not worth a dearer model, however certain it is
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def corrected_interval(values: Floats, folds: int) -> Interval:
 
 
 def choose(contenders: Sequence[Contender], folds: int) -> str:
-    """The cheapest contender that no other beats by more than noise; of equally cheap ones the best."""
+    """The cheapest contender that no other beats by more than noise and by enough to matter; of equals the best."""
     ranked = sorted(contenders, key=lambda each: (each.cost, -each.aucs.mean()))
     return next(each.name for each in ranked if not _beaten(each, contenders, folds))
 
@@ -55,4 +56,5 @@ def behind_best(contenders: Sequence[Contender], folds: int) -> Mapping[str, Int
 
 def _beaten(one: Contender, contenders: Sequence[Contender], folds: int) -> bool:
     others = (other for other in contenders if other is not one)
-    return any(corrected_interval(other.aucs - one.aucs, folds).low > 0 for other in others)
+    gaps = (corrected_interval(other.aucs - one.aucs, folds) for other in others)
+    return any(gap.low > 0 and gap.value > MATTERS for gap in gaps)

@@ -87,7 +87,8 @@ def _suggest_lightgbm(trial: Trial, most_trees: int = 600) -> dict[str, Any]:
 
 
 def _random_lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLightGBM:
-    model: LogOddsLightGBM = _lightgbm(parameters, directions, seed).set_params(extra_trees=True, path_smooth=10.0)
+    """Splits at random thresholds; without path smoothing, which breaks the monotone constraints."""
+    model: LogOddsLightGBM = _lightgbm(parameters, directions, seed).set_params(extra_trees=True)
     return model
 
 

@@ -18,7 +18,7 @@ class TrainingPlan:
     """
 
     seed: int = 42
-    trials: int = 30
+    trials: int = 20
     timeout: float | None = None
     jobs: int = -1
     folds: int = 5

@@ -143,7 +143,7 @@ async def warmed_up(budget: float) -> MicroBatcher[int, int]:
     """A batcher of single items that knows how long each takes, from batches that followed one another."""
     tight = batcher(Doubler(), max_batch_size=1, budget=AMPLE)
     await submit_all(tight, range(3))
-    tight._longest_wait = budget
+    tight._budget = budget
     return tight
 
 
@@ -162,7 +162,7 @@ def test_a_submit_that_could_not_be_answered_within_the_budget_is_refused() -> N
 def test_a_queue_is_as_long_as_the_budget_allows_at_the_pace_of_late_batches() -> None:
     async def overload() -> tuple[list[int | BaseException], float]:
         tight = await warmed_up(budget=0.0)
-        tight._longest_wait = 10.5 * tight._pace
+        tight._budget = 12.5 * tight._pace  # ten in the queue, and a batch of one twice
         return await submit_all(tight, range(50)), tight._pace
 
     answers, pace = asyncio.run(overload())

@@ -26,6 +26,13 @@ def test_a_costlier_contender_is_taken_when_it_wins_by_more_than_noise() -> None
     assert choose([simple, costly], FOLDS) == "costly"
 
 
+def test_a_lead_that_is_certain_but_too_small_to_matter_wins_nothing() -> None:
+    simple = contender("simple", 1, 0.80, 0.82, 0.81, 0.79, 0.80)
+    costly = contender("costly", 9, 0.801, 0.8211, 0.811, 0.791, 0.8011)
+    assert behind_best([simple, costly], FOLDS)["simple"].low > 0
+    assert choose([simple, costly], FOLDS) == "simple"
+
+
 def test_of_equally_costly_ones_the_better_is_taken() -> None:
     one, other = contender("one", 2, 0.80, 0.81), contender("other", 2, 0.81, 0.81)
     assert choose([one, other], FOLDS) == "other"

@@ -134,6 +134,18 @@ def test_a_negative_record_never_lowers_the_risk(name: str, fitted: dict[str, Pi
     assert (with_one > without).any()
 
 
+@pytest.mark.parametrize("name", CONSTRAINED)
+def test_at_full_size_risk_moves_as_declared_for_every_client(name: str, sample: Dataset, unseen: Dataset) -> None:
+    """Small models keep to constraints that large ones break: path smoothing was such a case."""
+    candidate = CANDIDATE_BY_NAME[name]
+    pipeline = candidate.pipeline(sample.columns, candidate.start, seed=42)
+    pipeline.fit(sample.frame[list(sample.features)], sample.defaulted)
+    for field in ("monthly_income", "assets_value", "job_tenure_years", "outstanding_debt"):
+        sign = 1 if FIELDS[field].column.risk_moves == "up" else -1
+        log_odds = [pipeline.decision_function(each[list(sample.features)]) for each in _raised(unseen.frame, field)]
+        assert all((sign * (more - less) >= -ROUNDING).all() for less, more in pairwise(log_odds)), field
+
+
 def _raised(frame: pd.DataFrame, field: str) -> list[pd.DataFrame]:
     """The clients with this field known, and raised step by step from zero to far beyond what training saw."""
     top = 60 if field == "job_tenure_years" else 1e7

@@ -18,8 +18,21 @@ EXPORTS = {
     "train": ("main", "train"),
     "dev": ("main", "train", "dev"),
     "spark": ("main", "train", "spark"),
+    "notebooks": ("main", "train", "spark", "notebooks"),
 }
-NOT_SERVED = ("optuna", "kagglehub", "matplotlib", "pyspark", "pytest", "hypothesis", "black", "mypy", "pyarrow")
+NOT_SERVED = (
+    "optuna",
+    "fairlearn",
+    "seaborn",
+    "kagglehub",
+    "matplotlib",
+    "pyspark",
+    "pytest",
+    "hypothesis",
+    "black",
+    "mypy",
+    "pyarrow",
+)
 
 Pins = dict[tuple[str, str], set[str]]
 

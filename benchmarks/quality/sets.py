@@ -246,9 +246,7 @@ def _german(path: Path) -> Dataset:
 SETS = {
     each.name: each
     for each in (
-        PublicSet(
-            "credit_data", "credit_data.csv", _embedded, 0.854, "AutoGluon, best in 120 s, with age: .849", 6, 5
-        ),
+        PublicSet("credit_data", "credit_data.csv", _embedded, 0.854, "AutoGluon, best in 120 s, with age: .849", 6, 5),
         PublicSet("german", "german.data", _german, 0.798, "average of a forest and boosters: .7945", 6, 5),
         PublicSet("heloc", "heloc.csv", _heloc, 0.802, "TabICLv2 on its own splits: .802", 2, 3),
         PublicSet("taiwan", "taiwan.csv", _taiwan, 0.788, "TabICLv2 on its own splits: .791", 2, 3),

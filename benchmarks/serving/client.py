@@ -17,6 +17,7 @@ Takes a `Load` as JSON in its only argument and prints an `Outcome` as JSON, one
 import gc
 import sys
 import time
+from collections import deque
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter as now
@@ -89,7 +90,7 @@ class OpenLoop:
         self._load = load
         self._requests = cycle(_requests(load))
         self._pool = Pool(load.port)
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()
         self._most = self._in_all = self._sent = 0
 
     def run(self) -> None:
@@ -143,10 +144,10 @@ class OpenLoop:
         connection.send(next(self._requests), due)
 
     def _free_connection(self) -> Connection | None:
-        """The one used last; one that the server may be about to close for its idleness is replaced."""
+        """The next one; one that the server may be about to close for its idleness is replaced."""
         if not self._idle:
             return None
-        connection = self._idle.pop()
+        connection = self._idle.popleft() if self._load.rotate else self._idle.pop()
         if now() - connection.idle_since < IDLE_LIMIT_S:
             return connection
         self._pool.drop(connection)

@@ -12,7 +12,8 @@ class Load(BaseModel):
     """One load on one server, for `seconds` after `warm_up` seconds that are not counted.
 
     Closed loop: `clients` connections, each sends its next request when it has its answer. Open loop: `rate` requests
-    start per second whatever happens to the others, on a pool of `connections`; `slices` are reported one by one.
+    start per second whatever happens to the others, on a pool of `connections`; `slices` are reported one by one. With
+    `rotate` the connections take turns, so that none is idle for long; else the one used last is used again.
     """
 
     kind: Literal["closed", "open"]
@@ -25,6 +26,7 @@ class Load(BaseModel):
     rate: float = 0.0
     connections: int = 0
     slices: int = 1
+    rotate: bool = False
 
 
 class Outcome(BaseModel):

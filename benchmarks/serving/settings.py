@@ -4,6 +4,7 @@ The service with its defaults, and with one thing changed at a time, each with 3
 """
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.serving.__main__ import make_stage
+from benchmarks.serving.__main__ import RESULTS_FOLDER, make_stage
 from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader, Run
 from benchmarks.serving.processes import Cores
@@ -45,7 +46,7 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="Length of each load.")] = 4.0,
     repetitions: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
 ) -> None:
-    """Print one row per change."""
+    """Print one row per change, and write them to benchmarks/results/settings.md."""
     found: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder:
         stage = make_stage(Path(folder))
@@ -57,12 +58,19 @@ def main(
                     run = Loader(stage, seconds, CONNECTIONS).closed(server, 0, CLIENTS)
                     found.setdefault(change.name, []).append(run)
                     typer.echo(f"{change.name}: {run.outcome.useful_per_s:,.0f}/s", err=True)
-    typer.echo(f"| {CLIENTS} clients | answers/s | of the defaults | p99 ms | p99.9 ms |\n|---|--:|--:|--:|--:|")
+    text = "\n".join(_table(found)) + "\n"
+    (RESULTS_FOLDER / "settings.md").write_text(text, encoding="utf-8")
+    typer.echo(text)
+
+
+def _table(found: dict[str, list[Run]]) -> Iterator[str]:
+    yield f"| {CLIENTS} clients | answers/s | of the defaults | p99 ms | p99.9 ms |"
+    yield "|---|--:|--:|--:|--:|"
     base = median(run.outcome.useful_per_s for run in found["defaults"])
     for name, runs in found.items():
         rate = median(run.outcome.useful_per_s for run in runs)
         p99, p999 = (median(getattr(run.outcome, each) for run in runs) for each in ("p99", "p999"))
-        typer.echo(f"| {name} | {rate:,.0f} | {rate / base:.0%} | {p99:.1f} | {p999:.1f} |")
+        yield f"| {name} | {rate:,.0f} | {rate / base:.0%} | {p99:.1f} | {p999:.1f} |"
 
 
 def _environment(change: Change, folder: Path) -> dict[str, str]:

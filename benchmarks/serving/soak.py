@@ -29,7 +29,7 @@ from credit_scoring.settings import PROJECT_FOLDER
 
 CALIBRATION_S = 3.0
 CALIBRATION_CLIENTS = 32
-CONNECTIONS = 1000
+CONNECTIONS = 200
 OURS = "g"
 
 
@@ -115,6 +115,7 @@ def _minutes(server: Server, stage: Stage, rate: float, slices: int, slice_s: fl
         rate=rate,
         connections=CONNECTIONS,
         slices=slices,
+        rotate=True,
     )
     command = [*processes.PINNED, str(stage.cores.client), sys.executable, "-m", "benchmarks.serving.client"]
     client = subprocess.Popen(  # noqa: S603 - a command of this benchmark
