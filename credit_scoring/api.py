@@ -125,7 +125,7 @@ class CreditApi:
 
     async def predict_many(self, body: bytes) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        self._open_batcher()
+        self.check_admission()
         checked = [_checked(item) for item in _items(body)]
         applications = [each for each in checked if isinstance(each, Application)]
         decisions = iter(await self._decide_in_turns(applications))

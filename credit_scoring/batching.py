@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -16,8 +15,8 @@ Result_contra = TypeVar("Result_contra", contravariant=True)
 
 logger = logging.getLogger(__name__)
 
-PACE_WEIGHT = 0.1
-PACE_JUMP = 4.0  # a batch that took longer than so many times the usual was held up by something else
+TURN_SHARE = 0.5  # of the budget: admitting ends; what arrives in a turn may have to wait for all that follows in it
+RELIEF_SHARE = 0.75  # of the budget: refusing ends, for a storm of requests leaves no turn an end of its own
 REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
 
@@ -35,12 +34,12 @@ class Caller(Protocol[Result_contra]):
 
 
 class MicroBatcher(Generic[Item, Result]):
-    """Collects items until the event loop has read all that has arrived, then scores them in one call.
+    """Collects items until the event loop has read all that has arrived or a batch is full, then scores them at once.
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
-    only add hand-overs. Of a long queue one batch is scored, then the loop reads again, so that newcomers are seen,
-    and refused if they must be, within the time of one batch. `budget` is in seconds; `observe` is told each batch's
-    size and the seconds that its oldest item waited. One instance belongs to one event loop.
+    only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
+    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. `observe` is told each
+    batch's size and the seconds that its oldest item waited. One instance belongs to one event loop.
     """
 
     def __init__(
@@ -50,14 +49,16 @@ class MicroBatcher(Generic[Item, Result]):
         max_batch_size: int,
         budget: float,
         observe: Callable[[int, float], None] = lambda size, oldest_wait: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
         self._budget = budget
         self._observe = observe
-        self._queue: deque[tuple[Item, Caller[Result], float]] = deque()
-        self._pace = 0.0
-        self._last_batch_end: float | None = None
+        self._clock = clock
+        self._queue: list[tuple[Item, Caller[Result]]] = []
+        self._oldest = 0.0
+        self._turn_began: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: Item) -> Result:
@@ -68,22 +69,24 @@ class MicroBatcher(Generic[Item, Result]):
         return await answer
 
     def check_admission(self) -> None:
-        """Raises OverloadedError when a newcomer would wait too long behind those who are already here.
-
-        Ahead of it is the queue, besides the batch that it waited for unseen in its socket and its own batch; an item
-        takes the time, reading and answering included, that late batches took which followed one another without a
-        pause.
-        """
-        queued = len(self._queue)
-        ahead = queued + 2 * min(queued, self._max_batch_size)
-        if ahead * self._pace > self._budget:
+        """Raises OverloadedError when this turn of the event loop has taken too long to answer a newcomer in time."""
+        now = self._clock()
+        if self._turn_began is None:
+            self._running_loop().call_soon(self._end_turn)
+            self._turn_began = now
+        taken = (now - self._turn_began) / self._budget
+        if taken > RELIEF_SHARE:
+            self._turn_began = now
+        elif taken > TURN_SHARE:
             raise OverloadedError(REFUSAL)
 
     def put(self, item: Item, caller: Caller[Result]) -> None:
-        """Queue an item; its caller is told the result, or ScoringError when scoring fails."""
+        """Queue an item that was admitted; its caller is told the result, or ScoringError when scoring fails."""
         if not self._queue:
-            self._running_loop().call_soon(self._score_next_batch)
-        self._queue.append((item, caller, time.monotonic()))
+            self._oldest = self._clock()
+        self._queue.append((item, caller))
+        if len(self._queue) >= self._max_batch_size:
+            self._score_queue()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         """The running loop, looked up once: up to Python 3.11 each look costs a system call."""
@@ -91,25 +94,16 @@ class MicroBatcher(Generic[Item, Result]):
             self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def _score_next_batch(self) -> None:
-        size = min(self._max_batch_size, len(self._queue))
-        batch = [self._queue.popleft() for _ in range(size)]
-        waiting = [(item, caller) for item, caller, _ in batch if not caller.done()]
-        if waiting:
-            self._observe(len(waiting), time.monotonic() - batch[0][2])
-            self._settle(waiting)
-        self._keep_pace(size)
-        if self._queue:
-            self._running_loop().call_soon(self._score_next_batch)
+    def _end_turn(self) -> None:
+        self._turn_began = None
+        self._score_queue()
 
-    def _keep_pace(self, size: int) -> None:
-        """Learn the time per item from a batch that followed another without a pause."""
-        now = time.monotonic()
-        if self._last_batch_end is not None:
-            pace = (now - self._last_batch_end) / size
-            pace = min(pace, PACE_JUMP * self._pace) if self._pace else pace
-            self._pace += PACE_WEIGHT * (pace - self._pace) if self._pace else pace
-        self._last_batch_end = now if self._queue else None
+    def _score_queue(self) -> None:
+        waiting = [pair for pair in self._queue if not pair[1].done()]
+        self._queue = []
+        if waiting:
+            self._observe(len(waiting), self._clock() - self._oldest)
+            self._settle(waiting)
 
     def _settle(self, batch: Sequence[tuple[Item, Caller[Result]]]) -> None:
         try:

@@ -7,7 +7,7 @@ Continue") goes the ordinary way through the ASGI app. docs/adr/0007 says what t
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -18,6 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from credit_scoring.errors import UnavailableError
 from credit_scoring.exchange import JSON_TYPE, Observer, body_too_late, error_answer
+
+CLOSING = (b"connection", b"close")
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})(?:\r\n|$)", re.IGNORECASE)
 _NEEDS_A_LOOK = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade):", re.IGNORECASE)
@@ -92,12 +94,18 @@ class HotProtocol(HttpToolsProtocol):
             self.hot_route.check_admission()
         except UnavailableError as error:
             if self._between_requests and not self.pipeline and is_plain_request(data, self.hot_route):
-                self._unset_keepalive_if_required()
-                Exchange(self, keep_alive=True).set_exception(error)
+                self._refuse(error)
                 return
         super().data_received(data)
         if isinstance(self.cycle, Exchange) and self.cycle.more_body and self._too_late is None:
             self._too_late = self.loop.call_later(self.hot_route.timeout, self._give_up)
+
+    def _refuse(self, error: UnavailableError) -> None:
+        """Answer what this error means, nothing parsed: in a storm of refusals each takes time from a decision."""
+        started = time.perf_counter()
+        self.transport.write(_whole_refusal(str(error), error.retry_after))
+        self.on_response_complete()
+        self.hot_route.observe(503, time.perf_counter() - started)
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
@@ -153,10 +161,8 @@ class HotProtocol(HttpToolsProtocol):
 
     def write_answer(self, keep_alive: bool, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
         """Write one whole answer and make ready for the next request."""
-        lines = [b"%b: %b\r\n" % pair for pair in (*self.server_state.default_headers, *headers)]
-        closing = b"" if keep_alive else b"connection: close\r\n"
-        head = b"%bcontent-length: %d\r\n%b\r\n" % (b"".join(lines), len(content), closing)
-        self.transport.write(_status_line(status) + head + content)
+        every = (*self.server_state.default_headers, *headers)
+        self.transport.write(_answer_bytes(status, every if keep_alive else (*every, CLOSING), content))
         if not keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -184,6 +190,16 @@ def is_plain_request(data: bytes, route: HotRoute) -> bool:
         return False
     length = _CONTENT_LENGTH.search(head)
     return length is not None and int(length[1]) == len(body)
+
+
+def _answer_bytes(status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    return b"%b%bcontent-length: %d\r\n\r\n%b" % (_status_line(status), lines, len(content), content)
+
+
+@cache
+def _whole_refusal(sentence: str, retry_after: int) -> bytes:
+    return _answer_bytes(*error_answer(UnavailableError(sentence, retry_after)))
 
 
 @cache

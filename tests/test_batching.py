@@ -139,47 +139,74 @@ def test_a_cancelled_submit_is_not_scored() -> None:
     assert score.scored == [1]
 
 
-async def warmed_up(budget: float) -> MicroBatcher[int, int]:
-    """A batcher of single items that knows how long each takes, from batches that followed one another."""
-    tight = batcher(Doubler(), max_batch_size=1, budget=AMPLE)
-    await submit_all(tight, range(3))
-    tight._budget = budget
-    return tight
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_a_submit_that_could_not_be_answered_within_the_budget_is_refused() -> None:
-    async def overload() -> tuple[list[int | BaseException], int]:
-        tight = await warmed_up(budget=1e-9)
-        return await submit_all(tight, range(1, 4)), await tight.submit(9)
+def admissions(at: Sequence[float], budget: float = 100.0) -> list[bool]:
+    """Whether an item is admitted at each of these times of a single turn of the event loop."""
 
-    (admitted, *refused), after = asyncio.run(overload())
-    assert admitted == 2
-    assert [type(answer) for answer in refused] == [OverloadedError, OverloadedError]
-    assert all(isinstance(answer, OverloadedError) and answer.retry_after >= 1 for answer in refused)
-    assert after == 18
+    async def one_turn() -> list[bool]:
+        clock = Clock()
+        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=budget, clock=clock)
+        found = []
+        for clock.now in at:
+            try:
+                shared.check_admission()
+            except OverloadedError:
+                found.append(False)
+            else:
+                found.append(True)
+        return found
 
-
-def test_a_queue_is_as_long_as_the_budget_allows_at_the_pace_of_late_batches() -> None:
-    async def overload() -> tuple[list[int | BaseException], float]:
-        tight = await warmed_up(budget=0.0)
-        tight._budget = 12.5 * tight._pace  # ten in the queue, and a batch of one twice
-        return await submit_all(tight, range(50)), tight._pace
-
-    answers, pace = asyncio.run(overload())
-    assert pace > 0
-    assert [type(answer) for answer in answers] == [int] * 11 + [OverloadedError] * 39
+    return asyncio.run(one_turn())
 
 
-def test_one_long_pause_of_the_process_does_not_pass_for_the_usual_pace() -> None:
-    async def paused() -> tuple[float, float]:
-        tight = await warmed_up(budget=AMPLE)
-        tight._pace, before = 1e-6, 1e-6
-        tight._last_batch_end = 0.0
-        tight._keep_pace(1)
-        return before, tight._pace
+def test_once_a_turn_has_taken_half_of_the_budget_newcomers_are_refused() -> None:
+    assert admissions([7, 7, 56, 57.5, 60]) == [True, True, True, False, False]
 
-    before, after = asyncio.run(paused())
-    assert before < after < 2 * before
+
+def test_a_storm_that_never_ends_the_turn_is_refused_for_a_quarter_of_the_budget_at_a_time() -> None:
+    assert admissions([0, 51, 74, 76, 100, 125, 127, 150, 152]) == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_the_next_turn_admits_again() -> None:
+    async def two_turns() -> list[int]:
+        clock = Clock()
+        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=100.0, clock=clock)
+        shared.check_admission()
+        clock.now = 60.0
+        await turns(1)
+        return [await shared.submit(1), await shared.submit(2)]
+
+    assert asyncio.run(two_turns()) == [2, 4]
+
+
+def test_a_full_batch_is_scored_at_once() -> None:
+    async def fill() -> list[list[int]]:
+        score = Doubler()
+        shared = batcher(score, max_batch_size=3)
+        for item in range(7):
+            shared.put(item, asyncio.get_running_loop().create_future())
+        return score.calls.copy()
+
+    assert asyncio.run(fill()) == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_nobody_is_refused_while_the_budget_is_ample() -> None:

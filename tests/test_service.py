@@ -7,13 +7,15 @@ import math
 import os
 import shutil
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import RFC_4122, UUID
 
 import httpx
@@ -353,30 +355,47 @@ def test_a_signal_ends_the_service_and_all_its_processes(
 
 
 def test_an_overloaded_service_refuses_at_once_and_answers_what_it_took(model_tag: str, tmp_path: Path) -> None:
-    """A budget of nothing and batches of one make a burst an overload."""
-    tight = {"CREDIT_SCORING_LATENCY_BUDGET_MS": "0.001", "CREDIT_SCORING_MAX_BATCH_SIZE": "1"}
+    """A small budget makes it an overload when many requests have come while a thousand applications were scored."""
+    tight = {"CREDIT_SCORING_LATENCY_BUDGET_MS": "2", "CREDIT_SCORING_MAX_BATCH_SIZE": "1000"}
     with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, **tight) as running:
         wait_until_ready(running)
         statuses: Counter[int] = Counter()
         for _ in range(5):
-            statuses += asyncio.run(_burst(running.url, 100))
+            statuses += _burst(running.url, 200)
         assert set(statuses) == {200, 503}
-        assert statuses.total() == 500
+        assert statuses.total() == 1000
         assert is_ready(running)
         assert httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION).status_code == 200
         assert requests_counted(running) == {200: statuses[200] + 1, 503: statuses[503]}
 
 
-async def _burst(url: str, size: int) -> Counter[int]:
-    """The statuses of so many requests sent at once; every refusal is checked."""
-    limits = httpx.Limits(max_connections=size)
-    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client:
-        answers = await asyncio.gather(*(client.post("/predict", json=EXAMPLE_APPLICATION) for _ in range(size)))
-    for answer in answers:
-        if answer.status_code == 503:
-            assert int(answer.headers["retry-after"]) >= 1
-            assert ErrorAnswer.model_validate(answer.json()).detail == []
-    return Counter(answer.status_code for answer in answers)
+def _burst(url: str, size: int) -> Counter[int]:
+    """The statuses of so many requests sent while the service is busy; every refusal is checked."""
+    address = urlsplit(url)
+    with ExitStack() as stack:
+        to = (address.hostname, address.port)
+        first, *clients = [
+            stack.enter_context(closing(socket.create_connection(to, timeout=30))) for _ in range(size + 1)
+        ]
+        first.sendall(_post("/predict_many", [EXAMPLE_APPLICATION] * 1000))
+        for client in clients:
+            client.sendall(_post("/predict", EXAMPLE_APPLICATION))
+        return Counter(_status(HTTPResponse(client)) for client in clients)
+
+
+def _post(path: str, content: Any) -> bytes:
+    body = json.dumps(content).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def _status(answer: HTTPResponse) -> int:
+    answer.begin()
+    found = json.loads(answer.read())
+    if answer.status == 503:
+        assert int(answer.headers["retry-after"]) >= 1
+        assert ErrorAnswer.model_validate(found).detail == []
+    return answer.status
 
 
 def requests_counted(service: RunningService) -> dict[int, int]:
@@ -400,7 +419,7 @@ def test_two_workers_share_the_requests_and_their_metrics_add_up(model_tag: str,
         before = [sum(worker.cpu_times()[:2]) for worker in busy]
         sent = 0
         while any(sum(worker.cpu_times()[:2]) <= used for worker, used in zip(busy, before, strict=True)):
-            assert asyncio.run(_burst(running.url, 50)) == {200: 50}
+            assert _burst(running.url, 50) == {200: 50}
             sent += 50
             assert sent < 20_000, "one worker got all the requests"
         assert requests_counted(running) == {200: sent}
