@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from credit_scoring import __version__, metrics
 from credit_scoring.batching import Caller, MicroBatcher
-from credit_scoring.decisions import DecisionDesk
+from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import NotReadyError, RequestError
 from credit_scoring.exchange import (
     Handler,

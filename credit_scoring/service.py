@@ -12,7 +12,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from credit_scoring import store
 from credit_scoring.api import CreditApi
-from credit_scoring.decisions import DecisionDesk
+from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import CreditScoringError
 from credit_scoring.manifest import inspect
 from credit_scoring.protocol import HotProtocol

@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks.serving.applications import sample
 from credit_scoring import store
 from credit_scoring.batching import MicroBatcher
-from credit_scoring.decisions import DecisionDesk
+from credit_scoring.desk import DecisionDesk
 from credit_scoring.schemas import Application, Decision
 from credit_scoring.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.serving.applications import sample
 from credit_scoring import store
-from credit_scoring.decisions import DecisionDesk
+from credit_scoring.desk import DecisionDesk
 from credit_scoring.openapi import MAX_APPLICATIONS
 from credit_scoring.schemas import Application
 from credit_scoring.scorer import Scorer

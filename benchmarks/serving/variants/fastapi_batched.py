@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from benchmarks.serving.variants.model import MODEL_TAG, model_folder
 from credit_scoring.batching import MicroBatcher
-from credit_scoring.decisions import DecisionDesk
+from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import OverloadedError
 from credit_scoring.schemas import Application, Decision
 from credit_scoring.scorer import Scorer

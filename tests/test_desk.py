@@ -1,15 +1,13 @@
-"""Decision ids, and the desk that turns applications into decisions."""
+"""The desk that turns applications into decisions."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
-from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.decisions import DecisionDesk, new_decision_id
+from credit_scoring.desk import DecisionDesk
 from credit_scoring.schemas import EXAMPLE_APPLICATION, Answer, Application
 from credit_scoring.scorer import Scorer
 
@@ -27,32 +25,6 @@ def with_income(monthly_income: float | None) -> Application:
 
 def risks(desk: DecisionDesk, applications: Sequence[Application]) -> list[float]:
     return [decision.risk_probability for decision in desk.decide(applications)]
-
-
-def test_a_decision_id_is_a_uuid_of_version_7() -> None:
-    found = UUID(new_decision_id())
-    assert found.version == 7
-    assert found.variant == RFC_4122
-
-
-def test_a_decision_id_is_written_in_the_canonical_form() -> None:
-    found = new_decision_id()
-    assert found == str(UUID(found))
-
-
-def test_decision_ids_are_unique() -> None:
-    assert len({new_decision_id() for _ in range(10_000)}) == 10_000
-
-
-def test_decision_ids_sort_by_the_millisecond_in_which_they_were_made() -> None:
-    milliseconds = [UUID(new_decision_id()).int >> 80 for _ in range(1_000)]
-    assert milliseconds == sorted(milliseconds)
-
-
-def test_a_decision_id_tells_the_millisecond_in_which_it_was_made() -> None:
-    before = time.time_ns() // 1_000_000
-    told = UUID(new_decision_id()).int >> 80
-    assert before <= told <= time.time_ns() // 1_000_000
 
 
 def test_no_applications_give_no_decisions(desk: DecisionDesk) -> None:
