@@ -1,7 +1,7 @@
 """The routes of the service: what each endpoint does with a body."""
 
 import asyncio
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,25 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from credit_scoring import __version__, metrics
+from credit_scoring.access import Keyring, Scope
 from credit_scoring.batching import Caller, MicroBatcher
+from credit_scoring.database import Database
 from credit_scoring.desk import DecisionDesk
-from credit_scoring.errors import NotReadyError, RequestError
+from credit_scoring.dossier_api import DossierApi
+from credit_scoring.errors import NotReadyError, RepeatError, RequestError
 from credit_scoring.exchange import (
+    NOT_DECIDED,
+    Asked,
     Handler,
     JsonEndpoint,
     error_answer,
-    not_decided,
+    fault_sentence,
+    peer_of,
     refuse_repeats,
 )
 from credit_scoring.openapi import MAX_APPLICATIONS, document
 from credit_scoring.protocol import HotRoute
+from credit_scoring.recorder import Recorder, Submission
 from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault, faults
 from credit_scoring.settings import ServiceSettings
 
@@ -46,17 +53,21 @@ ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRAC
 class CreditApi:
     """The routes of the service; they answer once a desk is opened behind them."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, keyring: Keyring) -> None:
         self._settings = settings
-        self._batcher: MicroBatcher[Application, Decision] | None = None
+        self._keyring = keyring
+        self._batcher: MicroBatcher[Submission, Decision] | None = None
+        self._recorder: Recorder | None = None
         self._document = to_json(document(__version__))
-        predict_endpoint = self._endpoint("predict", self.predict, settings.max_body_bytes)
-        predict_many_endpoint = self._endpoint("predict_many", self.predict_many, settings.max_many_bytes)
+        self._dossiers = DossierApi(partial(self._endpoint, limit=settings.max_many_bytes))
+        predict_endpoint = self._endpoint("predict", Scope.PREDICT, self.predict, settings.max_body_bytes)
+        many_endpoint = self._endpoint("predict_many", Scope.PREDICT, self.predict_many, settings.max_many_bytes)
         self.app = Starlette(
             routes=[
                 Route("/predict", predict_endpoint, methods=["POST"]),
-                Route("/predict_many", predict_many_endpoint, methods=["POST"]),
-                Route("/model", self.model),
+                Route("/predict_many", many_endpoint, methods=["POST"]),
+                *self._dossiers.routes,
+                Route("/model", self._endpoint("model", None, self.model, 0), methods=["GET"]),
                 Route("/metrics", self.metrics),
                 Route("/docs.json", self.docs),
                 Route("/", self.page),
@@ -67,18 +78,24 @@ class CreditApi:
             exception_handlers={HTTPException: _on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
         )
 
-    def _endpoint(self, name: str, handle: Handler, limit: int) -> JsonEndpoint:
-        timeout = self._settings.request_timeout_s
-        return JsonEndpoint(handle, limit=limit, timeout=timeout, observe=metrics.request_observer(name))
+    def _endpoint(self, name: str, scope: Scope | None, handle: Handler, limit: int) -> JsonEndpoint:
+        return JsonEndpoint(
+            handle,
+            admit=partial(self._keyring.admit, scope=scope),
+            limit=limit,
+            timeout=self._settings.request_timeout_s,
+            observe=metrics.request_observer(name),
+        )
 
-    def open(self, desk: DecisionDesk) -> None:
-        """Start answering with this desk."""
-        self._desk = desk
+    def open(self, desk: DecisionDesk, recorder: Recorder | None, database: Database | None) -> None:
+        """Start answering with this desk, after this recorder has stored the decisions; None stores none."""
+        self._recorder, self._dossiers.database = recorder, database
         self._model = to_json({"model": desk.tag, "policy": desk.scorer.policy, "card": desk.scorer.card})
         self._batcher = MicroBatcher(
-            desk.decide,
+            lambda submissions: desk.decide([each.application for each in submissions]),
             max_batch_size=self._settings.max_batch_size,
             budget=self._settings.latency_budget_ms / 1000,
+            deliver=recorder.keep if recorder else None,
             observe=metrics.observe_batch,
         )
         form = "compiled" if desk.scorer.compiled else "pipeline"
@@ -90,63 +107,78 @@ class CreditApi:
             b"/predict",
             limit=self._settings.max_body_bytes,
             timeout=self._settings.request_timeout_s,
-            handle=self.accept,
+            admit=partial(self._keyring.admit, scope=Scope.PREDICT),
+            handle=lambda body, exchange: self.accept(body, exchange, exchange.asked_by),
             check_admission=self.check_admission,
             observe=metrics.request_observer("predict"),
         )
 
     def check_admission(self) -> None:
-        """Raises OverloadedError when a newcomer could not be answered in time."""
+        """Raises UnavailableError when a newcomer could not be answered in time."""
         self._open_batcher().check_admission()
+        if self._recorder:
+            self._recorder.check_admission()
 
-    def accept(self, body: bytes, caller: Caller[Decision]) -> None:
+    def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
         """One application in; its caller is told the decision."""
-        batcher = self._open_batcher()
-        batcher.check_admission()
+        self.check_admission()
         application = Application.model_validate_json(body)
         refuse_repeats(body, len(application.model_fields_set))
-        batcher.put(application, caller)
+        self._open_batcher().put(Submission(application, body, asked_by), caller)
 
     @property
     def is_open(self) -> bool:
         """Whether there is a desk."""
         return self._batcher is not None
 
-    def _open_batcher(self) -> MicroBatcher[Application, Decision]:
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a desk and what it decides can be stored."""
+        return self.is_open and (self._recorder is None or self._recorder.writable)
+
+    def _open_batcher(self) -> MicroBatcher[Submission, Decision]:
         if self._batcher is None:
             raise NotReadyError(NOT_READY, retry_after=30)
         return self._batcher
 
-    async def predict(self, body: bytes) -> bytes:
+    async def predict(self, body: bytes, asked: Asked) -> bytes:
         """One application in, one decision out."""
         decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self.accept(body, decision)
+        self.accept(body, decision, asked.by)
         return to_json(await decision)
 
-    async def predict_many(self, body: bytes) -> bytes:
+    async def predict_many(self, body: bytes, asked: Asked) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
         self.check_admission()
-        checked = [_checked(item) for item in _items(body)]
-        applications = [each for each in checked if isinstance(each, Application)]
-        decisions = iter(await self._decide_in_turns(applications))
-        return to_json([each if isinstance(each, ErrorAnswer) else next(decisions) for each in checked])
+        answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
+        for item in _items(body):
+            answers.append(self._submitted(item, asked.by))
+            if len(answers) % self._settings.max_batch_size == 0:
+                await asyncio.sleep(0)  # let waiting single requests in between
+        waiting = [each for each in answers if not isinstance(each, ErrorAnswer)]
+        settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
+        return to_json([each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers])
 
-    async def _decide_in_turns(self, applications: Sequence[Application]) -> list[Decision]:
-        """Decide in batches and let waiting single requests in between."""
-        decisions: list[Decision] = []
-        for start in range(0, len(applications), self._settings.max_batch_size):
-            decisions += self._desk.decide(applications[start : start + self._settings.max_batch_size])
-            await asyncio.sleep(0)
-        return decisions
+    def _submitted(self, item: Any, asked_by: str) -> "asyncio.Future[Decision] | ErrorAnswer":
+        application = _checked(item)
+        if isinstance(application, ErrorAnswer):
+            return application
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._open_batcher().put(Submission(application, to_json(item), asked_by), answer)
+        return answer
 
-    async def model(self, request: Request) -> Response:
+    async def model(self, body: bytes, asked: Asked) -> bytes:
         """The model card and the policy in use."""
-        if not self.is_open:
-            return _error(NotReadyError(NOT_READY, retry_after=30))
-        return Response(self._model, media_type="application/json")
+        self._open_batcher()
+        return self._model
 
     async def metrics(self, request: Request) -> Response:
         """Metrics of all workers."""
+        if not self._settings.metrics_open:
+            try:
+                self._keyring.admit(dict(request.scope["headers"]), peer_of(request.scope), Scope.READ)
+            except RequestError as error:
+                return _error(error)
         content = await asyncio.to_thread(metrics.exposition)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -197,9 +229,17 @@ def _checked(item: Any) -> Application | ErrorAnswer:
         return _refusal(faults(error))
 
 
+def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
+    """What an application gets in the answer to many; what fails for all is raised."""
+    if isinstance(found, RepeatError):
+        return _refusal([Fault(field="application_id", message=str(found), type=found.kind)])
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
 def _refusal(found: list[Fault]) -> ErrorAnswer:
-    sentence, detail = not_decided(found)
-    return ErrorAnswer(error=sentence, detail=detail)
+    return ErrorAnswer(error=fault_sentence(found, NOT_DECIDED), detail=found)
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> Response:

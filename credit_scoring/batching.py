@@ -33,13 +33,17 @@ class Caller(Protocol[Result_contra]):
         """Take the reason why there is none."""
 
 
+Deliver = Callable[[Sequence[Item], Sequence[Caller[Result]], Sequence[Result]], None]
+
+
 class MicroBatcher(Generic[Item, Result]):
     """Collects items until the event loop has read all that has arrived or a batch is full, then scores them at once.
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
     only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
-    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. `observe` is told each
-    batch's size and the seconds that its oldest item waited. One instance belongs to one event loop.
+    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. `deliver` is given
+    each batch, its callers and results, and tells the callers, now or later. `observe` is told each batch's size and
+    the seconds that its oldest item waited. One instance belongs to one event loop.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class MicroBatcher(Generic[Item, Result]):
         *,
         max_batch_size: int,
         budget: float,
+        deliver: Deliver[Item, Result] | None = None,
         observe: Callable[[int, float], None] = lambda size, oldest_wait: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
         self._budget = budget
+        self._deliver = deliver or _deliver_at_once
         self._observe = observe
         self._clock = clock
         self._queue: list[tuple[Item, Caller[Result]]] = []
@@ -71,22 +77,27 @@ class MicroBatcher(Generic[Item, Result]):
     def check_admission(self) -> None:
         """Raises OverloadedError when this turn of the event loop has taken too long to answer a newcomer in time."""
         now = self._clock()
-        if self._turn_began is None:
-            self._running_loop().call_soon(self._end_turn)
-            self._turn_began = now
-        taken = (now - self._turn_began) / self._budget
+        taken = (now - self._beginning_of_turn(now)) / self._budget
         if taken > RELIEF_SHARE:
             self._turn_began = now
         elif taken > TURN_SHARE:
             raise OverloadedError(REFUSAL)
 
     def put(self, item: Item, caller: Caller[Result]) -> None:
-        """Queue an item that was admitted; its caller is told the result, or ScoringError when scoring fails."""
+        """Queue an item; its caller is told the result, or ScoringError when scoring fails."""
         if not self._queue:
             self._oldest = self._clock()
+            self._beginning_of_turn(self._oldest)
         self._queue.append((item, caller))
         if len(self._queue) >= self._max_batch_size:
             self._score_queue()
+
+    def _beginning_of_turn(self, now: float) -> float:
+        """When this turn of the loop began; the first call in a turn sees to its end."""
+        if self._turn_began is None:
+            self._turn_began = now
+            self._running_loop().call_soon(self._end_turn)
+        return self._turn_began
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         """The running loop, looked up once: up to Python 3.11 each look costs a system call."""
@@ -111,8 +122,7 @@ class MicroBatcher(Generic[Item, Result]):
         except Exception as error:  # one application's failure must not reach its batch-mates
             self._settle_one_by_one(batch, error)
             return
-        for (_, caller), result in zip(batch, results, strict=True):
-            caller.set_result(result)
+        self._deliver([item for item, _ in batch], [caller for _, caller in batch], results)
 
     def _settle_one_by_one(self, batch: Sequence[tuple[Item, Caller[Result]]], error: Exception) -> None:
         if len(batch) == 1:
@@ -121,6 +131,11 @@ class MicroBatcher(Generic[Item, Result]):
             return
         for waiting in batch:
             self._settle([waiting])
+
+
+def _deliver_at_once(items: Sequence[Item], callers: Sequence[Caller[Result]], results: Sequence[Result]) -> None:
+    for caller, result in zip(callers, results, strict=True):
+        caller.set_result(result)
 
 
 def _scored(score: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]) -> Sequence[Result]:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from credit_scoring import datasets, store
+from credit_scoring import datasets, decision_commands, key_commands, store
 from credit_scoring.card import Assessment, Interval
 from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError
@@ -32,9 +32,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Credit decisions for consórcio applications: check data, train a model and publish it, measure any model.",
+    help="Credit decisions for consórcio applications: train and measure models, look after decisions and keys.",
     epilog="Serve the newest model with `bentoml serve credit_scoring.service:CreditScoring`.",
 )
+
+
+app.add_typer(decision_commands.app, name="decisions")
+app.add_typer(key_commands.app, name="keys")
 
 
 class Source(StrEnum):

@@ -7,9 +7,13 @@ CreditScoringError
 ├── ModelRejectedError     a stored model that must not decide, or a new one that misses the gate
 ├── StoreError             the model store cannot be read or written
 ├── ScoringError           an application could not be scored
-├── RequestError           a request that no application can be read from
+├── RequestError           a request that cannot be answered as it is
+│   └── RepeatError        an application id used again for another application
+├── StorageError           the decision log cannot be read or written
+│   └── DuplicateError     it holds already what was to be unique
 └── UnavailableError       the service cannot answer now
-    ├── NotReadyError      it has no model that may decide
+    ├── NotReadyError      it has no model that may decide, or no decision log to write to
+    ├── NotStoredError     it has decided, but could not store the decision in time
     └── OverloadedError    it cannot answer within its budget
 """
 
@@ -42,13 +46,32 @@ class ScoringError(CreditScoringError):
     """An application could not be scored, though it was valid."""
 
 
+class StorageError(CreditScoringError):
+    """The decision log cannot be read or written; `cause` is what its driver raised, which may hold values of a row."""
+
+    def __init__(self, message: str, cause: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class DuplicateError(StorageError):
+    """The decision log holds already what was to be unique in it."""
+
+
 class RequestError(CreditScoringError):
-    """A request is refused before its content is looked at; `status` is HTTP's, `kind` a stable name."""
+    """A request cannot be answered as it is; `status` is HTTP's, `kind` a stable name."""
 
     def __init__(self, status: int, message: str, kind: str) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
+
+
+class RepeatError(RequestError):
+    """An application id was used before, for an application with other content."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(409, message, "repeated_application_id")
 
 
 class UnavailableError(CreditScoringError):
@@ -60,7 +83,11 @@ class UnavailableError(CreditScoringError):
 
 
 class NotReadyError(UnavailableError):
-    """No model is loaded that may decide."""
+    """No model is loaded that may decide, or no decision could be stored."""
+
+
+class NotStoredError(UnavailableError):
+    """A decision could not be stored in time, so it is not given."""
 
 
 class OverloadedError(UnavailableError):

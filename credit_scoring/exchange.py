@@ -5,35 +5,53 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from credit_scoring.errors import CreditScoringError, RequestError, UnavailableError
-from credit_scoring.schemas import ErrorAnswer, Fault, faults
+from credit_scoring.errors import CreditScoringError, RequestError, StorageError, UnavailableError
+from credit_scoring.schemas import Application, ErrorAnswer, Fault, faults
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Handler = Callable[[bytes], Awaitable[bytes]]
+Headers = Mapping[bytes, bytes]
+Admit = Callable[[Headers, str | None], str]
 Observer = Callable[[int, float], None]
 
 logger = logging.getLogger(__name__)
 
 JSON_TYPE = (b"content-type", b"application/json")
+NOT_DECIDED = "The application was not decided"
+NOT_RECORDED = "Nothing was recorded"
+NO_LOG = "The decision log cannot be reached. Try again in a moment."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks, by the name of the key, and the variable parts of the path."""
+
+    by: str
+    path: Mapping[str, str]
+
+
+Handler = Callable[[bytes, Asked], Awaitable[bytes]]
 
 
 class JsonEndpoint:
     """An ASGI endpoint around `handle`, which turns a body of at most `limit` bytes into an answer.
 
-    The body has to arrive within `timeout` seconds; `observe` is told the status and the seconds of every exchange.
+    `admit` is given the headers and the address of the peer and tells the name of the key. The body has to arrive
+    within `timeout` seconds; `observe` is told the status and the seconds of every exchange.
     """
 
-    def __init__(self, handle: Handler, *, limit: int, timeout: float, observe: Observer) -> None:
+    def __init__(self, handle: Handler, *, admit: Admit, limit: int, timeout: float, observe: Observer) -> None:
         self._handle = handle
+        self._admit = admit
         self._limit = limit
         self._timeout = timeout
         self._observe = observe
@@ -42,8 +60,9 @@ class JsonEndpoint:
         """Answer one request (ASGI 3.0)."""
         started = time.perf_counter()
         try:
-            body = await _read_json(scope, receive, self._limit, self._timeout)
-            status, headers, content = 200, [JSON_TYPE], await self._handle(body)
+            asked = Asked(self._admit(dict(scope["headers"]), peer_of(scope)), scope.get("path_params", {}))
+            body = await self._read(scope, receive)
+            status, headers, content = 200, [JSON_TYPE], await self._handle(body, asked)
         except _DisconnectedError:
             return
         except Exception as error:  # the server would log its message, which may hold a value
@@ -53,25 +72,41 @@ class JsonEndpoint:
         await send({"type": "http.response.body", "body": content})
         self._observe(status, time.perf_counter() - started)
 
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        if scope["method"] in ("GET", "HEAD"):
+            return b""
+        return await _read_json(scope, receive, self._limit, self._timeout)
+
+
+def peer_of(scope: Scope) -> str | None:
+    """The address that a request comes from, where it has one."""
+    client: tuple[str, int] | None = scope.get("client")
+    return client[0] if client else None
+
 
 def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Status, headers and body that tell a client what went wrong, and the log what we did wrong."""
     if isinstance(error, ValidationError):
-        return 400, [JSON_TYPE], _body(*not_decided(faults(error)))
+        found = faults(error)
+        consequence = NOT_DECIDED if error.title == Application.__name__ else NOT_RECORDED
+        return 400, [JSON_TYPE], _body(fault_sentence(found, consequence), found)
     if isinstance(error, RequestError):
         found = [Fault(field="", message=str(error), type=error.kind)] if error.status == 400 else []
-        return error.status, [JSON_TYPE], _body(str(error), found)
+        more = [(b"www-authenticate", b"Bearer")] if error.status == 401 else []
+        return error.status, [JSON_TYPE, *more], _body(str(error), found)
     if isinstance(error, UnavailableError):
         return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body_without_faults(str(error))
+    if isinstance(error, StorageError):
+        logger.error("%s", error)
+        return error_answer(UnavailableError(NO_LOG))
     if not isinstance(error, CreditScoringError):
         logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
     return 500, [JSON_TYPE], _body("The service failed; the application was not decided.", [])
 
 
-def not_decided(found: list[Fault]) -> tuple[str, list[Fault]]:
-    """The error sentence for these faults, and the faults."""
-    count = "1 fault" if len(found) == 1 else f"{len(found)} faults"
-    return f"The application was not decided: {count}.", found
+def fault_sentence(found: list[Fault], consequence: str) -> str:
+    """The error in one sentence: what these faults led to."""
+    return f"{consequence}: {len(found)} fault{'' if len(found) == 1 else 's'}."
 
 
 def place_of(error: BaseException) -> str:
@@ -141,7 +176,7 @@ async def _read_rest(body: bytes, receive: Receive, limit: int) -> bytes:
     return body
 
 
-def _check_headers(headers: Mapping[bytes, bytes], limit: int) -> None:
+def _check_headers(headers: Headers, limit: int) -> None:
     sent = headers.get(b"content-type", b"")
     if sent != b"application/json":
         media_type = sent.partition(b";")[0].strip().lower()

@@ -2,7 +2,7 @@
 
 import os
 import time
-from uuid import UUID
+from datetime import datetime
 
 _RANDOM_BITS = 62
 _STEP_BITS = 32
@@ -27,7 +27,8 @@ class TimeOrderedIds:
             self._last = milliseconds << 80 | 0x7 << 76 | upper << 64 | 0b10 << _RANDOM_BITS | lower
         else:
             self._last = self._after(self._last)
-        return str(UUID(int=self._last))
+        text = f"{self._last:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def _after(self, last: int) -> int:
         """A random step further; in the next millisecond once the random part is used up."""
@@ -45,3 +46,9 @@ class TimeOrderedIds:
 
 
 new_id = TimeOrderedIds().new
+
+
+def first_id_at(moment: datetime) -> str:
+    """What sorts before every id made from this moment on, and after every earlier one."""
+    text = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"

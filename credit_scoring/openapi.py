@@ -2,15 +2,20 @@
 
 from typing import Any
 
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from credit_scoring.card import ModelCard
+from credit_scoring.dossiers import Dossier
+from credit_scoring.outcomes import EXAMPLE_OUTCOME, DecisionId, OutcomeReport, RecordedOutcome
 from credit_scoring.policy import Policy
+from credit_scoring.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
 from credit_scoring.schemas import EXAMPLE_APPLICATION, Application, Decision, ErrorAnswer
 
 Json = dict[str, Any]
 
 MAX_APPLICATIONS = 1000
+MAX_OUTCOMES = 1000
 
 EXAMPLE_DECISION = {
     "decision": "APROVADO",
@@ -21,20 +26,38 @@ EXAMPLE_DECISION = {
     "policy_version": "policy-9cb39c3846",
 }
 
+_MODELS = (
+    Application,
+    Decision,
+    ErrorAnswer,
+    ModelCard,
+    Policy,
+    Dossier,
+    OutcomeReport,
+    RecordedOutcome,
+    ReviewStep,
+    ReviewRecord,
+)
+_KEY = "An API key, made by `credit-scoring keys new`. Where none are set, none is needed."
+
 _ERRORS = {
     400: "Malformed, out of range, unknown or forbidden fields: every fault at once.",
+    401: "No API key, or one that is not known.",
+    403: "The API key is not for this.",
+    404: "Nothing of that name is on record.",
     408: "The body took too long to arrive.",
+    409: "It does not go with what is on record; an application id was used before, for other content.",
     413: "The body is larger than the service accepts.",
     415: "The body is not application/json.",
     500: "The service failed; the application was not decided.",
-    503: "The service has more requests than it can answer in time; `Retry-After` says when to come back.",
+    503: "More requests than can be answered in time, or no decision log to write to; `Retry-After` says when to come.",
 }
 
 
 def document(version: str) -> Json:
     """The document as JSON-ready data; `version` is the service's."""
     _, definitions = models_json_schema(
-        [(model, "validation") for model in (Application, Decision, ErrorAnswer, ModelCard, Policy)],
+        [(model, "validation") for model in _MODELS],
         ref_template="#/components/schemas/{model}",
     )
     return {
@@ -44,9 +67,14 @@ def document(version: str) -> Json:
             "version": version,
             "description": "Send a client's data (uma proposta), get APROVADO or NEGADO and the risk behind it.",
         },
-        "tags": [{"name": "decisions"}, {"name": "model"}, {"name": "operation"}],
+        "tags": [{"name": "decisions"}, {"name": "record"}, {"name": "model"}, {"name": "operation"}],
+        "security": [{"key": []}, {}],
         "paths": _paths(),
-        "components": {"schemas": definitions["$defs"], "responses": _error_responses()},
+        "components": {
+            "schemas": definitions["$defs"],
+            "responses": _error_responses(),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _KEY}},
+        },
     }
 
 
@@ -54,6 +82,9 @@ def _paths() -> Json:
     return {
         "/predict": {"post": _predict()},
         "/predict_many": {"post": _predict_many()},
+        "/decisions/{decision_id}": {"get": _dossier()},
+        "/decisions/{decision_id}/review": {"post": _review()},
+        "/outcomes": {"post": _outcomes()},
         "/model": {"get": _model()},
         "/livez": {"get": _text("Whether the process is alive.")},
         "/readyz": {"get": _text("Whether the model is loaded and has proved its scores.")},
@@ -66,10 +97,11 @@ def _predict() -> Json:
         "tags": ["decisions"],
         "operationId": "predict",
         "summary": "Decide one application",
+        "description": "The same `application_id` with the same content gets the answer that was given before.",
         "requestBody": _json_body({"$ref": "#/components/schemas/Application"}, EXAMPLE_APPLICATION),
         "responses": {
-            "200": _json_answer("The decision.", {"$ref": "#/components/schemas/Decision"}, EXAMPLE_DECISION),
-            **_errors(400, 408, 413, 415, 500, 503),
+            "200": _json_answer("The decision.", _schema(Decision), EXAMPLE_DECISION),
+            **_errors(400, 401, 403, 408, 409, 413, 415, 500, 503),
         },
     }
 
@@ -93,7 +125,7 @@ def _predict_many() -> Json:
                 {"type": "array", "maxItems": MAX_APPLICATIONS, "items": either},
                 [EXAMPLE_DECISION],
             ),
-            **_errors(400, 408, 413, 415, 500, 503),
+            **_errors(400, 401, 403, 408, 413, 415, 500, 503),
         },
     }
 
@@ -112,8 +144,69 @@ def _model() -> Json:
         "tags": ["model"],
         "operationId": "model",
         "summary": "The model in use: its card and its policy",
-        "responses": {"200": _json_answer("The model card.", schema), **_errors(500)},
+        "responses": {"200": _json_answer("The model card.", schema), **_errors(401, 500, 503)},
     }
+
+
+_DECISION_ID = {
+    "name": "decision_id",
+    "in": "path",
+    "required": True,
+    "schema": TypeAdapter(DecisionId).json_schema(),
+    "example": EXAMPLE_DECISION["decision_id"],
+}
+
+
+def _dossier() -> Json:
+    return {
+        "tags": ["record"],
+        "operationId": "dossier",
+        "parameters": [_DECISION_ID],
+        "summary": "Everything on record of a decision: what it was given on, and what came after",
+        "responses": {
+            "200": _json_answer("The dossier.", _schema(Dossier)),
+            **_errors(401, 403, 404, 500, 503),
+        },
+    }
+
+
+def _review() -> Json:
+    return {
+        "tags": ["record"],
+        "operationId": "review",
+        "parameters": [_DECISION_ID],
+        "summary": "A step of a review by people: requested, upheld or reversed",
+        "description": "Sent again unchanged it changes nothing. The decision itself stays as it was given.",
+        "requestBody": _json_body(_schema(ReviewStep), EXAMPLE_REVIEW),
+        "responses": {
+            "200": _json_answer("The step as it was kept.", _schema(ReviewRecord)),
+            **_errors(400, 401, 403, 404, 408, 409, 413, 415, 500, 503),
+        },
+    }
+
+
+def _outcomes() -> Json:
+    one = _schema(OutcomeReport)
+    many = {"type": "array", "maxItems": MAX_OUTCOMES, "items": one}
+    settled = {"anyOf": [_schema(RecordedOutcome), _schema(ErrorAnswer)]}
+    return {
+        "tags": ["record"],
+        "operationId": "outcomes",
+        "summary": f"What became of a decision, or of up to {MAX_OUTCOMES:,} in an array",
+        "description": "Sent again unchanged it changes nothing. A correction counts, what it corrects is kept.",
+        "requestBody": _json_body({"oneOf": [one, many]}, EXAMPLE_OUTCOME),
+        "responses": {
+            "200": _json_answer(
+                "What became of the report; of several, in order.",
+                {"oneOf": [_schema(RecordedOutcome), {"type": "array", "maxItems": MAX_OUTCOMES, "items": settled}]},
+            ),
+            **_errors(400, 401, 403, 404, 408, 413, 415, 500, 503),
+        },
+    }
+
+
+def _schema(model: type[BaseModel]) -> Json:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 def _text(summary: str) -> Json:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from credit_scoring.errors import UnavailableError
-from credit_scoring.exchange import JSON_TYPE, Observer, body_too_late, error_answer
+from credit_scoring.errors import RequestError, UnavailableError
+from credit_scoring.exchange import JSON_TYPE, Admit, Headers, Observer, body_too_late, error_answer
 
 CLOSING = (b"connection", b"close")
 
@@ -29,14 +29,16 @@ _NEEDS_A_LOOK = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade
 class HotRoute:
     """POST on one path with a JSON body of at most `limit` bytes that has to arrive within `timeout` seconds.
 
-    `handle` gets the body and the exchange, which it gives a result or an error, now or later; what it raises is the
-    error. `check_admission` raises what a request is refused with unread. `observe` is told the status and the seconds
-    of every exchange.
+    `admit` is given the headers and the address of the peer and tells the name of the key; where it raises, the request
+    goes the ordinary way, to be refused there. `handle` gets the body and the exchange, which it gives a result or an
+    error, now or later; what it raises is the error. `check_admission` raises what a request is refused with unread.
+    `observe` is told the status and the seconds of every exchange.
     """
 
     path: bytes
     limit: int
     timeout: float
+    admit: Admit
     handle: Callable[[bytes, "Exchange"], None]
     check_admission: Callable[[], None]
     observe: Observer
@@ -46,10 +48,20 @@ class Exchange:
     """One request on its way. It stands where uvicorn keeps its own cycle, and is told the result as a future is."""
 
     message_event: ClassVar[asyncio.Event] = asyncio.Event()  # uvicorn sets it; nobody waits
-    __slots__ = ("_protocol", "_started", "body", "disconnected", "keep_alive", "more_body", "response_complete")
+    __slots__ = (
+        "_protocol",
+        "_started",
+        "asked_by",
+        "body",
+        "disconnected",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+    )
 
-    def __init__(self, protocol: "HotProtocol", keep_alive: bool) -> None:
+    def __init__(self, protocol: "HotProtocol", keep_alive: bool, asked_by: str) -> None:
         self._protocol = protocol
+        self.asked_by = asked_by
         self._started = time.perf_counter()
         self.keep_alive = keep_alive
         self.body = b""
@@ -114,12 +126,22 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        if self._is_plain():
-            self.cycle = Exchange(self, self.parser.should_keep_alive())  # type: ignore[assignment]  # in its place
-        else:
+        headers = dict(self.headers)
+        asked_by = self._asked_by(headers) if self._is_plain(headers) else None
+        if asked_by is None:
             super().on_headers_complete()
+        else:
+            keep_alive = self.parser.should_keep_alive()
+            self.cycle = Exchange(self, keep_alive, asked_by)  # type: ignore[assignment]  # in its place
 
-    def _is_plain(self) -> bool:
+    def _asked_by(self, headers: Headers) -> str | None:
+        """The name of the key; None where the request is to be refused."""
+        try:
+            return self.hot_route.admit(headers, self.client[0] if self.client else None)
+        except RequestError:
+            return None
+
+    def _is_plain(self, headers: Headers) -> bool:
         route, parser = self.hot_route, self.parser
         if self.url != route.path or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return False
@@ -129,7 +151,6 @@ class HotProtocol(HttpToolsProtocol):
             or not (self.cycle is None or self.cycle.response_complete)
         ):
             return False
-        headers = dict(self.headers)
         length = headers.get(b"content-length", b"")
         return headers.get(b"content-type") == b"application/json" and length.isdigit() and int(length) <= route.limit
 

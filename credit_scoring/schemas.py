@@ -42,7 +42,6 @@ MAX_FAULTS = 50
 FEATURE = Role.FEATURE
 
 EXAMPLE_APPLICATION: dict[str, JsonValue] = {
-    "application_id": "proposta-2026-000123",
     "good_type": "CAR",
     "credit_letter_value": 24000.0,
     "good_value": 33600.0,

@@ -10,29 +10,38 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from uvicorn.config import HTTP_PROTOCOLS
 
-from credit_scoring import store
+from credit_scoring import __version__, store
+from credit_scoring.access import Keyring
 from credit_scoring.api import CreditApi
+from credit_scoring.database import Database
+from credit_scoring.decision_log import DecisionLog, Origin
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import CreditScoringError
 from credit_scoring.manifest import inspect
 from credit_scoring.protocol import HotProtocol
+from credit_scoring.recorder import Log, Recorder
 from credit_scoring.settings import ServiceSettings, read_settings
+from credit_scoring.spool import SpooledLog
+from credit_scoring.storage import default_address, default_folder, open_database
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
 BENTOML_GRACE_S = 5.0  # its own timeout must not fire before ours, which answers in the one error shape
 
+_ANONYMOUS = {"loopback": "this machine", "anywhere": "everybody"}
+
 logger = logging.getLogger("credit_scoring")
 
 
-def _settings_from_environment() -> ServiceSettings:
+def _from_environment() -> tuple[ServiceSettings, Keyring]:
     try:
-        return read_settings(ServiceSettings)
+        settings = read_settings(ServiceSettings)
+        return settings, Keyring.read(settings.api_keys_file, settings.anonymous)
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error
 
 
-settings = _settings_from_environment()
-api = CreditApi(settings)
+settings, keyring = _from_environment()
+api = CreditApi(settings, keyring)
 stored_model = store.StoredModel(settings.model)
 usage_stats.do_not_track.cache_clear()  # the bentoml command asked before it imported us
 
@@ -60,6 +69,7 @@ class CreditScoring:
     """Credit decisions for consórcio applications."""
 
     model = stored_model
+    _recorder: Recorder | None = None
 
     def __init__(self) -> None:
         from credit_scoring.scorer import Scorer  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
@@ -70,14 +80,31 @@ class CreditScoring:
         except CreditScoringError as error:  # to end would be to be started again, and again
             logger.error("This worker decides nothing and will not be ready: %s", error)
             return
-        api.open(DecisionDesk(scorer, str(self.model.tag)))
+        desk = DecisionDesk(scorer, str(self.model.tag))
+        database = _database()
+        self._recorder = _recorder(desk, database) if database else None
+        api.open(desk, self._recorder, database)
+        if not keyring.keys:
+            logger.warning("No API keys are set: %s is answered without one.", _ANONYMOUS[keyring.anonymous])
         if settings.tune_collector:
             _spare_the_collector()
         logger.info("Model %s is loaded and has proved its scores.", self.model.tag)
 
     def __is_ready__(self) -> bool:
         """What /readyz asks."""
-        return api.is_open
+        return api.is_ready
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]  # bentoml is half typed
+    async def open_decision_log(self) -> None:
+        """Before the first request."""
+        if self._recorder:
+            self._recorder.open()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def close_decision_log(self) -> None:
+        """After the last answer."""
+        if self._recorder:
+            await self._recorder.close()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]  # bentoml is half typed
     @staticmethod
@@ -87,6 +114,25 @@ class CreditScoring:
             inspect(Path(stored_model.resolve().path))
         except CreditScoringError as error:
             raise BentoMLException(str(error)) from error
+
+
+def _database() -> Database | None:
+    if settings.decision_log == "off":
+        logger.warning("No decision is stored: CREDIT_SCORING_DECISION_LOG=off.")
+        return None
+    database = open_database(settings.database_url or default_address())
+    logger.info("Decisions are stored in %s.", database)
+    return database
+
+
+def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
+    card, policy = desk.scorer.card, desk.scorer.policy
+    origin = Origin(desk.tag, policy.version, policy.threshold, card.features, __version__)
+    direct = DecisionLog(database, origin)
+    log: Log = direct
+    if settings.decision_log == "best_effort":
+        log = SpooledLog(direct, settings.spool_folder or default_folder() / "spool")
+    return Recorder(log, card.features, timeout=settings.store_timeout_ms / 1000)
 
 
 def _log_as_bentoml_does() -> None:

@@ -1,7 +1,7 @@
 """Settings from the environment; read by entry points only and passed down as arguments."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,6 +29,26 @@ class ServiceSettings(BaseSettings):
     request_timeout_s: float = Field(1.0, gt=0, description="A body that takes longer to arrive is refused with 408.")
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of /predict.")
     max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
+    api_keys_file: Path | None = Field(
+        None, description="TOML file of API keys, made by `credit-scoring keys new`. Without one, no key is needed."
+    )
+    anonymous: Literal["loopback", "anywhere", "nowhere"] = Field(
+        "loopback", description="Who is answered where no keys are set; `nowhere`: the service does not start."
+    )
+    metrics_open: bool = Field(True, description="Whether /metrics needs no key; else one with the scope `read`.")
+    decision_log: Literal["required", "best_effort", "off"] = Field(
+        "required",
+        description="required: what is answered is stored before. best_effort: it may be stored later. off: never.",
+    )
+    database_url: str | None = Field(
+        None, description="Where decisions are stored: SQLite or PostgreSQL. Without one, in `BENTOML_HOME`."
+    )
+    store_timeout_ms: float = Field(
+        900.0, gt=0, description="A decision that could not be stored within it is answered 503."
+    )
+    spool_folder: Path | None = Field(
+        None, description="Where decisions wait under `best_effort`. Without one, in `BENTOML_HOME`."
+    )
     access_log: bool = Field(False, description="One log line per request, without any applicant's value.")
     tune_collector: bool = Field(
         True, description="Keep the loaded model out of garbage collections and make the young ones rarer."

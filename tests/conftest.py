@@ -21,12 +21,15 @@ os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
 
-from credit_scoring import store  # noqa: E402 - both variables are read on import
+from credit_scoring import schema_version, store  # noqa: E402 - both variables are read on import
 from credit_scoring.datasets import Dataset, load_embedded  # noqa: E402
 from credit_scoring.plan import TrainingPlan  # noqa: E402
 from credit_scoring.scorer import Scorer  # noqa: E402
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402
+from credit_scoring.storage import open_database  # noqa: E402
 from credit_scoring.training import train  # noqa: E402
+from tests.postgres import Postgres  # noqa: E402
+from tests.postgres import missing as postgres_missing  # noqa: E402
 
 # How fast a machine generates examples is not what tests are about.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -130,3 +133,32 @@ def service(model_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
     finally:
         stop(running.process)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own; tests that need one say so loudly where there is none."""
+    if reason := postgres_missing():
+        if "CI" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = tempfile.mkdtemp(prefix="credit-scoring-postgres-")
+    server = Postgres(Path(folder))
+    try:
+        server.create()
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new database with the decision log's tables, of both kinds in turn."""
+    if request.param == "sqlite":
+        address = f"sqlite:///{tmp_path}/decisions.db"
+    else:
+        address = request.getfixturevalue("postgres").database()
+    open_database(address).run_now(schema_version.upgrade)
+    return address

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_scoring.errors import OverloadedError, ScoringError
+from credit_scoring.errors import OverloadedError, RequestError, ScoringError
 from credit_scoring.protocol import Exchange, HotProtocol, HotRoute, is_plain_request
 
 LIMIT = 1000
@@ -47,7 +47,12 @@ class Desk:
         return Noting.with_route(desk.route())
 
     def route(self) -> HotRoute:
-        return HotRoute(b"/hot", LIMIT, TIMEOUT, self.handle, self.check_admission, self.observe)
+        return HotRoute(b"/hot", LIMIT, TIMEOUT, self.admit, self.handle, self.check_admission, self.observe)
+
+    def admit(self, headers: Mapping[bytes, bytes], peer: str | None) -> str:
+        if headers.get(b"authorization") == b"Bearer wrong":
+            raise RequestError(401, "The API key is not known.", "unknown_key")
+        return f"{headers.get(b'authorization', b'').decode()} from {peer}"
 
     def handle(self, body: bytes, exchange: Exchange) -> None:
         self.handled.append(body)

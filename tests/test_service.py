@@ -126,7 +126,7 @@ def test_a_decision_id_is_a_uuid_of_version_7(service: RunningService) -> None:
     assert (found.version, found.variant) == (7, RFC_4122)
 
 
-def test_the_same_application_sent_twice_gets_two_decision_ids(service: RunningService) -> None:
+def test_an_application_without_an_id_of_its_own_sent_twice_gets_two_decision_ids(service: RunningService) -> None:
     ids = {httpx.post(f"{service.url}/predict", json=EXAMPLE_APPLICATION).json()["decision_id"] for _ in range(2)}
     assert len(ids) == 2
 

@@ -1,0 +1,138 @@
+"""Who may ask: API keys, of which only hashes are kept."""
+
+import hashlib
+import hmac
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from credit_scoring.errors import ConfigurationError, RequestError
+from credit_scoring.schemas import faults
+
+Headers = Mapping[bytes, bytes]
+Anonymous = Literal["loopback", "anywhere", "nowhere"]
+
+SCHEME = b"bearer"
+HASH = r"^[0-9a-f]{64}$"
+NAME = r"^[a-z0-9][a-z0-9._-]{0,31}$"
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    PREDICT = "predict"
+    OUTCOMES = "outcomes"
+    READ = "read"
+
+
+class Key(BaseModel):
+    """A key as it is kept: its name stands in the decision log, the key itself nowhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=NAME)
+    sha256: str = Field(pattern=HASH)
+    scopes: frozenset[Scope] = Field(min_length=1)
+
+
+class Keyring(BaseModel):
+    """The keys that are good, several at once so that one can take another's place; and who needs none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keys: tuple[Key, ...] = ()
+    anonymous: Anonymous = "loopback"
+
+    @classmethod
+    def read(cls, path: Path | None, anonymous: Anonymous) -> Self:
+        """The keys of a TOML file; raises ConfigurationError when it is missing or wrong, or where keys are a must."""
+        keys = _read_keys(path) if path else ()
+        if not keys and anonymous == "nowhere":
+            raise ConfigurationError(
+                "No API keys, and CREDIT_SCORING_ANONYMOUS=nowhere asks for some. Make one with `credit-scoring keys "
+                "new`, and name its file in CREDIT_SCORING_API_KEYS_FILE."
+            )
+        return cls(keys=keys, anonymous=anonymous)
+
+    def admit(self, headers: Headers, peer: str | None, scope: Scope | None = None) -> str:
+        """The name of the key that these headers bear, empty where none is needed.
+
+        `peer` is the address that the request comes from; None for `scope` stands for any. Raises RequestError: 401
+        without a good key, 403 where it is not good for this.
+        """
+        if not self.keys:
+            if self.anonymous == "anywhere" or _is_local(headers, peer):
+                return ""
+            raise RequestError(401, f"No API keys are set, so {_LOCAL_ONLY}", "no_keys")
+        key = self._key_of(headers)
+        if scope is not None and scope not in key.scopes:
+            raise RequestError(403, f"The key {key.name} is not for this: it lacks the scope {scope.value}.", "scope")
+        return key.name
+
+    def _key_of(self, headers: Headers) -> Key:
+        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != SCHEME or not secret:
+            raise RequestError(401, "An API key is needed, in the header `Authorization: Bearer …`.", "no_key")
+        found = hashlib.sha256(secret.strip()).hexdigest()
+        matching = [key for key in self.keys if hmac.compare_digest(key.sha256, found)]
+        if not matching:
+            raise RequestError(401, "The API key is not known.", "unknown_key")
+        return matching[0]
+
+
+_LOCAL_ONLY = (
+    "only this machine is answered. See CREDIT_SCORING_API_KEYS_FILE; CREDIT_SCORING_ANONYMOUS=anywhere answers "
+    "everybody, for services behind a gateway that asks for keys itself."
+)
+
+
+def _is_local(headers: Headers, peer: str | None) -> bool:
+    """Whether a request comes from this machine, and not by way of a proxy on it."""
+    return peer is not None and _is_loopback(peer) and not any(name in headers for name in _FORWARDED)
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+class _KeysFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    keys: tuple[Key, ...] = ()
+
+
+def _read_keys(path: Path) -> tuple[Key, ...]:
+    try:
+        found = _KeysFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).keys
+    except OSError as error:
+        raise ConfigurationError(f"API keys file {path}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"API keys file {path}: not valid TOML: {error}.") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error))
+        raise ConfigurationError(f"API keys file {path}: {problems}.") from error
+    names = [key.name for key in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"API keys file {path}: more than one key is named {', '.join(twice)}.")
+    return found
+
+
+def entry(name: str, secret: str, scopes: frozenset[Scope]) -> str:
+    """The lines of a keys file for a key; raises ConfigurationError for a name that cannot be used."""
+    try:
+        key = Key(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest(), scopes=scopes)
+    except ValidationError as error:
+        raise ConfigurationError(f"Key name {name}: {faults(error)[0].message}.") from error
+    listed = ", ".join(f'"{scope.value}"' for scope in Scope if scope in key.scopes)
+    return f'[[keys]]\nname = "{key.name}"\nsha256 = "{key.sha256}"\nscopes = [{listed}]\n'

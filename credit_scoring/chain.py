@@ -1,0 +1,108 @@
+"""The hashes that tie the decision log together: of a batch's rows, of the batch before it, of the writer at its start.
+
+All are SHA-256 over text in which U+001F ends a value and U+001E a row; numbers are written as Python's `repr` does,
+which reads back as the same float, moments as ISO 8601 in UTC with microseconds, an absent value as U+0000.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+Hash = str
+Claims = Sequence[tuple[str, str]]
+
+_END, _ROW_END, _ABSENT = "\x1f", "\x1e", "\x00"
+
+
+class Row(NamedTuple):
+    """One decision as it is hashed and stored; `seen` is a JSON array of the values that the model saw."""
+
+    id: str
+    application_id: str | None
+    received: str
+    seen: str
+    risk_probability: float
+    decision: str
+    asked_by: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one transaction stores: decisions in the order of their ids, chained to the batch before.
+
+    `claims` are the application ids that it answers for, each with its decision.
+    """
+
+    writer: str
+    number: int
+    decided_at: datetime
+    rows: Sequence[Row]
+    rows_hash: Hash
+    hash: Hash
+    claims: Claims
+
+
+class Head(NamedTuple):
+    """The end of a writer's chain: number and hash of its last batch; before the first 0 and the writer's own hash."""
+
+    number: int
+    hash: Hash
+
+    def next(self, writer: str, decided_at: datetime, rows: Sequence[Row], claims: Claims | None = None) -> Batch:
+        """The batch of these rows, chained to this end; without `claims` it claims every application id in it."""
+        number, of_rows = self.number + 1, rows_hash(rows)
+        chained = batch_hash(self.hash, writer, number, decided_at, len(rows), of_rows)
+        if claims is None:
+            claims = [(row.application_id, row.id) for row in rows if row.application_id is not None]
+        return Batch(writer, number, decided_at, rows, of_rows, chained, claims)
+
+
+class Introduction(NamedTuple):
+    """What all decisions of a writer have in common, and where the chains of other writers ended when it began.
+
+    `features` is a JSON array of names, `heads` one of [writer, number, hash].
+    """
+
+    id: str
+    started_at: datetime
+    model: str
+    policy_version: str
+    threshold: float
+    features: str
+    service_version: str
+    heads: str
+
+
+def rows_hash(rows: Iterable[Row]) -> Hash:
+    """Of a batch's rows in the order of their ids."""
+    text = _ROW_END.join([_row_text(*row) for row in rows])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _row_text(
+    id: str, application_id: str | None, received: str, seen: str, risk: float, decision: str, asked_by: str
+) -> str:
+    applied = _ABSENT if application_id is None else application_id
+    return f"{id}{_END}{applied}{_END}{received}{_END}{seen}{_END}{risk!r}{_END}{decision}{_END}{asked_by}"
+
+
+def batch_hash(previous: Hash, writer: str, number: int, decided_at: datetime, size: int, of_rows: Hash) -> Hash:
+    """Of a batch and of all before it; `previous` is that of the batch before, or of the writer."""
+    return _hash(previous, writer, str(number), moment(decided_at), str(size), of_rows)
+
+
+def writer_hash(writer: Introduction) -> Hash:
+    """Of a writer's introduction; its chain begins with this."""
+    id, started_at, model, policy_version, threshold, features, service_version, heads = writer
+    return _hash(id, moment(started_at), model, policy_version, repr(threshold), features, service_version, heads)
+
+
+def moment(time: datetime) -> str:
+    """A moment as it is hashed."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _hash(*values: str) -> Hash:
+    return hashlib.sha256(_END.join(values).encode()).hexdigest()

@@ -1,0 +1,288 @@
+"""`credit-scoring decisions …`: look into the decision log, check it, export it, replay it, let the old go."""
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic_core import to_json
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from sqlalchemy import Connection, text
+
+from credit_scoring import dossiers, excerpts, exporting, retention, schema_version, store
+from credit_scoring.database import Database
+from credit_scoring.errors import ConfigurationError, CreditScoringError, StorageError
+from credit_scoring.excerpts import Wanted
+from credit_scoring.replay import Finding, Replayed, Summary, replay
+from credit_scoring.scorer import Scorer
+from credit_scoring.storage import default_address, open_database
+from credit_scoring.verification import Verdict, verify
+
+TIMEOUT_S = 600.0  # people wait longer than clients
+ROLE = re.compile(r"[a-z_][a-z0-9_$]*")
+
+console = Console(stderr=True)
+app = typer.Typer(no_args_is_help=True, help="Look into the decision log, check it, export it, replay it.")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A day or a moment; in UTC where it names no zone."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text}: expected a day or a moment, like 2026-11-24 or 2026-11-24T15:00.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CREDIT_SCORING_DATABASE_URL", show_envvar=True, help="Where decisions are stored. [in BENTOML_HOME]"
+    ),
+]
+SinceOption = Annotated[str | None, typer.Option(help="From this day or moment on, UTC.")]
+UntilOption = Annotated[str | None, typer.Option(help="Before this day or moment, UTC.")]
+ModelOption = Annotated[str | None, typer.Option(help="Only those by the model with this tag.")]
+
+
+def _open(address: str | None) -> Database:
+    database = open_database(address or default_address(), timeout=TIMEOUT_S)
+    database.run_now(schema_version.ensure)
+    return database
+
+
+@app.command("list")
+def list_decisions(
+    database: DatabaseOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    model: ModelOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 20,
+) -> None:
+    """Show the newest decisions, with what is known of their outcome."""
+    wanted = Wanted(_moment(since), _moment(until), model)
+    found = _open(database).run_now(partial(excerpts.latest, wanted, limit), reading=True)
+    fixed = (Column("decision id", no_wrap=True), Column("decided at (UTC)", no_wrap=True))
+    table = Table(*fixed, "application id", "decision", "risk", "outcome", "model")
+    for record in found:
+        table.add_row(
+            record["id"],
+            f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
+            escape(record["application_id"] or ""),
+            record["decision"],
+            f"{record['risk_probability']:.4f}",
+            record["outcome"] or "",
+            record["model"],
+        )
+    Console().print(table if found else "No decision is on record.")
+
+
+@app.command()
+def show(
+    decision_id: Annotated[str, typer.Argument(help="Id of the decision, as clients get it.")],
+    database: DatabaseOption = None,
+) -> None:
+    """Print the dossier of a decision as JSON: what it was given on, and what came after."""
+    found = _open(database).run_now(partial(dossiers.find, decision_id), reading=True)
+    print(to_json(found, indent=2).decode())
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; .csv or .parquet.")],
+    database: DatabaseOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Write decisions to a file, one row each: the decision, the application as received, its last outcome."""
+    wanted = Wanted(_moment(since), _moment(until), model)
+    opened = _open(database)
+    total = opened.run_now(partial(excerpts.count, wanted), reading=True)
+    with exporting.sink(output) as sink, _progress("Exporting", total) as advance:
+        for page in excerpts.pages(opened, wanted):
+            sink.write([excerpts.flat(record) for record in page])
+            advance(len(page))
+    console.print(f"{total:,} decisions.")
+    print(output)
+
+
+@app.command("verify")
+def verify_log(
+    database: DatabaseOption = None,
+    anchors: Annotated[
+        Path | None,
+        typer.Option(help="File with the ends of the chains; compared, then written anew. Keep it elsewhere."),
+    ] = None,
+) -> None:
+    """Check that no decision was altered, removed or inserted; exit code 1 where one was."""
+    known = _read_anchors(anchors)
+    with _progress("Verifying", None) as advance:
+        opened = _open(database)
+        verdict = opened.run_now(lambda connection: verify(connection, known, advance.to), reading=True)
+    for problem in verdict.problems:
+        console.print(f"[red]problem:[/] {problem}")
+    purged = f", {verdict.purged:,} more were purged as on record" if verdict.purged else ""
+    console.print(f"{verdict.decisions:,} decisions in {verdict.batches:,} batches{purged}.")
+    if verdict.problems:
+        raise typer.Exit(1)
+    if anchors:
+        _write_anchors(anchors, verdict)
+    console.print("[green]Nothing was altered, removed or inserted.[/]")
+
+
+def _read_anchors(path: Path | None) -> list[tuple[str, int, str]]:
+    if path is None or not path.exists():
+        return []
+    try:
+        return [(str(writer), int(number), str(end)) for writer, number, end in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--anchors {path}: cannot be read ({type(error).__name__}).") from error
+
+
+def _write_anchors(path: Path, verdict: Verdict) -> None:
+    try:
+        path.write_text(json.dumps(verdict.heads, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--anchors {path}: cannot be written ({error.strerror}).") from error
+
+
+@app.command("replay")
+def replay_decisions(
+    database: DatabaseOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    model: ModelOption = None,
+    by: Annotated[str | None, typer.Option(help="Tag of the model to score with. [the one that gave each]")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file for a line per decision.")] = None,
+) -> None:
+    """Score stored decisions again and say of each: same, model changed, policy changed, environment changed.
+
+    Exit code 1 where the same model does not give the same risk any more.
+    """
+    wanted = Wanted(_moment(since), _moment(until), model)
+    opened = _open(database)
+    total = opened.run_now(partial(excerpts.count, wanted), reading=True)
+    if by:
+        store.find(by)
+    summary = Summary()
+    with _replay_file(output) as write, _progress("Replaying", total) as advance:
+        for page in excerpts.pages(opened, wanted):
+            replayed = list(replay(page, _scorer, by))
+            summary.add(replayed)
+            write(replayed)
+            advance(len(page))
+    table = Table("finding", "decisions", "decided otherwise now")
+    for finding, count in summary.findings.most_common():
+        table.add_row(finding.value, f"{count:,}", f"{summary.reversed[finding]:,}")
+    Console().print(table if summary.findings else "No decision is on record.")
+    if summary.findings[Finding.ENVIRONMENT]:
+        raise typer.Exit(1)
+
+
+@cache
+def _scorer(tag: str) -> Scorer:
+    return Scorer.load(Path(store.find(tag).path))
+
+
+@contextmanager
+def _replay_file(path: Path | None) -> Iterator[Callable[[list[Replayed]], object]]:
+    if path is None:
+        yield lambda replayed: None
+        return
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(Replayed._fields)
+            yield writer.writerows
+    except OSError as error:
+        raise StorageError(f"--output {path}: cannot be written ({error.strerror}).") from error
+
+
+@app.command()
+def purge(
+    older_than: Annotated[str, typer.Option(help="Days, like 1825, or a day, like 2021-11-24.")],
+    database: DatabaseOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable."""
+    moment = datetime.now(UTC) - timedelta(days=int(older_than)) if older_than.isdigit() else _moment(older_than)
+    opened = _open(database)
+    if moment is None or moment > datetime.now(UTC):
+        raise ConfigurationError(f"--older-than {older_than}: lies in the future.")
+    count = opened.run_now(partial(retention.count_before, moment), reading=True)
+    if not count:
+        console.print(f"No decision is older than {moment:%Y-%m-%d %H:%M} UTC.")
+        return
+    if not yes and not _confirmed(count, moment):
+        console.print("Nothing was deleted.")
+        return
+    gone = opened.run_now(partial(retention.purge_before, moment))
+    console.print(f"{gone:,} decisions from before {moment:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
+
+
+def _confirmed(count: int, moment: datetime) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigurationError("Nobody can be asked here: say --yes to delete.")
+    return typer.confirm(f"Delete {count:,} decisions from before {moment:%Y-%m-%d %H:%M} UTC for good?")
+
+
+@app.command()
+def migrate(
+    database: DatabaseOption = None,
+    grant_to: Annotated[
+        str | None, typer.Option(help="PostgreSQL role of the service: may insert and select, nothing else.")
+    ] = None,
+) -> None:
+    """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
+    if grant_to is not None and not ROLE.fullmatch(grant_to):
+        raise ConfigurationError(f"--grant-to {grant_to}: expected the plain name of a role.")
+    opened = open_database(database or default_address(), timeout=TIMEOUT_S)
+    opened.run_now(partial(_migrate, grant_to))
+    console.print(f"The tables in {opened} are those of this version.")
+
+
+def _migrate(grant_to: str | None, connection: Connection) -> None:
+    schema_version.upgrade(connection)
+    if grant_to is None:
+        return
+    if connection.dialect.name != "postgresql":
+        raise ConfigurationError("--grant-to: SQLite has no roles; whoever may write the file may do all.")
+    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {grant_to}"))
+    connection.execute(text(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {grant_to}"))
+
+
+class _Advance:
+    """Moves a progress bar."""
+
+    def __init__(self, progress: Progress, title: str, total: int | None) -> None:
+        self._progress, self._task = progress, progress.add_task(title, total=total)
+
+    def __call__(self, count: int) -> None:
+        self._progress.advance(self._task, count)
+
+    def to(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def _progress(title: str, total: int | None) -> Iterator[_Advance]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+            yield _Advance(progress, title, total)
+    except KeyboardInterrupt:
+        raise CreditScoringError("Interrupted.") from None

@@ -1,0 +1,151 @@
+"""The tables of the decision log; nothing in them is ever updated, and only `purge` deletes.
+
+writers ─< batches ─< decisions ─< outcomes, reviews
+                      claims (one decision for each application id)
+purges
+
+There are no foreign keys: the hashes of the batches (`chain.py`) hold the rows together, and a purge leaves batches.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, UUID
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from credit_scoring.errors import CreditScoringError
+
+ID = String(36).with_variant(UUID(as_uuid=False), "postgresql")
+HASH = String(64)
+EXACT = Float(53).with_variant(DOUBLE_PRECISION, "postgresql")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment; PostgreSQL keeps it with its zone, SQLite as text in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the database is given."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """A moment in UTC."""
+        if value is None:
+            return None
+        if not isinstance(value, datetime):
+            raise CreditScoringError(f"The database holds {type(value).__name__} where a time was expected.")
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+writers = Table(
+    "writers",
+    metadata,
+    Column("id", ID, primary_key=True, comment="One worker process, from its start to its end."),
+    Column("started_at", UtcTime, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("policy_version", Text, nullable=False),
+    Column("threshold", EXACT, nullable=False),
+    Column("features", Text, nullable=False, comment="JSON: names of the values in decisions.seen, in order."),
+    Column("service_version", Text, nullable=False),
+    Column(
+        "heads", Text, nullable=False, comment="JSON: the last batch of every other writer, [writer, number, hash]."
+    ),
+    Column("hash", HASH, nullable=False, comment="Of this row; the first batch is chained to it."),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("writer", ID, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="From 1, without a gap."),
+    Column("decided_at", UtcTime, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("rows_hash", HASH, nullable=False),
+    Column("hash", HASH, nullable=False, comment="Of the batch before, and of this row."),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("writer", ID, nullable=False),
+    Column("batch", BigInteger, nullable=False),
+    Column("application_id", String(64)),
+    Column("received", Text, nullable=False, comment="The application as it came."),
+    Column("seen", Text, nullable=False, comment="JSON: the values that the model saw, named by writers.features."),
+    Column("risk_probability", EXACT, nullable=False),
+    Column("decision", String(8), nullable=False),
+    Column("asked_by", Text, nullable=False, comment="Name of the key; empty where none was needed."),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("application_id", String(64), primary_key=True),
+    Column("decision", ID, nullable=False, comment="The decision that answers for this application id."),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("decision", ID, nullable=False),
+    Column("outcome", String(9), nullable=False),
+    Column("observed_on", Date, nullable=False),
+    Column("reported_at", UtcTime, nullable=False),
+    Column("reported_by", Text, nullable=False),
+    Index("outcomes_by_decision", "decision"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("decision", ID, nullable=False),
+    Column("step", String(9), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("recorded_at", UtcTime, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Index("reviews_by_decision", "decision"),
+)
+
+purges = Table(
+    "purges",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("purged_at", UtcTime, nullable=False),
+    Column("decided_before", UtcTime, nullable=False),
+    Column("decisions", BigInteger, nullable=False),
+)
+
+_REPORTS_LOCK = 7_410_283_561  # PostgreSQL's advisory locks have numbers
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Let no other worker report outcomes or reviews until this transaction ends, so that nothing is kept twice."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_REPORTS_LOCK)))
