@@ -1,6 +1,7 @@
 """The routes of the service: what each endpoint does with a body."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from credit_scoring.batching import Caller, MicroBatcher
 from credit_scoring.database import Database
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.dossier_api import DossierApi
-from credit_scoring.errors import NotReadyError, RepeatError, RequestError
+from credit_scoring.errors import NotReadyError, RepeatError, RequestError, UnavailableError
 from credit_scoring.exchange import (
     NOT_DECIDED,
     Asked,
@@ -32,6 +33,7 @@ from credit_scoring.exchange import (
     peer_of,
     refuse_repeats,
 )
+from credit_scoring.field_counters import FieldCounters
 from credit_scoring.openapi import MAX_APPLICATIONS, document
 from credit_scoring.protocol import HotRoute
 from credit_scoring.recorder import Recorder, Submission
@@ -89,17 +91,19 @@ class CreditApi:
 
     def open(self, desk: DecisionDesk, recorder: Recorder | None, database: Database | None) -> None:
         """Start answering with this desk, after this recorder has stored the decisions; None stores none."""
-        self._recorder, self._dossiers.database = recorder, database
+        self._desk, self._recorder, self._dossiers.database = desk, recorder, database
+        drift = desk.scorer.reference.drift
+        self._counters = FieldCounters(drift, desk.tag, _call_later) if drift else None
         self._model = to_json({"model": desk.tag, "policy": desk.scorer.policy, "card": desk.scorer.card})
         self._batcher = MicroBatcher(
-            lambda submissions: desk.decide([each.application for each in submissions]),
+            self._decide,
             max_batch_size=self._settings.max_batch_size,
             budget=self._settings.latency_budget_ms / 1000,
             deliver=recorder.keep if recorder else None,
             observe=metrics.observe_batch,
         )
         form = "compiled" if desk.scorer.compiled else "pipeline"
-        metrics.announce_model(desk.tag, desk.scorer.policy.version, form)
+        metrics.announce_model(desk.tag, desk.scorer.policy.version, form, desk.scorer.card.test)
 
     def hot_route(self) -> HotRoute:
         """The predict route for the protocol that answers it without ASGI."""
@@ -115,9 +119,13 @@ class CreditApi:
 
     def check_admission(self) -> None:
         """Raises UnavailableError when a newcomer could not be answered in time."""
-        self._open_batcher().check_admission()
-        if self._recorder:
-            self._recorder.check_admission()
+        try:
+            self._open_batcher().check_admission()
+            if self._recorder:
+                self._recorder.check_admission()
+        except UnavailableError as error:
+            metrics.count_refusal(type(error).__name__)
+            raise
 
     def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
         """One application in; its caller is told the decision."""
@@ -125,6 +133,13 @@ class CreditApi:
         application = Application.model_validate_json(body)
         refuse_repeats(body, len(application.model_fields_set))
         self._open_batcher().put(Submission(application, body, asked_by), caller)
+
+    def _decide(self, submissions: Sequence[Submission]) -> list[Decision]:
+        applications = [each.application for each in submissions]
+        decisions = self._desk.decide(applications)
+        if self._counters:
+            self._counters.add([each.__dict__ for each in applications], [each.risk_probability for each in decisions])
+        return decisions
 
     @property
     def is_open(self) -> bool:
@@ -201,6 +216,10 @@ class CreditApi:
         response = _error(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
         response.headers["Allow"] = ", ".join(methods)
         return response
+
+
+def _call_later(seconds: float, function: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(seconds, function)
 
 
 def _items(body: bytes) -> list[Any]:

@@ -43,6 +43,7 @@ class DataSummary(BaseModel):
     rows_test: int
     bad_rows: int = Field(description="Rows left out because they broke the schema.")
     default_rate: float
+    split: str = Field("at random", description="How the test part was chosen.")
 
 
 class Curve(BaseModel):

@@ -1,5 +1,6 @@
 """The command line: check data, train, publish, evaluate."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,10 +13,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from credit_scoring import datasets, decision_commands, key_commands, store
+from credit_scoring import datasets, decision_commands, history, key_commands, monitor_commands, store
 from credit_scoring.card import Assessment, Interval
 from credit_scoring.datasets import Dataset
+from credit_scoring.decision_commands import open_log
 from credit_scoring.errors import ConfigurationError, CreditScoringError
+from credit_scoring.excerpts import Wanted
 from credit_scoring.models import CANDIDATES
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.policy import CostMatrix, Limits
@@ -39,6 +42,7 @@ app = typer.Typer(
 
 app.add_typer(decision_commands.app, name="decisions")
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(monitor_commands.app, name="monitor")
 
 
 class Source(StrEnum):
@@ -47,11 +51,15 @@ class Source(StrEnum):
     EMBEDDED = "embedded"
     KAGGLE = "kaggle"
     CSV = "csv"
+    DECISIONS = "decisions"
 
 
 SourceOption = Annotated[
     Source,
-    typer.Option(help="embedded: the demo set in the repository; kaggle: laotse/credit-risk-dataset; csv: your file."),
+    typer.Option(
+        help="embedded: the demo set in the repository; kaggle: laotse/credit-risk-dataset; csv: your file; decisions: "
+        "what the service decided and what became of it."
+    ),
 ]
 PathOption = Annotated[
     Path | None, typer.Option(help="The CSV file: needed with csv; with kaggle, instead of a download.")
@@ -198,6 +206,8 @@ def _not_installed(error: ImportError) -> ConfigurationError:
 
 
 def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share: float) -> Dataset:
+    if source is Source.DECISIONS:
+        return _load_decisions(path, mapping)
     if source is Source.CSV and path is None:
         raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
     if source is not Source.CSV and mapping:
@@ -209,6 +219,13 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
     if path:
         raise ConfigurationError(f"--path {path}: the embedded source has its own file; use --source csv.")
     return datasets.load_embedded(read_settings(TrainingSettings).data_folder, max_bad_share)
+
+
+def _load_decisions(path: Path | None, mapping: Path | None) -> Dataset:
+    if path or mapping:
+        raise ConfigurationError("--source decisions takes no file: it reads CREDIT_SCORING_DATABASE_URL.")
+    with console.status("Reading decisions whose outcome is known …"):
+        return history.load_decisions(open_log(os.environ.get("CREDIT_SCORING_DATABASE_URL")), Wanted())
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:

@@ -4,7 +4,6 @@ Everything is read off the fitted pipeline, which stays the source of truth; doc
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.calibration import CalibratedClassifier
 from credit_scoring.estimators import LogOddsAverage, average
-from credit_scoring.preprocessing import Floats, OutlierClipper
+from credit_scoring.preprocessing import Floats, OutlierClipper, getter
 
 Record = Mapping[str, Any]
 LogOdds = Callable[[Floats], Floats]
@@ -54,7 +53,7 @@ class _MatrixBuilder:
         derived, columns = pipeline.named_steps["derived"], pipeline.named_steps["columns"]
         (_, number_steps, numbers), *encoders = columns.transformers_[: len(columns.transformers)]
         raw = [name for name in numbers if name in derived.feature_names_in_]
-        self._raw_values = _getter(raw)
+        self._raw_values = getter(raw)
         self._derived = [(field.compute, [raw.index(name) for name in field.inputs]) for field in derived.derived_]
         self._raw_count, self._number_count = len(raw), len(numbers)
         self._read_number_steps(number_steps)
@@ -100,12 +99,6 @@ class _MatrixBuilder:
                 column = codes.get(record[name])
                 if column is not None:
                     matrix[row, column] = 1.0
-
-
-def _getter(names: Sequence[str]) -> Callable[[Record], tuple[Any, ...]]:
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda record: tuple(record[name] for name in names)
 
 
 def _number_parts(steps: Any) -> tuple[OutlierClipper, Any, Any]:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from credit_scoring.preprocessing import Columns, application_frame
 from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, Application, faults
 
 Outcomes = npt.NDArray[np.bool_]
+Days = npt.NDArray[np.datetime64]
 
 SOURCES_FOLDER = Path(__file__).parent / "sources"
 EMBEDDED_FILE = "raw/credit_data.csv"
@@ -31,6 +33,7 @@ KAGGLE_FILE = "credit_risk_dataset.csv"
 
 MAX_BAD_SHARE = 0.01
 MIN_ROWS_PER_OUTCOME = 50
+MIN_ROWS_IN_TEST = 10
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted."""
+    """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted.
+
+    `days` are those of the decisions, where they are known.
+    """
 
     source: str
     sha256: str
@@ -54,6 +60,7 @@ class Dataset:
     bad_rows: tuple[BadRow, ...]
     unused_columns: tuple[str, ...]
     foreign_columns: Columns | None = None
+    days: Days | None = None
 
     @property
     def columns(self) -> Columns:
@@ -73,16 +80,33 @@ class Dataset:
         return int(self.frame.assign(_defaulted=self.defaulted).duplicated().sum())
 
     def split(self, test_share: float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """A training and a test part with the same share of defaults."""
+        """A training and a test part: the newest decisions are the test where days are known, else a random share
+        with as many defaults. Raises DataError where the newest have too few of either outcome.
+        """
+        if self.days is not None:
+            return self._split_by_time(self.days, test_share)
         train, test = train_test_split(
             np.arange(len(self.frame)), test_size=test_share, stratify=self.defaulted, random_state=seed
         )
         return self.rows(np.sort(train)), self.rows(np.sort(test))
 
+    def _split_by_time(self, days: Days, test_share: float) -> tuple["Dataset", "Dataset"]:
+        first = np.sort(days)[round(len(days) * (1 - test_share))]
+        train, test = self.rows(np.flatnonzero(days < first)), self.rows(np.flatnonzero(days >= first))
+        for name, part in (("before", train), ("from", test)):
+            fewest = min(part.defaulted.sum(), (~part.defaulted).sum())
+            if fewest < MIN_ROWS_IN_TEST:
+                raise DataError(
+                    f"Data of source {self.source}: {name} {first}, where the test part begins, only {fewest} rows "
+                    f"have one of the outcomes, expected {MIN_ROWS_IN_TEST}. Get more data, or leave the date out."
+                )
+        return train, test
+
     def rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
         """The part of the data that these row numbers name."""
         frame = self.frame.iloc[rows].reset_index(drop=True)
-        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=())
+        days = None if self.days is None else self.days[rows]
+        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days)
 
 
 def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
@@ -122,6 +146,7 @@ def parse(content: bytes, source: str, mapping: ColumnMapping, max_bad_share: fl
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
+    days: list[date | None] = []
     bad_rows: list[BadRow] = []
     for line, row in _rows_with_lines(reader, source):
         problems = list(_structure_problems(line, row)) or list(_value_problems(line, row, mapping))
@@ -129,10 +154,11 @@ def parse(content: bytes, source: str, mapping: ColumnMapping, max_bad_share: fl
         if not problems:
             records.append(mapping.record(row))
             defaulted.append(bool(mapping.defaulted(row)))
+            days.append(mapping.day(row))
     _check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
-    _check_outcomes(source, outcomes, mapping)
-    used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column}
+    check_outcomes(source, outcomes, f"column {mapping.target.column}")
+    used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column}
     return Dataset(
         source=source,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -141,6 +167,7 @@ def parse(content: bytes, source: str, mapping: ColumnMapping, max_bad_share: fl
         defaulted=outcomes,
         bad_rows=tuple(bad_rows),
         unused_columns=tuple(name for name in header if name not in used),
+        days=np.array(days, dtype="datetime64[D]") if mapping.date_column else None,
     )
 
 
@@ -199,7 +226,7 @@ def _header(text: str, source: str, delimiter: str) -> list[str]:
 def _check_header(source: str, mapping: ColumnMapping, header: list[str]) -> None:
     if twice := sorted(name for name, count in Counter(header).items() if count > 1):
         raise DataError(f"Data of source {source}: more than one column is named {_names_found(twice)}. Rename them.")
-    needed = {*mapping.columns.values(), mapping.target.column}
+    needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
     if "credit_letter_value" not in mapping.columns:
         needed.add("credit_letter_value")
     if missing := sorted(needed - set(header)):
@@ -235,6 +262,8 @@ def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -
     if mapping.defaulted(row) is None:
         expected = ", ".join(mapping.target.defaulted + mapping.target.paid)
         yield BadRow(line, mapping.target.column, f"Outcome should be one of {expected}")
+    if mapping.date_column and mapping.day(row) is None:
+        yield BadRow(line, mapping.date_column, f"Not a day as {mapping.date_format or 'ISO 8601'} writes it")
     try:
         Application.model_validate(mapping.record(row))
     except ValidationError as error:
@@ -255,10 +284,11 @@ def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad
         )
 
 
-def _check_outcomes(source: str, defaulted: Outcomes, mapping: ColumnMapping) -> None:
+def check_outcomes(source: str, defaulted: Outcomes, told_by: str) -> None:
+    """Raises DataError where one of the outcomes is too rare to learn from; `told_by` is where outcomes come from."""
     bad, good = int(defaulted.sum()), int((~defaulted).sum())
     if min(bad, good) < MIN_ROWS_PER_OUTCOME:
         raise DataError(
             f"Data of source {source}: {bad:,} rows defaulted and {good:,} paid; a model needs at least "
-            f"{MIN_ROWS_PER_OUTCOME} of each. Check column {mapping.target.column} and the values that mean default."
+            f"{MIN_ROWS_PER_OUTCOME} of each. Check {told_by} and the values that mean default."
         )

@@ -35,7 +35,7 @@ console = Console(stderr=True)
 app = typer.Typer(no_args_is_help=True, help="Look into the decision log, check it, export it, replay it.")
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
     """A day or a moment; in UTC where it names no zone."""
     if text is None:
         return None
@@ -57,7 +57,8 @@ UntilOption = Annotated[str | None, typer.Option(help="Before this day or moment
 ModelOption = Annotated[str | None, typer.Option(help="Only those by the model with this tag.")]
 
 
-def _open(address: str | None) -> Database:
+def open_log(address: str | None) -> Database:
+    """The decision log at this address, with its tables in the version of this code; raises StorageError."""
     database = open_database(address or default_address(), timeout=TIMEOUT_S)
     database.run_now(schema_version.ensure)
     return database
@@ -72,8 +73,8 @@ def list_decisions(
     limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 20,
 ) -> None:
     """Show the newest decisions, with what is known of their outcome."""
-    wanted = Wanted(_moment(since), _moment(until), model)
-    found = _open(database).run_now(partial(excerpts.latest, wanted, limit), reading=True)
+    wanted = Wanted(moment(since), moment(until), model)
+    found = open_log(database).run_now(partial(excerpts.latest, wanted, limit), reading=True)
     fixed = (Column("decision id", no_wrap=True), Column("decided at (UTC)", no_wrap=True))
     table = Table(*fixed, "application id", "decision", "risk", "outcome", "model")
     for record in found:
@@ -95,7 +96,7 @@ def show(
     database: DatabaseOption = None,
 ) -> None:
     """Print the dossier of a decision as JSON: what it was given on, and what came after."""
-    found = _open(database).run_now(partial(dossiers.find, decision_id), reading=True)
+    found = open_log(database).run_now(partial(dossiers.find, decision_id), reading=True)
     print(to_json(found, indent=2).decode())
 
 
@@ -108,8 +109,8 @@ def export(
     model: ModelOption = None,
 ) -> None:
     """Write decisions to a file, one row each: the decision, the application as received, its last outcome."""
-    wanted = Wanted(_moment(since), _moment(until), model)
-    opened = _open(database)
+    wanted = Wanted(moment(since), moment(until), model)
+    opened = open_log(database)
     total = opened.run_now(partial(excerpts.count, wanted), reading=True)
     with exporting.sink(output) as sink, _progress("Exporting", total) as advance:
         for page in excerpts.pages(opened, wanted):
@@ -130,7 +131,7 @@ def verify_log(
     """Check that no decision was altered, removed or inserted; exit code 1 where one was."""
     known = _read_anchors(anchors)
     with _progress("Verifying", None) as advance:
-        opened = _open(database)
+        opened = open_log(database)
         verdict = opened.run_now(lambda connection: verify(connection, known, advance.to), reading=True)
     for problem in verdict.problems:
         console.print(f"[red]problem:[/] {problem}")
@@ -172,8 +173,8 @@ def replay_decisions(
 
     Exit code 1 where the same model does not give the same risk any more.
     """
-    wanted = Wanted(_moment(since), _moment(until), model)
-    opened = _open(database)
+    wanted = Wanted(moment(since), moment(until), model)
+    opened = open_log(database)
     total = opened.run_now(partial(excerpts.count, wanted), reading=True)
     if by:
         store.find(by)
@@ -218,25 +219,25 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable."""
-    moment = datetime.now(UTC) - timedelta(days=int(older_than)) if older_than.isdigit() else _moment(older_than)
-    opened = _open(database)
-    if moment is None or moment > datetime.now(UTC):
+    before = datetime.now(UTC) - timedelta(days=int(older_than)) if older_than.isdigit() else moment(older_than)
+    opened = open_log(database)
+    if before is None or before > datetime.now(UTC):
         raise ConfigurationError(f"--older-than {older_than}: lies in the future.")
-    count = opened.run_now(partial(retention.count_before, moment), reading=True)
+    count = opened.run_now(partial(retention.count_before, before), reading=True)
     if not count:
-        console.print(f"No decision is older than {moment:%Y-%m-%d %H:%M} UTC.")
+        console.print(f"No decision is older than {before:%Y-%m-%d %H:%M} UTC.")
         return
-    if not yes and not _confirmed(count, moment):
+    if not yes and not _confirmed(count, before):
         console.print("Nothing was deleted.")
         return
-    gone = opened.run_now(partial(retention.purge_before, moment))
-    console.print(f"{gone:,} decisions from before {moment:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
+    gone = opened.run_now(partial(retention.purge_before, before))
+    console.print(f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
 
 
-def _confirmed(count: int, moment: datetime) -> bool:
+def _confirmed(count: int, before: datetime) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError("Nobody can be asked here: say --yes to delete.")
-    return typer.confirm(f"Delete {count:,} decisions from before {moment:%Y-%m-%d %H:%M} UTC for good?")
+    return typer.confirm(f"Delete {count:,} decisions from before {before:%Y-%m-%d %H:%M} UTC for good?")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 _RANDOM_BITS = 62
 _STEP_BITS = 32
@@ -52,3 +52,8 @@ def first_id_at(moment: datetime) -> str:
     """What sorts before every id made from this moment on, and after every earlier one."""
     text = f"{int(moment.timestamp() * 1000):012x}"
     return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
+
+
+def made_at(identifier: str) -> datetime:
+    """When an id was made, to the millisecond, in UTC."""
+    return datetime.fromtimestamp(int(identifier[:8] + identifier[9:13], 16) / 1000, UTC)

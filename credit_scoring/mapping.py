@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,12 @@ from credit_scoring.forbidden import forbidden_reason
 from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationField, faults
 
 MAPPABLE = (*FEATURES, *AUDIT_FIELDS)
+
+OWN_DATE = "decided_at"
+OWN_OTHERS = (  # what `credit-scoring decisions export` writes besides
+    *("decision_id", "decision", "risk_probability", "threshold", "model", "policy_version", "service_version"),
+    *("asked_by", "observed_on"),
+)
 
 _DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -43,6 +50,10 @@ class ColumnMapping(BaseModel):
     decimal: str = Field(".", pattern="^[.,]$")
     missing: tuple[str, ...] = ("", "NA")
     target: Target = Target()
+    date_column: str | None = Field(
+        None, description="The column with the day of the decision; newest rows become the test."
+    )
+    date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
     columns: dict[str, str]
     values: dict[str, dict[str, str]] = {}
     factors: dict[str, float] = {}
@@ -82,7 +93,10 @@ class ColumnMapping(BaseModel):
     @classmethod
     def of_own_names(cls, header: Sequence[str]) -> Self:
         """The mapping of a file whose columns already bear the names of the API."""
-        return cls(columns={name: name for name in MAPPABLE if name in header}, ignore=("application_id",))
+        columns = {name: name for name in MAPPABLE if name in header}
+        date_column = OWN_DATE if OWN_DATE in header else None
+        others = [name for name in OWN_OTHERS if name in header]
+        return cls(columns=columns, date_column=date_column, ignore=("application_id", *others))
 
     def record(self, row: Mapping[str, str]) -> dict[str, Any]:
         """The application fields of one row, typed where the text allows it; missing values are left out."""
@@ -93,6 +107,15 @@ class ColumnMapping(BaseModel):
             if text not in self.missing and translated != "":
                 record[name] = self._typed(FIELDS[name], translated)
         return record
+
+    def day(self, row: Mapping[str, str]) -> date | None:
+        """The day of this row's decision; None where the mapping names none or the text is none."""
+        text = row[self.date_column].strip() if self.date_column else ""
+        try:
+            moment = datetime.strptime(text, self.date_format) if self.date_format else datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return moment.date()
 
     def defaulted(self, row: Mapping[str, str]) -> bool | None:
         """Whether the client of this row defaulted; None when the target's value is neither."""

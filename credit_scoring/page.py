@@ -66,7 +66,7 @@ def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
 
     `assessment.metrics` and `card.test` have to hold `auc`, `ks`, `recall`, `precision` and `approval_rate`.
     """
-    template = _environment().get_template("model.html")
+    template = environment().get_template("model.html")
     return template.render(
         tag=tag,
         card=card,
@@ -136,7 +136,8 @@ def _title(field: str) -> str:
     return FIELDS[field].title if field in FIELDS else ""
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, with the filters that write numbers as people read them."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

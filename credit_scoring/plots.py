@@ -41,7 +41,7 @@ def roc(assessment: Assessment) -> Figure:
     figure, axes = _picture("ROC curve", "Payers denied (false alarms)", "Defaulters denied (recall)")
     axes.plot([0, 1], [0, 1], color=REFERENCE, linestyle="--", linewidth=1, label="Guessing")
     axes.plot(assessment.roc.x, assessment.roc.y, color=MODEL, label=f"Model, AUC {metrics['auc']}")
-    _percent(axes.xaxis)
+    percent(axes.xaxis)
     _mark_point(axes, _false_alarms(assessment), metrics["recall"].value, assessment.threshold)
     return _shares(figure, axes, "lower right")
 
@@ -53,7 +53,7 @@ def precision_recall(assessment: Assessment) -> Figure:
     label = f"Denying everybody, {100 * assessment.default_rate:.1f} %"
     axes.axhline(assessment.default_rate, color=REFERENCE, linestyle="--", linewidth=1, label=label)
     axes.plot(curve.x, curve.y, color=MODEL, label="Model")
-    _percent(axes.xaxis)
+    percent(axes.xaxis)
     _mark_point(axes, metrics["recall"].value, metrics["precision"].value, assessment.threshold)
     return _shares(figure, axes, "best")
 
@@ -76,16 +76,16 @@ def reliability(assessment: Assessment) -> Figure:
     bins = assessment.reliability
     predicted = [each.predicted for each in bins]
     end = 1.06 * max([*predicted, *(each.observed.high for each in bins)], default=1)
-    figure = _canvas("Reliability", HALF, 3.6)
+    figure = canvas("Reliability", HALF, 3.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
-    axes = _style(above, "", "Defaults observed")
+    axes = style(above, "", "Defaults observed")
     axes.plot([0, end], [0, end], color=REFERENCE, linestyle="--", linewidth=1, label="As predicted")
     axes.vlines(predicted, *_ends(each.observed for each in bins), color=MODEL, linewidth=1.2)
     axes.plot(predicted, [each.observed.value for each in bins], "o", color=MODEL, label="Observed, 95 % interval")
     axes.set(xlim=(0, end), ylim=(0, end))
-    _percent(axes.yaxis, above.xaxis)
-    _legend(axes, "upper left")
-    strip = _style(below, "Risk predicted", "Rows")
+    percent(axes.yaxis, above.xaxis)
+    legend(axes, "upper left")
+    strip = style(below, "Risk predicted", "Rows")
     strip.bar(predicted, [each.rows for each in bins], width=end / 50, color=REFERENCE)
     strip.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     return figure
@@ -103,7 +103,7 @@ def profit(assessment: Assessment) -> Figure:
     _mark_point(axes, threshold, float(np.interp(threshold, curve.x, curve.y)), threshold)
     _mark_threshold(axes, threshold, label=None)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    _legend(axes, "best")
+    legend(axes, "best")
     return figure
 
 
@@ -121,7 +121,7 @@ def score_distribution(assessment: Assessment) -> Figure:
         axes.stairs(density, edges, color=color, linewidth=1.5, label=f"{label}, {sum(counts):,}")
     _mark_threshold(axes, assessment.threshold)
     _headline(axes, f"{Answer.APPROVED} below {assessment.threshold:.2f}, {Answer.DENIED} from there on")
-    _legend(axes, "upper right")
+    legend(axes, "upper right")
     return figure
 
 
@@ -130,7 +130,7 @@ def importance(assessment: Assessment) -> Figure:
     fields = sorted(assessment.importance, key=lambda each: each.auc_loss.value)
     if not fields:
         return _nothing("Importance of fields", "The importance of no field was measured.")
-    figure = _canvas("Importance of fields", FULL, 1.2 + 0.3 * len(fields))
+    figure = canvas("Importance of fields", FULL, 1.2 + 0.3 * len(fields))
     left, right = figure.subplots(1, 2, sharey=True)
     rows = range(len(fields))
     _importance_bars(left, "Loss of AUC when shuffled, and its range", [each.auc_loss.value for each in fields])
@@ -195,31 +195,33 @@ def svg(figure: Figure) -> str:
     return f'<svg role="img" aria-label="{escape(title)}" {element}'
 
 
-def _canvas(title: str, width: float, height: float) -> Figure:
+def canvas(title: str, width: float, height: float) -> Figure:
+    """An empty figure of this size in inches."""
     return Figure(figsize=(width, height), layout="constrained", label=title)
 
 
 def _picture(title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    figure = _canvas(title, HALF, 3.6)
-    return figure, _style(figure.add_subplot(), x, y)
+    figure = canvas(title, HALF, 3.6)
+    return figure, style(figure.add_subplot(), x, y)
 
 
 def _nothing(title: str, sentence: str) -> Figure:
-    figure = _canvas(title, FULL, 0.8)
+    figure = canvas(title, FULL, 0.8)
     figure.text(0.5, 0.5, sentence, color=REFERENCE, ha="center", va="center")
     return figure
 
 
 def _grid(title: str, count: int, columns: int, row_height: float, shared: str = "y") -> tuple[Figure, list[Axes]]:
     rows = ceil(count / columns)
-    figure = _canvas(title, FULL, row_height * rows)
+    figure = canvas(title, FULL, row_height * rows)
     panels = list(figure.subplots(rows, columns, sharex=shared == "x", sharey=shared == "y", squeeze=False).flat)
     for unused in panels[count:]:
         unused.remove()
     return figure, panels[:count]
 
 
-def _style(axes: Axes, x: str, y: str) -> Axes:
+def style(axes: Axes, x: str, y: str) -> Axes:
+    """Name both scales and keep the frame out of the way."""
     axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(REFERENCE)
@@ -233,18 +235,20 @@ def _headline(axes: Axes, text: str, color: str = MODEL) -> None:
     axes.set_title(text, loc="left", fontsize=9, color=color)
 
 
-def _shares(figure: Figure, axes: Axes, legend: Place) -> Figure:
+def _shares(figure: Figure, axes: Axes, place: Place) -> Figure:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-    _percent(axes.yaxis)
-    _legend(axes, legend)
+    percent(axes.yaxis)
+    legend(axes, place)
     return figure
 
 
-def _legend(axes: Axes, place: Place) -> None:
+def legend(axes: Axes, place: Place) -> None:
+    """Say what the lines are."""
     axes.legend(loc=place, fontsize=8, frameon=True, framealpha=0.8, edgecolor="none")
 
 
-def _percent(*scales: Axis) -> None:
+def percent(*scales: Axis) -> None:
+    """Write shares as per cent."""
     for scale in scales:
         scale.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
@@ -283,20 +287,20 @@ def _ends(intervals: Iterable[Interval]) -> tuple[list[float], list[float]]:
 
 
 def _importance_bars(axes: Axes, x: str, values: Sequence[float]) -> None:
-    _style(axes, x, "").barh(range(len(values)), values, height=0.6, color="#C4C4C4")
+    style(axes, x, "").barh(range(len(values)), values, height=0.6, color="#C4C4C4")
     axes.axvline(0, color=REFERENCE, linewidth=1)
 
 
 def _dependence_panel(axes: Axes, dependence: PartialDependence) -> None:
     color = WARNING if dependence.holds is False else MODEL
-    _style(axes, _title_and_unit(dependence.field), "")
+    style(axes, _title_and_unit(dependence.field), "")
     if _is_category(dependence):
         _category_points(axes, dependence, color)
     else:
         axes.plot([float(value) for value in dependence.values], dependence.risk, ".-", color=color, markersize=4)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    _percent(axes.yaxis)
+    percent(axes.yaxis)
     _headline(axes, f"{_plain(dependence.field)}\n{_direction(dependence)}", color)
 
 
@@ -325,7 +329,7 @@ def _direction(dependence: PartialDependence) -> str:
 
 
 def _group_panel(axes: Axes, groups: Sequence[GroupResult], overall: float) -> None:
-    _style(axes, "Approval rate, 95 % interval", "")
+    style(axes, "Approval rate, 95 % interval", "")
     rows = range(len(groups))
     axes.axvline(overall, color=REFERENCE, linestyle="--", linewidth=1)
     axes.hlines(rows, *_ends(each.approval_rate for each in groups), color=MODEL, linewidth=1.2)
@@ -333,7 +337,7 @@ def _group_panel(axes: Axes, groups: Sequence[GroupResult], overall: float) -> N
     axes.set_yticks(rows, [f"{_plain(each.group)} (n = {each.rows:,})" for each in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.tick_params("x", labelbottom=True)
-    _percent(axes.xaxis)
+    percent(axes.xaxis)
     _headline(axes, f"{_named(groups[0].field)}\nall clients {100 * overall:.1f} %, dashed")
 
 

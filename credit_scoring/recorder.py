@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -54,6 +55,7 @@ class _Batch:
     def __init__(self, entries: list[Entry], callers: Sequence[Caller[Decision]]) -> None:
         self.entries = entries
         self.callers = callers
+        self.began = time.perf_counter()
 
     def settle(self, answers: Sequence[Settled]) -> None:
         """Tell every caller the answer."""
@@ -83,7 +85,8 @@ class Recorder:
 
     `timeout` is how long a caller may wait for it, seconds. Where the log cannot be written nobody is admitted until an
     empty batch, tried every PROBE_EVERY_S, could be stored; it begins like that. `features` names what the model sees,
-    `tell` is told whenever the log begins or ceases to be writable. One instance belongs to one event loop.
+    `tell` is told whenever the log begins or ceases to be writable, `observe` the seconds that each batch took to be
+    stored. One instance belongs to one event loop.
     """
 
     def __init__(
@@ -93,11 +96,13 @@ class Recorder:
         *,
         timeout: float,
         tell: Callable[[bool], None] = lambda writable: None,
+        observe: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._log = log
         self._seen = itemgetter(*features)
         self._timeout = timeout
         self._tell = tell
+        self._observe = observe
         self._waiting: deque[_Batch] = deque()
         self._count = 0
         self._storing: asyncio.Task[None] | None = None
@@ -131,7 +136,7 @@ class Recorder:
         entries = [self._entry(*pair) for pair in zip(submissions, decisions, strict=True)]
         batch = _Batch(entries, callers)
         if self._storing is None and (settled := self._log.store_at_once(entries)):
-            batch.settle(settled)
+            self._settle(batch, settled)
             return
         batch.expiry = self._loop.call_later(self._timeout, self._expire, batch)
         self._waiting.append(batch)
@@ -164,9 +169,13 @@ class Recorder:
             else:
                 self._note(True)
                 for batch in taken:
-                    batch.settle([next(settled) for _ in batch.entries])
+                    self._settle(batch, [next(settled) for _ in batch.entries])
             self._count -= len(entries)
         self._storing = None
+
+    def _settle(self, batch: _Batch, settled: Sequence[Settled]) -> None:
+        self._observe(time.perf_counter() - batch.began)
+        batch.settle(settled)
 
     def _take(self) -> list[_Batch]:
         """As many batches as fit one transaction, at least one."""

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.card import ModelCard
 from credit_scoring.compiled import CompiledPipeline
+from credit_scoring.drift import DriftReference, reference_of
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.manifest import (
     CARD_FILE,
@@ -36,12 +37,16 @@ PARITY_TOLERANCE = 1e-6
 
 
 class Reference(BaseModel):
-    """Training rows, feature fields only, with the risks that the model gave them when it was saved."""
+    """Training rows, feature fields only, with the risks that the model gave them when it was saved.
+
+    `drift` is the distribution of all of training; models from before it was kept have none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     rows: tuple[dict[str, Any], ...]
     risk: tuple[float, ...]
+    drift: DriftReference | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,24 @@ class Scorer:
     compiled: CompiledPipeline | None = None
 
     @classmethod
-    def of(cls, pipeline: Pipeline, policy: Policy, card: ModelCard, frame: pd.DataFrame) -> Self:
-        """A scorer whose reference is drawn from the training frame."""
+    def of(
+        cls,
+        pipeline: Pipeline,
+        policy: Policy,
+        card: ModelCard,
+        frame: pd.DataFrame,
+        held_out_risk: Floats | None = None,
+    ) -> Self:
+        """A scorer whose reference is drawn from the training frame.
+
+        `held_out_risk`, shape (rows,), is that of the same frame; without it no drift can be told.
+        """
         sample = frame[list(card.features)].sample(min(REFERENCE_ROWS, len(frame)), random_state=card.seed)
-        rows = json.loads(sample.to_json(orient="records", double_precision=15))
-        scorer = cls(pipeline, policy, card, Reference(rows=tuple(rows), risk=()))
-        return replace(scorer, reference=Reference(rows=tuple(rows), risk=tuple(scorer.score_records(rows).tolist())))
+        rows = tuple(json.loads(sample.to_json(orient="records", double_precision=15)))
+        drift = None if held_out_risk is None else reference_of(frame, card.features, held_out_risk)
+        scorer = cls(pipeline, policy, card, Reference(rows=rows, risk=()))
+        risk = tuple(scorer.score_records(rows).tolist())
+        return replace(scorer, reference=Reference(rows=rows, risk=risk, drift=drift))
 
     def score(self, frame: pd.DataFrame) -> Floats:
         """Risk probability of each row, shape (rows,); a row's value does not depend on the others."""

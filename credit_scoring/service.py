@@ -10,7 +10,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from uvicorn.config import HTTP_PROTOCOLS
 
-from credit_scoring import __version__, store
+from credit_scoring import __version__, metrics, store
 from credit_scoring.access import Keyring
 from credit_scoring.api import CreditApi
 from credit_scoring.database import Database
@@ -131,8 +131,14 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
     direct = DecisionLog(database, origin)
     log: Log = direct
     if settings.decision_log == "best_effort":
-        log = SpooledLog(direct, settings.spool_folder or default_folder() / "spool")
-    return Recorder(log, card.features, timeout=settings.store_timeout_ms / 1000)
+        log = SpooledLog(direct, settings.spool_folder or default_folder() / "spool", metrics.tell_spooled)
+    return Recorder(
+        log,
+        card.features,
+        timeout=settings.store_timeout_ms / 1000,
+        tell=metrics.tell_writable,
+        observe=metrics.observe_store,
+    )
 
 
 def _log_as_bentoml_does() -> None:

@@ -21,6 +21,7 @@ THREADS = 4
 LARGEST_INSERT = 64
 SHORT_S = 0.003
 USUAL_WEIGHT = 0.05
+POLL_S = 0.0005  # SQLite's own waiting sleeps up to 100 ms, for a lock that workers hold for less than one
 _READING = {"reading": True}
 
 
@@ -129,14 +130,25 @@ class SqliteAppender(Appender):
 
     def _append_there(self, batch: Batch) -> None:
         with self._database.telling():
-            self._there = self._there or self._database.connect()
-            self._append_by(self._there, batch)
+            self._there = self._there or self._database.connect(timeout=0)
+            deadline = time.monotonic() + self._database.timeout
+            while not self._append_unless_locked(self._there, batch, deadline):
+                time.sleep(POLL_S)
+
+    def _append_unless_locked(self, connection: sqlite3.Connection, batch: Batch, deadline: float) -> bool:
+        try:
+            self._append_by(connection, batch)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            return False
+        return True
 
     def _append_by(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        started = time.perf_counter()
         cursor = connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        started = time.perf_counter()
         try:
-            cursor.execute("BEGIN IMMEDIATE")
             _insert(cursor, batch)
             cursor.execute("COMMIT")
         except BaseException:

@@ -13,6 +13,7 @@ from credit_scoring.evaluation import bootstrap
 from credit_scoring.manifest import library_versions
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.policy import Policy, choose_threshold
+from credit_scoring.preprocessing import Floats
 from credit_scoring.scorer import Scorer
 from credit_scoring.search import Listener, search
 from credit_scoring.selection import calibrated_choice, compare
@@ -24,7 +25,8 @@ def train(dataset: Dataset, plan: TrainingPlan, listen: Listener = lambda _: Non
     found = compare(search(train_part, plan, listen), train_part, plan)
     pipeline = calibrated_choice(found, train_part, plan)
     features = list(train_part.features)
-    policy = _choose_policy(pipeline, train_part, plan)
+    held_out_risk = _held_out_risk(pipeline, train_part, plan)
+    policy = _choose_policy(held_out_risk, train_part, plan)
     pipeline.fit(train_part.frame[features], train_part.defaulted)
     risk = pipeline.predict_proba(test_part.frame[features])[:, 1]
     classifier: CalibratedClassifier = pipeline.named_steps["classifier"]
@@ -43,7 +45,7 @@ def train(dataset: Dataset, plan: TrainingPlan, listen: Listener = lambda _: Non
         minimum_recall=plan.minimum_recall,
         library_versions=library_versions(),
     )
-    return Scorer.of(pipeline, policy, card, train_part.frame)
+    return Scorer.of(pipeline, policy, card, train_part.frame, held_out_risk)
 
 
 def check_gate(card: ModelCard) -> None:
@@ -57,13 +59,18 @@ def check_gate(card: ModelCard) -> None:
             )
 
 
-def _choose_policy(pipeline: Pipeline, part: Dataset, plan: TrainingPlan) -> Policy:
+def _held_out_risk(pipeline: Pipeline, part: Dataset, plan: TrainingPlan) -> Floats:
+    """Risk of each row by a model that has not seen it, shape (rows,)."""
     frame = part.frame[list(part.features)]
-    risk = cross_val_predict(
+    probabilities: Floats = cross_val_predict(
         pipeline, frame, part.defaulted, cv=plan.splitter(), method="predict_proba", n_jobs=plan.jobs
-    )[:, 1]
+    )
+    return probabilities[:, 1]
+
+
+def _choose_policy(held_out_risk: Floats, part: Dataset, plan: TrainingPlan) -> Policy:
     letter_value = part.frame["credit_letter_value"].to_numpy()
-    threshold = choose_threshold(part.defaulted, risk, letter_value, plan.costs, plan.limits)
+    threshold = choose_threshold(part.defaulted, held_out_risk, letter_value, plan.costs, plan.limits)
     return Policy(threshold=threshold, costs=plan.costs, limits=plan.limits)
 
 
@@ -76,4 +83,5 @@ def _summary(dataset: Dataset, train_part: Dataset, test_part: Dataset) -> DataS
         rows_test=len(test_part.frame),
         bad_rows=len({bad.line for bad in dataset.bad_rows}),
         default_rate=float(dataset.defaulted.mean()),
+        split="at random" if test_part.days is None else f"out of time, tested from {test_part.days.min()} on",
     )

@@ -1,0 +1,20 @@
+"""The report on a period as a page: one HTML file with nothing to load from elsewhere."""
+
+from markupsafe import Markup
+
+from credit_scoring.drift import RISK
+from credit_scoring.drift_plots import distribution, performance
+from credit_scoring.drift_report import PeriodReport
+from credit_scoring.page import environment
+from credit_scoring.plots import svg
+
+
+def period_page(report: PeriodReport) -> str:
+    """The page of this report; the same report gives the same page."""
+    drawings = {each.bins.field: Markup(svg(distribution(each))) for each in report.fields}  # noqa: S704 - ours
+    over_time = Markup(svg(performance(report.cohorts))) if report.cohorts else None  # noqa: S704 - ours
+    return (
+        environment()
+        .get_template("period.html")
+        .render(report=report, drawings=drawings, over_time=over_time, risk=RISK)
+    )
