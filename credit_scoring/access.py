@@ -53,7 +53,12 @@ class Keyring(BaseModel):
     @classmethod
     def read(cls, path: Path | None, anonymous: Anonymous) -> Self:
         """The keys of a TOML file; raises ConfigurationError when it is missing or wrong, or where keys are a must."""
-        keys = _read_keys(path) if path else ()
+        keys = read_keys(path) if path else ()
+        if path and not keys:
+            raise ConfigurationError(
+                f"API keys file {path}: holds no key. Add one with `credit-scoring keys new`, or unset "
+                "CREDIT_SCORING_API_KEYS_FILE."
+            )
         if not keys and anonymous == "nowhere":
             raise ConfigurationError(
                 "No API keys, and CREDIT_SCORING_ANONYMOUS=nowhere asks for some. Make one with `credit-scoring keys "
@@ -112,7 +117,8 @@ class _KeysFile(BaseModel):
     keys: tuple[Key, ...] = ()
 
 
-def _read_keys(path: Path) -> tuple[Key, ...]:
+def read_keys(path: Path) -> tuple[Key, ...]:
+    """The keys of a TOML file, if any; raises ConfigurationError when it is missing or wrong."""
     try:
         found = _KeysFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).keys
     except OSError as error:

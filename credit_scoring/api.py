@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from credit_scoring import __version__, metrics
@@ -207,7 +207,9 @@ class CreditApi:
 
     async def unknown(self, request: Request) -> Response:
         """405 for a known path with a method that it does not take, 404 for any other."""
-        routes = [route for route in self.app.routes if isinstance(route, Route) and route.path == request.url.path]
+        scope = {**request.scope, "path": request.url.path}
+        known = [route for route in self.app.routes[:-1] if isinstance(route, Route)]
+        routes = [route for route in known if route.matches(scope)[0] is not Match.NONE]
         methods = sorted(method for route in routes for method in route.methods or ())
         if request.url.path in BENTOML_PATHS:
             methods = ["GET", "HEAD"]

@@ -21,14 +21,16 @@ from sqlalchemy import Connection, text
 
 from credit_scoring import dossiers, excerpts, exporting, retention, schema_version, store
 from credit_scoring.database import Database
-from credit_scoring.errors import ConfigurationError, CreditScoringError, StorageError
+from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.excerpts import Wanted
 from credit_scoring.replay import Finding, Replayed, Summary, replay
 from credit_scoring.scorer import Scorer
 from credit_scoring.storage import default_address, open_database
+from credit_scoring.tables import metadata
 from credit_scoring.verification import Verdict, verify
 
 TIMEOUT_S = 600.0  # people wait longer than clients
+DAYS = re.compile(r"[0-9]{1,5}")
 ROLE = re.compile(r"[a-z_][a-z0-9_$]*")
 
 console = Console(stderr=True)
@@ -145,11 +147,15 @@ def verify_log(
 
 
 def _read_anchors(path: Path | None) -> list[tuple[str, int, str]]:
-    if path is None or not path.exists():
+    if path is None:
         return []
     try:
+        if not path.exists():
+            return []
         return [(str(writer), int(number), str(end)) for writer, number, end in json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"--anchors {path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, TypeError) as error:
         raise ConfigurationError(f"--anchors {path}: cannot be read ({type(error).__name__}).") from error
 
 
@@ -177,7 +183,7 @@ def replay_decisions(
     opened = open_log(database)
     total = opened.run_now(partial(excerpts.count, wanted), reading=True)
     if by:
-        store.find(by)
+        by = str(store.find(by).tag)  # so that an alias is known as the model that it stands for
     summary = Summary()
     with _replay_file(output) as write, _progress("Replaying", total) as advance:
         for page in excerpts.pages(opened, wanted):
@@ -203,13 +209,10 @@ def _replay_file(path: Path | None) -> Iterator[Callable[[list[Replayed]], objec
     if path is None:
         yield lambda replayed: None
         return
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(Replayed._fields)
-            yield writer.writerows
-    except OSError as error:
-        raise StorageError(f"--output {path}: cannot be written ({error.strerror}).") from error
+    with exporting.whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(Replayed._fields)
+        yield writer.writerows
 
 
 @app.command()
@@ -219,10 +222,8 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable."""
-    before = datetime.now(UTC) - timedelta(days=int(older_than)) if older_than.isdigit() else moment(older_than)
+    before = _cut(older_than)
     opened = open_log(database)
-    if before is None or before > datetime.now(UTC):
-        raise ConfigurationError(f"--older-than {older_than}: lies in the future.")
     count = opened.run_now(partial(retention.count_before, before), reading=True)
     if not count:
         console.print(f"No decision is older than {before:%Y-%m-%d %H:%M} UTC.")
@@ -232,6 +233,15 @@ def purge(
         return
     gone = opened.run_now(partial(retention.purge_before, before))
     console.print(f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
+
+
+def _cut(older_than: str) -> datetime:
+    """The moment before which decisions go; 20211124 is a day, not an age."""
+    now = datetime.now(UTC)
+    found = now - timedelta(days=int(older_than)) if DAYS.fullmatch(older_than) else moment(older_than)
+    if found is None or found > now:
+        raise ConfigurationError(f"--older-than {older_than}: lies in the future.")
+    return found
 
 
 def _confirmed(count: int, before: datetime) -> bool:
@@ -261,8 +271,13 @@ def _migrate(grant_to: str | None, connection: Connection) -> None:
         return
     if connection.dialect.name != "postgresql":
         raise ConfigurationError("--grant-to: SQLite has no roles; whoever may write the file may do all.")
-    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {grant_to}"))
-    connection.execute(text(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {grant_to}"))
+    known = text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
+    if not connection.scalar(known, {"role": grant_to}):
+        raise ConfigurationError(f"--grant-to {grant_to}: the server has no such role. Make it with CREATE ROLE.")
+    role = f'"{grant_to}"'
+    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"))
+    connection.execute(text(f"GRANT SELECT, INSERT ON {', '.join(metadata.tables)} TO {role}"))
+    connection.execute(text(f"GRANT SELECT ON alembic_version TO {role}"))
 
 
 class _Advance:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from credit_scoring import outcomes, reviews
 from credit_scoring.errors import RequestError
+from credit_scoring.identifiers import is_id
 from credit_scoring.outcomes import OutcomeRecord
 from credit_scoring.reviews import ReviewRecord
 from credit_scoring.schemas import Answer
@@ -39,7 +40,9 @@ class Dossier(BaseModel):
 
 def find(decision_id: str, connection: Connection) -> Dossier:
     """The dossier of this decision; raises RequestError (404) where there is none."""
-    row = connection.execute(records().where(decisions.c.id == decision_id)).first()
+    row = None
+    if is_id(decision_id):
+        row = connection.execute(records().where(decisions.c.id == decision_id)).first()
     if row is None:
         raise RequestError(404, "No such decision is on record.", "no_decision")
     reported = list(outcomes.history([decision_id], connection))

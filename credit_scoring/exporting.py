@@ -18,6 +18,9 @@ COLUMNS = (
 )
 
 
+_NUMBERS = tuple(name for name in APPLICATION_FIELDS if FIELDS[name].kind == "number")
+
+
 class Sink(Protocol):
     """Takes rows of COLUMNS."""
 
@@ -35,10 +38,16 @@ def sink(path: Path) -> AbstractContextManager[Sink]:
 
 @contextmanager
 def _whole(path: Path, kind: Any) -> Iterator[Sink]:
+    with whole(path) as partial, kind(partial) as opened:
+        yield opened
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that appears under its own name when the block is left without an error; StorageError."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with kind(partial) as opened:
-            yield opened
+        yield partial
         partial.replace(path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written ({error.strerror}). Nothing was left there.") from error
@@ -74,7 +83,13 @@ class _ParquetSink:
         self._pyarrow, self._writer = pyarrow, writer
 
     def write(self, rows: list[Record]) -> None:
-        self._writer.write_table(self._pyarrow.Table.from_pylist(rows, self._writer.schema))
+        exact = [{**row, **{name: _float(row[name]) for name in _NUMBERS}} for row in rows]
+        self._writer.write_table(self._pyarrow.Table.from_pylist(exact, self._writer.schema))
+
+
+def _float(value: Any) -> float | None:
+    """JSON's whole numbers may be larger than what pyarrow makes a float of."""
+    return None if value is None else float(value)
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """Identifiers that sort by the time at which they were made."""
 
 import os
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 62
 _STEP_BITS = 32
+_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class TimeOrderedIds:
@@ -48,9 +51,15 @@ class TimeOrderedIds:
 new_id = TimeOrderedIds().new
 
 
+def is_id(text: str) -> bool:
+    """Whether this is an id as they are written here."""
+    return _ID.fullmatch(text) is not None
+
+
 def first_id_at(moment: datetime) -> str:
     """What sorts before every id made from this moment on, and after every earlier one."""
-    text = f"{int(moment.timestamp() * 1000):012x}"
+    milliseconds = max(0, (moment - _EPOCH) // timedelta(milliseconds=1))
+    text = f"{milliseconds:012x}"
     return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
 
 

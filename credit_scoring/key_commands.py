@@ -1,13 +1,14 @@
 """`credit-scoring keys …`: make API keys."""
 
 import secrets
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from credit_scoring.access import Keyring, Scope, entry
+from credit_scoring.access import Scope, entry, read_keys
 from credit_scoring.errors import ConfigurationError
 
 PREFIX = "cs_"
@@ -48,13 +49,26 @@ def new(
 
 def _add(name: str, lines: str, file: Path) -> None:
     kept = ""
-    if file.exists():
-        if any(key.name == name for key in Keyring.read(file, "loopback").keys):
+    if _exists(file):
+        if any(key.name == name for key in read_keys(file)):
             raise ConfigurationError(f"{file} has a key named {name} already. Take another name.")
         kept = file.read_text(encoding="utf-8").rstrip() + "\n\n"
+    try:
+        tomllib.loads(kept + lines)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            f"--file {file}: a [[keys]] cannot be added behind an inline list of keys. Write the list as [[keys]]."
+        ) from error
     try:
         file.touch(mode=0o600)
         file.write_text(kept + lines, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"--file {file}: cannot be written ({error.strerror}).") from error
     console.print(f"Added to {file}. Restart the service to have it take effect.")
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise ConfigurationError(f"--file {file}: cannot be read ({error.strerror}).") from error

@@ -57,6 +57,7 @@ class OutcomeReport(BaseModel):
     application_id: str | None = Field(
         None,
         max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
         title="Id da proposta",
         description="Your id of it; this or `decision_id`.",
     )
@@ -92,7 +93,8 @@ class RecordedOutcome(OutcomeRecord):
 def record(reports: Sequence[OutcomeReport], by: str, connection: Connection) -> list[RecordedOutcome | RequestError]:
     """Keep these reports, in order; for each what became of it, or RequestError where there is no such decision."""
     one_at_a_time(connection)
-    found = [_decision_of(report, _known_decisions(reports, connection)) for report in reports]
+    known = _known_decisions(reports, connection)
+    found = [_decision_of(report, known) for report in reports]
     last = {each.decision_id: each for each in history([one for one in found if one], connection)}
     settled: list[RecordedOutcome | RequestError] = []
     for report, decision in zip(reports, found, strict=True):

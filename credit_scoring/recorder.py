@@ -205,12 +205,15 @@ class Recorder:
             self._probing = self._loop.create_task(self._probe())
 
     async def _probe(self) -> None:
+        told = ""
         while not self.writable:
             if self._storing is None:
                 try:
                     await self._log.store([])
                 except StorageError as error:
-                    logger.debug("%s", error)
+                    if str(error) != told:
+                        told = str(error)
+                        logger.error("%s Nothing is decided until it can be written.", error)
                 else:
                     self._note(True)
                     return

@@ -22,7 +22,7 @@ from credit_scoring.protocol import HotProtocol
 from credit_scoring.recorder import Log, Recorder
 from credit_scoring.settings import ServiceSettings, read_settings
 from credit_scoring.spool import SpooledLog
-from credit_scoring.storage import default_address, default_folder, open_database
+from credit_scoring.storage import check_address, default_address, default_folder, open_database
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
 BENTOML_GRACE_S = 5.0  # its own timeout must not fire before ours, which answers in the one error shape
@@ -35,6 +35,7 @@ logger = logging.getLogger("credit_scoring")
 def _from_environment() -> tuple[ServiceSettings, Keyring]:
     try:
         settings = read_settings(ServiceSettings)
+        check_address(settings.database_url or default_address())
         return settings, Keyring.read(settings.api_keys_file, settings.anonymous)
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error

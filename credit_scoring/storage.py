@@ -28,7 +28,7 @@ def open_database(url: str, *, timeout: float = TIMEOUT_S) -> Database:
 
     `timeout` is how long one wait in it may take, in seconds.
     """
-    parsed = _parse(url)
+    parsed = check_address(url)
     if parsed.get_backend_name() == "sqlite":
         return SqliteDatabase(parsed.set(drivername="sqlite"), timeout)
     from credit_scoring.postgres import PostgresDatabase  # noqa: PLC0415 - 9 MB in each worker that has no use for it
@@ -36,11 +36,12 @@ def open_database(url: str, *, timeout: float = TIMEOUT_S) -> Database:
     return PostgresDatabase(parsed.set(drivername="postgresql"), timeout)
 
 
-def _parse(url: str) -> URL:
+def check_address(url: str) -> URL:
+    """The parts of an address; raises ConfigurationError unless it is one of SQLite or PostgreSQL."""
     expected = "Expected something like sqlite:////var/lib/decisions.db or postgresql://user:password@host/database."
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number, or part of a password
         raise ConfigurationError(f"The address of the decision log cannot be read. {expected}") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql" or (backend == "sqlite" and parsed.database not in (None, "", ":memory:")):

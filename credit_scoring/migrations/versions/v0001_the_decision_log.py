@@ -24,7 +24,12 @@ def upgrade() -> None:
             "features", sa.Text, nullable=False, comment="JSON: names of the values in decisions.seen, in order."
         ),
         sa.Column("service_version", sa.Text, nullable=False),
-        sa.Column("heads", sa.Text, nullable=False, comment="JSON: where other writers' chains ended when it began."),
+        sa.Column(
+            "heads",
+            sa.Text,
+            nullable=False,
+            comment="JSON: the last batch of every other writer, [writer, number, hash].",
+        ),
         sa.Column("hash", sa.String(64), nullable=False, comment="Of this row; the first batch is chained to it."),
     )
     op.create_table(
@@ -43,7 +48,9 @@ def upgrade() -> None:
         sa.Column("batch", sa.BigInteger, nullable=False),
         sa.Column("application_id", sa.String(64)),
         sa.Column("received", sa.Text, nullable=False, comment="The application as it came."),
-        sa.Column("seen", sa.Text, nullable=False, comment="JSON: what the model saw, named by writers.features."),
+        sa.Column(
+            "seen", sa.Text, nullable=False, comment="JSON: the values that the model saw, named by writers.features."
+        ),
         sa.Column("risk_probability", EXACT, nullable=False),
         sa.Column("decision", sa.String(8), nullable=False),
         sa.Column("asked_by", sa.Text, nullable=False, comment="Name of the key; empty where none was needed."),

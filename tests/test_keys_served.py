@@ -1,0 +1,270 @@
+"""A service that asks for API keys, over HTTP: who gets what, and what is told of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from credit_scoring.access import Scope, entry
+from credit_scoring.identifiers import new_id
+from credit_scoring.outcomes import EXAMPLE_OUTCOME
+from credit_scoring.reviews import EXAMPLE_REVIEW
+from credit_scoring.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from tests.conftest import RunningService, wait_until_ready
+from tests.test_service import assert_error_shape, is_running, served, wait_for
+
+Json = dict[str, Any]
+Send = Callable[[httpx.Client, dict[str, str]], httpx.Response]
+
+SECRETS = {scope: f"cs_for-{scope.value}-only-{'x' * 32}" for scope in Scope}
+NAMES = {scope: f"{scope.value}-2026" for scope in Scope}
+UNKNOWN = "cs_unknown-to-everybody-xxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+
+def bearer(scope: Scope) -> dict[str, str]:
+    return {"authorization": f"Bearer {SECRETS[scope]}"}
+
+
+@pytest.fixture(scope="module")
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key for each scope."""
+    path = tmp_path_factory.mktemp("keys") / "keys.toml"
+    lines = [entry(NAMES[scope], SECRETS[scope], frozenset([scope])) for scope in Scope]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def keyed(keys_file: Path, model_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service with these keys that asks for one for its metrics, too."""
+    folder = tmp_path_factory.mktemp("keyed")
+    settings = {
+        "CREDIT_SCORING_API_KEYS_FILE": str(keys_file),
+        "CREDIT_SCORING_METRICS_OPEN": "false",
+        "CREDIT_SCORING_DATABASE_URL": f"sqlite:///{folder}/decisions.db",
+        "CREDIT_SCORING_MODEL": model_tag,
+    }
+    with served(folder, **settings) as running:
+        wait_until_ready(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def recordless(keys_file: Path, model_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service with these keys that keeps no record, and answers every request the ordinary way."""
+    settings = {
+        "CREDIT_SCORING_API_KEYS_FILE": str(keys_file),
+        "CREDIT_SCORING_DECISION_LOG": "off",
+        "CREDIT_SCORING_ACCESS_LOG": "true",
+        "CREDIT_SCORING_MODEL": model_tag,
+    }
+    with served(tmp_path_factory.mktemp("recordless"), **settings) as running:
+        wait_until_ready(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(keyed: RunningService) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=keyed.url, timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def decision_id(client: httpx.Client) -> str:
+    return str(client.post("/predict", json=EXAMPLE_APPLICATION, headers=bearer(Scope.PREDICT)).json()["decision_id"])
+
+
+# What each key is good for
+
+
+def as_one_body(path: str, body: Any) -> Send:
+    return lambda client, headers: client.post(path, json=body, headers=headers)
+
+
+def in_chunks(path: str, body: Any) -> Send:
+    """Without its length told beforehand, which the hot protocol leaves to the app."""
+    chunks = json.dumps(body).encode(), b" "
+    typed = {"content-type": "application/json"}
+    return lambda client, headers: client.post(path, content=iter(chunks), headers={**typed, **headers})
+
+
+def get(path: str) -> Send:
+    return lambda client, headers: client.get(path, headers=headers)
+
+
+UNKNOWN_REPORT = {**EXAMPLE_OUTCOME, "decision_id": new_id()}
+GUARDED: dict[str, tuple[Send, Scope, int]] = {
+    "predict": (as_one_body("/predict", EXAMPLE_APPLICATION), Scope.PREDICT, 200),
+    "predict in chunks": (in_chunks("/predict", EXAMPLE_APPLICATION), Scope.PREDICT, 200),
+    "predict nonsense": (as_one_body("/predict", {}), Scope.PREDICT, 400),
+    "predict many": (as_one_body("/predict_many", [EXAMPLE_APPLICATION]), Scope.PREDICT, 200),
+    "outcomes": (as_one_body("/outcomes", [UNKNOWN_REPORT]), Scope.OUTCOMES, 200),
+    "an outcome": (as_one_body("/outcomes", UNKNOWN_REPORT), Scope.OUTCOMES, 404),
+    "a review": (as_one_body(f"/decisions/{new_id()}/review", EXAMPLE_REVIEW), Scope.OUTCOMES, 404),
+    "a dossier": (get(f"/decisions/{new_id()}"), Scope.READ, 404),
+    "metrics": (get("/metrics"), Scope.READ, 200),
+}
+guarded = pytest.mark.parametrize(("send", "needed", "expected"), GUARDED.values(), ids=GUARDED)
+
+
+@guarded
+def test_with_a_key_of_the_right_scope_a_request_is_answered(
+    client: httpx.Client, send: Send, needed: Scope, expected: int
+) -> None:
+    assert send(client, bearer(needed)).status_code == expected
+
+
+@guarded
+def test_a_key_of_another_scope_is_a_403_that_names_what_it_lacks(
+    client: httpx.Client, send: Send, needed: Scope, expected: int
+) -> None:
+    for held in set(Scope) - {needed}:
+        answer = send(client, bearer(held))
+        assert answer.status_code == 403
+        assert_error_shape(answer)
+        assert ErrorAnswer.model_validate(answer.json()).error == (
+            f"The key {NAMES[held]} is not for this: it lacks the scope {needed.value}."
+        )
+
+
+@guarded
+@pytest.mark.parametrize("sent", ["", f"Bearer {UNKNOWN}", f"Basic {SECRETS[Scope.PREDICT]}"])
+def test_without_a_good_key_the_answer_is_a_401_that_asks_for_one(
+    client: httpx.Client, send: Send, needed: Scope, expected: int, sent: str
+) -> None:
+    answer = send(client, {"authorization": sent} if sent else {})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert_error_shape(answer)
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_any_key_shows_the_model(client: httpx.Client, model_tag: str, scope: Scope) -> None:
+    assert client.get("/model", headers=bearer(scope)).json()["model"] == model_tag
+
+
+def test_the_model_is_not_shown_without_a_key(client: httpx.Client) -> None:
+    answer = client.get("/model")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs.json", "/", "/pages/swagger.js"])
+def test_probes_and_the_description_of_the_api_need_no_key(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_metrics_need_no_key_unless_they_are_set_to(recordless: RunningService) -> None:
+    assert httpx.get(f"{recordless.url}/metrics").status_code == 200
+
+
+def test_a_refusal_does_not_end_the_connection(keyed: RunningService) -> None:
+    with httpx.Client(base_url=keyed.url, limits=httpx.Limits(max_connections=1)) as client:
+        statuses = []
+        sockets = set()
+        for headers in ({}, bearer(Scope.PREDICT), bearer(Scope.READ), bearer(Scope.PREDICT)):
+            answer = client.post("/predict", json=EXAMPLE_APPLICATION, headers=headers)
+            statuses.append(answer.status_code)
+            sockets.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+    assert (statuses, len(sockets)) == ([401, 200, 403, 200], 1)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_many", "/outcomes"])
+def test_without_a_key_nothing_is_told_of_what_else_is_wrong(client: httpx.Client, path: str) -> None:
+    assert client.post(path, content=b"{", headers={"content-type": "text/plain"}).status_code == 401
+    assert client.post(path, content=b"{", headers={"content-type": "application/json"}).status_code == 401
+
+
+# What is told of the keys
+
+
+def name_on_record(client: httpx.Client, decision_id: str) -> str:
+    return str(client.get(f"/decisions/{decision_id}", headers=bearer(Scope.READ)).json()["asked_by"])
+
+
+@pytest.mark.parametrize("send", [as_one_body, in_chunks], ids=["the hot protocol", "the app"])
+def test_the_name_of_the_key_stands_in_the_dossier(client: httpx.Client, send: Callable[[str, Any], Send]) -> None:
+    one = send("/predict", EXAMPLE_APPLICATION)(client, bearer(Scope.PREDICT)).json()
+    many = send("/predict_many", [EXAMPLE_APPLICATION] * 2)(client, bearer(Scope.PREDICT)).json()
+    asked_by = [name_on_record(client, each["decision_id"]) for each in (one, *many)]
+    assert asked_by == [NAMES[Scope.PREDICT]] * 3
+
+
+def test_the_name_of_the_key_stands_beside_outcomes_and_reviews(client: httpx.Client, decision_id: str) -> None:
+    headers = bearer(Scope.OUTCOMES)
+    client.post("/outcomes", json={**EXAMPLE_OUTCOME, "decision_id": decision_id}, headers=headers)
+    client.post(f"/decisions/{decision_id}/review", json=EXAMPLE_REVIEW, headers=headers)
+    dossier = client.get(f"/decisions/{decision_id}", headers=bearer(Scope.READ)).json()
+    assert [each["reported_by"] for each in dossier["outcomes"]] == [NAMES[Scope.OUTCOMES]]
+    assert [each["recorded_by"] for each in dossier["reviews"]] == [NAMES[Scope.OUTCOMES]]
+
+
+def test_no_key_reaches_a_log_whether_it_is_good_or_not(keyed: RunningService, recordless: RunningService) -> None:
+    sent = [*SECRETS.values(), UNKNOWN]
+    for service in (keyed, recordless):
+        with httpx.Client(base_url=service.url, timeout=30) as client:
+            for send, _, _ in GUARDED.values():
+                for secret in sent:
+                    send(client, {"authorization": f"Bearer {secret}"})
+        assert [secret for secret in sent if secret in service.log_text()] == []
+    assert "/predict" in recordless.log_text()
+
+
+# Without a record
+
+
+@pytest.mark.parametrize(
+    ("send", "scope"),
+    [
+        (get(f"/decisions/{new_id()}"), Scope.READ),
+        (as_one_body(f"/decisions/{new_id()}/review", EXAMPLE_REVIEW), Scope.OUTCOMES),
+        (as_one_body("/outcomes", EXAMPLE_OUTCOME), Scope.OUTCOMES),
+    ],
+    ids=["a dossier", "a review", "an outcome"],
+)
+def test_where_nothing_is_recorded_nothing_is_on_record(recordless: RunningService, send: Send, scope: Scope) -> None:
+    with httpx.Client(base_url=recordless.url, timeout=30) as client:
+        answer, refusal = send(client, bearer(scope)), send(client, {})
+    assert (answer.status_code, refusal.status_code) == (404, 401)
+    assert "CREDIT_SCORING_DECISION_LOG=off" in answer.json()["error"]
+
+
+def test_where_nothing_is_recorded_is_decided_all_the_same(recordless: RunningService) -> None:
+    with httpx.Client(base_url=recordless.url, timeout=30, headers=bearer(Scope.PREDICT)) as client:
+        assert client.post("/predict", json=EXAMPLE_APPLICATION).status_code == 200
+        assert client.post("/predict_many", json=[EXAMPLE_APPLICATION]).status_code == 200
+
+
+# Without keys
+
+
+@pytest.mark.parametrize("send", [as_one_body, in_chunks], ids=["the hot protocol", "the app"])
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
+def test_without_keys_what_a_proxy_forwards_is_refused(
+    service: RunningService, send: Callable[[str, Any], Send], header: str
+) -> None:
+    with httpx.Client(base_url=service.url) as client:
+        answer = send("/predict", EXAMPLE_APPLICATION)(client, {header: "127.0.0.1"})
+    assert answer.status_code == 401
+    assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["error"]
+
+
+def has_ended(service: RunningService) -> bool:
+    return not is_running(service)
+
+
+def test_a_service_that_must_not_do_without_keys_or_cannot_read_them_does_not_start(tmp_path: Path) -> None:
+    """Both at once: what takes its time is to import BentoML."""
+    missing = tmp_path / "nowhere.toml"
+    settings = {"CREDIT_SCORING_ANONYMOUS": "nowhere"}, {"CREDIT_SCORING_API_KEYS_FILE": str(missing)}
+    reasons = "No API keys, and CREDIT_SCORING_ANONYMOUS=nowhere asks for some.", f"API keys file {missing}: "
+    with ExitStack() as stack:
+        started = [stack.enter_context(served(tmp_path, **each)) for each in settings]
+        for running, reason in zip(started, reasons, strict=True):
+            wait_for(partial(has_ended, running), "the end of a service without keys")
+            assert running.process.returncode != 0
+            assert [reason in line for line in running.log_text().splitlines() if line.strip()] == [True]
