@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from credit_scoring.errors import OverloadedError, ScoringError
-from credit_scoring.exchange import place_of
+from credit_scoring.errors import OverloadedError, ScoringError, place_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from credit_scoring.chain import Batch
-from credit_scoring.errors import DuplicateError, StorageError
+from credit_scoring.errors import CreditScoringError, DuplicateError, StorageError, place_of
 
 Result = TypeVar("Result")
 Work = Callable[[Connection], Result]
@@ -52,11 +52,14 @@ class Database:
         """Turn whatever the driver raises into StorageError; its message may hold values of a row and is left out."""
         try:
             yield
-        except self.failures as error:
+        except CreditScoringError:
+            raise
+        except Exception as error:  # drivers raise more than they document, and whoever waits must be told in any case
             cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
             clash = isinstance(cause, self.driver_clashes) or isinstance(cause.__cause__, self.driver_clashes)
             kind = DuplicateError if clash else StorageError
-            raise kind(f"The decision log at {self} failed: {self.in_short(cause)}.", cause) from error
+            place = "" if isinstance(error, self.failures) else f" at {place_of(error)}"
+            raise kind(f"The decision log at {self} failed: {self.in_short(cause)}{place}.", cause) from error
 
     def in_short(self, cause: BaseException) -> str:
         """What the driver raised, without any value of a row."""

@@ -92,3 +92,11 @@ class NotStoredError(UnavailableError):
 
 class OverloadedError(UnavailableError):
     """The service refuses a request that it could not answer in time."""
+
+
+def place_of(error: BaseException) -> str:
+    """File and line where an error arose; its message may hold an applicant's value and stays out of the log."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"

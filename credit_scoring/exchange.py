@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from credit_scoring.errors import CreditScoringError, RequestError, StorageError, UnavailableError
+from credit_scoring.errors import CreditScoringError, RequestError, StorageError, UnavailableError, place_of
 from credit_scoring.schemas import Application, ErrorAnswer, Fault, faults
 
 Scope = MutableMapping[str, Any]
@@ -107,14 +107,6 @@ def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], byte
 def fault_sentence(found: list[Fault], consequence: str) -> str:
     """The error in one sentence: what these faults led to."""
     return f"{consequence}: {len(found)} fault{'' if len(found) == 1 else 's'}."
-
-
-def place_of(error: BaseException) -> str:
-    """File and line where an error arose; its message may hold an applicant's value and stays out of the log."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
 
 
 def refuse_repeats(body: bytes, fields: int) -> None:

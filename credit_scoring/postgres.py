@@ -16,7 +16,7 @@ CONNECTIONS = 4
 class PostgresDatabase(Database):
     """SQLAlchemy lets synchronous code wait for asyncpg (greenlets)."""
 
-    driver_failures = (asyncpg.PostgresError, asyncpg.InterfaceError)
+    driver_failures = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     driver_clashes = (asyncpg.UniqueViolationError,)
 
     def __init__(self, url: URL, timeout: float) -> None:
