@@ -101,6 +101,100 @@ bench: install-dev ## Measure the service beside its peers (about half an hour; 
 quality: install-dev ## Measure the model's quality by a fixed protocol (about ten minutes)
 	$(BIN)/python -m benchmarks.quality
 
+# Ship: the image, and everything beside it on one machine.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= credit-scoring:$(VERSION)
+TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
+MODEL ?= credit_scoring:latest
+BASE_IMAGE ?= python:3.11-slim
+REGISTRY ?= 127.0.0.1:5000
+BUILD_OPTIONS ?=
+COMPOSE ?= docker compose
+SERVICES ?=
+
+.PHONY: image
+image: install ## Build the image of the service with MODEL in it, as IMAGE; trains first if the store has no model yet
+	@$(BIN)/credit-scoring train --if-missing
+	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) MODEL=$(MODEL) BASE_IMAGE=$(BASE_IMAGE) VERSION=$(VERSION) \
+	    BUILD_OPTIONS="$(BUILD_OPTIONS)" sh deploy/image/build.sh
+
+.PHONY: train-image
+train-image: ## Build the image that trains, as TRAIN_IMAGE
+	docker build --file deploy/image/Dockerfile.train --tag $(TRAIN_IMAGE) \
+	    --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) \
+	    $(subst --opt build-arg=,--build-arg ,$(subst --opt network=,--network ,$(BUILD_OPTIONS))) .
+
+.PHONY: sbom
+sbom: .ops/installed ## Write what IMAGE is made of to build/sbom.json (CycloneDX)
+	@mkdir -p build
+	.ops/bin/python deploy/image/sbom.py $(IMAGE) > build/sbom.json
+
+.PHONY: push
+push: ## Push IMAGE to REGISTRY; its reference by digest goes to build/image.digest
+	@mkdir -p build
+	docker tag $(IMAGE) $(REGISTRY)/$(IMAGE)
+	docker push $(REGISTRY)/$(IMAGE)
+	@docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $(REGISTRY)/$(IMAGE) \
+	    | grep '^$(REGISTRY)/' | head -n 1 | tee build/image.digest
+
+.PHONY: secrets
+secrets: install ## Make the passwords and the key that `make up` needs, unless they are there
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/compose/secrets.sh build/secrets
+
+.PHONY: up
+up: secrets ## Start service, PostgreSQL, monitor, Prometheus, Alertmanager and Grafana with docker compose
+	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
+	IMAGE=$(IMAGE) $(COMPOSE) up --detach --wait $(SERVICES)
+	@echo "Service: http://127.0.0.1:3000 (key: build/secrets/demo.key)  Grafana: http://127.0.0.1:3001  Prometheus: http://127.0.0.1:9090"
+
+.PHONY: down
+down: ## Stop all of it; what it stored stays
+	IMAGE=$(IMAGE) $(COMPOSE) down
+
+.PHONY: test-deploy
+test-deploy: install-dev ## Try image, registry and compose on a real container engine (about five minutes)
+	$(BIN)/pytest -s -m shipping tests/shipping
+
+# Deploy: Kubernetes, and the checks of what is in deploy/ and .github/. docs/deployment.md has it step by step.
+IMAGE_DIGEST ?= $(if $(filter local,$(OVERLAY)),$(IMAGE))
+ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
+OVERLAYS := local staging production
+
+.PHONY: deploy
+deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY (with CANARY_DIGEST, TRAIN_DIGEST), take it back if it does not get ready
+	@$(ROLLOUT) deploy "$(OVERLAY)" --image "$(IMAGE_DIGEST)" --canary "$(CANARY_DIGEST)" --train "$(TRAIN_DIGEST)"
+
+.PHONY: rollback
+rollback: ## Take the service of OVERLAY back to the revision before, or to REVISION; ends a canary
+	@$(ROLLOUT) rollback "$(OVERLAY)" --revision "$(REVISION)"
+
+.PHONY: smoke
+smoke: ## Ask the service at URL, or that of OVERLAY, for what its users ask for; KEY is an API key
+	@$(if $(URL),$(PYTHON) deploy/smoke.py "$(URL)",$(ROLLOUT) smoke "$(OVERLAY)") $(SMOKE_OPTIONS)
+
+.PHONY: smoke-image
+smoke-image: install ## Start IMAGE by itself, as hardened as in Kubernetes, and smoke-test it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) sh deploy/smoke_image.sh $(SMOKE_OPTIONS)
+
+.PHONY: export-model
+export-model: install ## Export MODEL to build/model/, its hash beside it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/export_model.sh "$(MODEL)" build/model
+
+.PHONY: manifests
+manifests: ## Make anew what deploy/kubernetes has of other files: rules, challenger
+	@$(PYTHON) deploy/kubernetes/manifests.py
+
+.ops/installed: deploy/lint-requirements.txt
+	$(PYTHON) -m venv .ops
+	@.ops/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: lint-deploy
+lint-deploy: .ops/installed ## Check deploy/ and .github/: schemas of Kubernetes, workflows, Dockerfiles, YAML
+	@PATH="$(CURDIR)/.ops/bin:$$PATH" sh deploy/lint.sh $(OVERLAYS)
+
+# Until here: deploy.
+
 .PHONY: clean
 clean: ## Remove the virtual environments and caches; models stay
-	rm -rf $(VENV) .poetry .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .poetry .ops .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

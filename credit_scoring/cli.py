@@ -1,6 +1,5 @@
 """The command line: check data, train, publish, evaluate."""
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -225,7 +224,7 @@ def _load_decisions(path: Path | None, mapping: Path | None) -> Dataset:
     if path or mapping:
         raise ConfigurationError("--source decisions takes no file: it reads CREDIT_SCORING_DATABASE_URL.")
     with console.status("Reading decisions whose outcome is known …"):
-        return history.load_decisions(open_log(os.environ.get("CREDIT_SCORING_DATABASE_URL")), Wanted())
+        return history.load_decisions(open_log(None), Wanted())
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:

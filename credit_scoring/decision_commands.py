@@ -25,6 +25,7 @@ from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.excerpts import Wanted
 from credit_scoring.replay import Finding, Replayed, Summary, replay
 from credit_scoring.scorer import Scorer
+from credit_scoring.settings import DatabaseSettings, read_settings
 from credit_scoring.storage import default_address, open_database
 from credit_scoring.tables import metadata
 from credit_scoring.verification import Verdict, verify
@@ -32,6 +33,8 @@ from credit_scoring.verification import Verdict, verify
 TIMEOUT_S = 600.0  # people wait longer than clients
 DAYS = re.compile(r"[0-9]{1,5}")
 ROLE = re.compile(r"[a-z_][a-z0-9_$]*")
+
+PIPED_WIDTH = 200
 
 console = Console(stderr=True)
 app = typer.Typer(no_args_is_help=True, help="Look into the decision log, check it, export it, replay it.")
@@ -61,9 +64,15 @@ ModelOption = Annotated[str | None, typer.Option(help="Only those by the model w
 
 def open_log(address: str | None) -> Database:
     """The decision log at this address, with its tables in the version of this code; raises StorageError."""
-    database = open_database(address or default_address(), timeout=TIMEOUT_S)
+    database = _named(address)
     database.run_now(schema_version.ensure)
     return database
+
+
+def _named(address: str | None) -> Database:
+    return open_database(
+        address or read_settings(DatabaseSettings).database_url or default_address(), timeout=TIMEOUT_S
+    )
 
 
 @app.command("list")
@@ -89,7 +98,8 @@ def list_decisions(
             record["outcome"] or "",
             record["model"],
         )
-    Console().print(table if found else "No decision is on record.")
+    width = None if sys.stdout.isatty() else PIPED_WIDTH  # else rich squeezes it into 80 columns
+    Console(width=width).print(table if found else "No decision is on record.")
 
 
 @app.command()
@@ -260,7 +270,7 @@ def migrate(
     """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
     if grant_to is not None and not ROLE.fullmatch(grant_to):
         raise ConfigurationError(f"--grant-to {grant_to}: expected the plain name of a role.")
-    opened = open_database(database or default_address(), timeout=TIMEOUT_S)
+    opened = _named(database)
     opened.run_now(partial(_migrate, grant_to))
     console.print(f"The tables in {opened} are those of this version.")
 

@@ -11,14 +11,29 @@ from credit_scoring.errors import ConfigurationError
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 MODEL_NAME = "credit_scoring"
 PREFIX = "CREDIT_SCORING_"
+SECRETS_FOLDER = Path("/run/secrets")
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
-class ServiceSettings(BaseSettings):
-    """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
+class DatabaseSettings(BaseSettings):
+    """Where the decision log lies, for the service and for commands.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    What holds a password may come as a file, as container engines mount secrets: `credit_scoring_database_url` in
+    SECRETS_FOLDER. A variable comes before it.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
+    )
+
+    database_url: str | None = Field(
+        None, description="Where decisions are stored: SQLite or PostgreSQL. Without one, in `BENTOML_HOME`."
+    )
+
+
+class ServiceSettings(DatabaseSettings):
+    """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
 
     model: str = Field(f"{MODEL_NAME}:latest", description="Tag of the model to serve.")
     workers: int = Field(1, ge=1, description="Worker processes.")
@@ -39,9 +54,6 @@ class ServiceSettings(BaseSettings):
     decision_log: Literal["required", "best_effort", "off"] = Field(
         "required",
         description="required: what is answered is stored before. best_effort: it may be stored later. off: never.",
-    )
-    database_url: str | None = Field(
-        None, description="Where decisions are stored: SQLite or PostgreSQL. Without one, in `BENTOML_HOME`."
     )
     store_timeout_ms: float = Field(
         900.0, gt=0, description="A decision that could not be stored within it is answered 503."

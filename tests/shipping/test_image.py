@@ -1,0 +1,164 @@
+"""The image as it is shipped: small, without root, its file system read-only, and gone without a loss."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from credit_scoring.schemas import EXAMPLE_APPLICATION
+from credit_scoring.settings import PROJECT_FOLDER
+from tests.conftest import free_port
+from tests.prometheus import wait_for
+from tests.shipping.conftest import HARDENED, HOME, Container, container, docker, labels, run
+from tests.traffic import Traffic, audit
+
+pytestmark = pytest.mark.shipping
+
+ADDED_MB = 340  # to python:3.11-slim of 125 MB or so
+STOPPED_WITHIN_S = 20
+
+
+@pytest.fixture(scope="module")
+def running(image: str) -> Iterator[Container]:
+    with container(image, ANONYMOUS="anywhere") as started:
+        began = time.monotonic()
+        started.wait_until_ready()
+        print(f"\nready {time.monotonic() - began:.1f} s after the start of the container")
+        yield started
+
+
+def test_it_decides_with_a_read_only_file_system_and_without_root(running: Container) -> None:
+    answer = httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, timeout=30)
+    assert answer.status_code == 200
+    assert answer.json()["decision"] in ("APROVADO", "NEGADO")
+    found = running.inspect()
+    assert found["HostConfig"]["ReadonlyRootfs"]
+    assert docker("exec", running.name, "id", "-u") == "1034"
+
+
+def test_it_says_what_it_is(image: str, running: Container) -> None:
+    found = labels(image)
+    assert found["org.opencontainers.image.revision"] == run("git", "rev-parse", "HEAD").strip()
+    assert f'version = "{found["org.opencontainers.image.version"]}"' in (PROJECT_FOLDER / "pyproject.toml").read_text()
+    decided = httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, timeout=30).json()
+    assert decided["model"] == found["credit-scoring.model"]
+
+
+def test_its_health_is_known_to_the_engine(running: Container) -> None:
+    wait_for(lambda: running.inspect()["State"]["Health"]["Status"] == "healthy", "health")
+
+
+def test_it_holds_the_commands_and_nothing_to_build_with(running: Container) -> None:
+    assert "decisions" in docker("exec", running.name, "credit-scoring", "--help")
+    docker("exec", running.name, "credit-scoring", "decisions", "verify")
+    look = "for each in gcc cc make git; do command -v $each; done; ls /app/.venv/bin | grep -x pip; true"
+    assert docker("exec", running.name, "sh", "-c", look) == ""
+
+
+def test_it_adds_little_to_its_base(image: str) -> None:
+    base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    sizes = [int(docker("image", "inspect", "--format", "{{.Size}}", each)) / 1e6 for each in (image, base)]
+    print(f"\nimage {sizes[0]:.0f} MB, of which its base {sizes[1]:.0f} MB")
+    assert sizes[0] - sizes[1] < ADDED_MB
+
+
+def test_without_keys_it_does_not_start_unless_told(image: str) -> None:
+    done = subprocess.run(
+        ["docker", "run", "--rm", *HARDENED, HOME, image], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    assert "CREDIT_SCORING_API_KEYS_FILE" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_with_keys_only_their_holders_are_answered(image: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    command = [".venv/bin/credit-scoring", "keys", "new", "tests", "--scope", "predict", "--file", str(file)]
+    key = run(*command).strip()
+    file.chmod(0o644)
+    with container(image, f"--volume={file}:/keys.toml:ro", API_KEYS_FILE="/keys.toml") as started:
+        started.wait_until_ready()
+        url, header = f"{started.url}/predict", {"authorization": f"Bearer {key}"}
+        assert httpx.post(url, json=EXAMPLE_APPLICATION, timeout=30).status_code == 401
+        assert httpx.post(url, json=EXAMPLE_APPLICATION, headers=header, timeout=30).status_code == 200
+        assert key not in started.log()
+
+
+def test_sigterm_under_load_loses_no_request_that_was_accepted(image: str, tmp_path: Path) -> None:
+    """What was decided is on record, so that as many decisions as answers mean that none was cut off."""
+    tmp_path.chmod(0o777)
+    settings = {"ANONYMOUS": "anywhere", "DATABASE_URL": "sqlite:////data/decisions.db", "WORKERS": "2"}
+    with container(image, f"--volume={tmp_path}:/data", **settings) as started:
+        started.wait_until_ready()
+        with Traffic(started.url) as load:
+            load.wait_for_answers(1000)
+            began = time.monotonic()
+            docker("stop", f"--time={STOPPED_WITHIN_S}", started.name)
+            print(f"\nended {time.monotonic() - began:.1f} s after SIGTERM")
+            load.end()
+        assert started.inspect()["State"]["ExitCode"] == 0
+        assert "Traceback" not in started.log()
+    found = audit(f"sqlite:///{tmp_path}/decisions.db", load.record.answered)
+    assert found.is_clean
+    assert found.stored == len(load.record.answered) > 1000
+    assert (load.record.refused, load.record.overdue) == (0, 0)
+
+
+# Elsewhere
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """A registry of our own on loopback."""
+    port = free_port()
+    configuration = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    path = tmp_path / "registry.yml"
+    path.write_text(json.dumps(configuration), encoding="utf-8")
+    with (tmp_path / "registry.log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(path)], stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(lambda: _answers(port), "the registry")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(STOPPED_WITHIN_S)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/v2/", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_what_was_pushed_is_pulled_by_digest_and_is_the_same(image: str, registry: str) -> None:
+    pushed = run("make", "--silent", "push", f"IMAGE={image}", f"REGISTRY={registry}").split()[-1]
+    assert pushed == (PROJECT_FOLDER / "build" / "image.digest").read_text().strip()
+    assert pushed.startswith(f"{registry}/credit-scoring@sha256:")
+    built = docker("image", "inspect", "--format", "{{.Id}}", image)
+    docker("rmi", f"{registry}/{image}")
+    docker("pull", "--quiet", pushed)
+    try:
+        assert docker("image", "inspect", "--format", "{{.Id}}", pushed) == built
+        with container(pushed, ANONYMOUS="anywhere") as started:
+            started.wait_until_ready()
+    finally:
+        docker("rmi", pushed)
+
+
+def test_the_bill_of_materials_names_what_is_in_it(image: str) -> None:
+    run("make", "--silent", "sbom", f"IMAGE={image}")
+    bill = json.loads((PROJECT_FOLDER / "build" / "sbom.json").read_text())
+    found = {component["purl"].partition("?")[0].partition("@")[0] for component in bill["components"]}
+    assert {"pkg:pypi/bentoml", "pkg:pypi/scikit-learn", "pkg:pypi/lightgbm", "pkg:deb/debian/libgomp1"} <= found
+    assert not {"pkg:pypi/pip", "pkg:pypi/optuna", "pkg:pypi/matplotlib"} & found
