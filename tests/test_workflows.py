@@ -1,0 +1,179 @@
+"""What GitHub is told to do: pinned, with few rights, in the order agreed, by the same make targets that people use."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from credit_scoring.settings import PROJECT_FOLDER
+
+WORKFLOWS = PROJECT_FOLDER / ".github" / "workflows"
+FILES = tuple(sorted(path.name for path in WORKFLOWS.glob("*.yml")))
+PINNED = re.compile(r"uses: ([\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)")
+
+Json = dict[str, Any]
+
+
+def text(name: str) -> str:
+    return (WORKFLOWS / name).read_text(encoding="utf-8")
+
+
+def jobs(name: str) -> dict[str, Json]:
+    found: dict[str, Json] = yaml.safe_load(text(name))["jobs"]
+    return found
+
+
+def steps(name: str, job: str) -> list[Json]:
+    found: list[Json] = jobs(name)[job]["steps"]
+    return found
+
+
+def commands(found: list[Json]) -> str:
+    return "\n".join(str(step.get("run") or step["uses"]) for step in found)
+
+
+def all_steps() -> list[Json]:
+    return [step for name in FILES for job in jobs(name).values() for step in job.get("steps", [])]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_action_of_others_is_pinned_by_its_commit_and_names_its_version(name: str) -> None:
+    foreign = [line.strip() for line in text(name).splitlines() if "uses: " in line and "uses: ./" not in line]
+    assert foreign
+    assert [line for line in foreign if not PINNED.search(line)] == []
+
+
+def test_an_action_is_of_one_version_everywhere() -> None:
+    pins: dict[str, set[tuple[str, str]]] = {}
+    for name in FILES:
+        for action, commit, version in PINNED.findall(text(name)):
+            pins.setdefault(action, set()).add((commit, version))
+    assert {action for action, found in pins.items() if len(found) > 1} == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_job_has_a_right_or_a_minute_that_was_not_given_to_it(name: str) -> None:
+    assert yaml.safe_load(text(name))["permissions"] == {}
+    for key, job in jobs(name).items():
+        assert "permissions" in job, key
+        assert "uses" in job or "timeout-minutes" in job, key
+
+
+def test_only_the_jobs_that_push_and_release_may_write() -> None:
+    writing = {key: {right for right, how in job["permissions"].items() if how == "write"}
+               for name in FILES for key, job in jobs(name).items()}  # fmt: skip
+    assert {key: rights for key, rights in writing.items() if rights} == {
+        "publish": {"packages", "id-token", "attestations"},
+        "release": {"contents", "pull-requests"},
+    }
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    checkouts = [step for step in all_steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+
+
+def test_nothing_from_outside_is_pasted_into_a_script() -> None:
+    assert [step["run"] for step in all_steps() if "${{" in step.get("run", "")] == []
+
+
+def test_secrets_are_read_in_jobs_with_an_environment_only() -> None:
+    for name in FILES:
+        for key, job in jobs(name).items():
+            assert "secrets." not in str(job) or "environment" in job, key
+
+
+def called_targets(found: str) -> set[str]:
+    """What follows make, up to the first word that is no target."""
+    calls = re.findall(r"\bmake((?: [a-z][a-z-]*(?![\w=…]))+)", found)
+    return {word for call in calls for word in call.split()}
+
+
+def makefile_targets() -> set[str]:
+    makefile = (PROJECT_FOLDER / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+
+
+def test_the_steps_call_make_targets_that_there_are() -> None:
+    called, targets = called_targets(commands(all_steps())), makefile_targets()
+    wanted = {"check", "test", "lint-deploy", "train", "image", "smoke-image", "sbom", "push", "deploy", "smoke"}
+    assert wanted <= called
+    assert called <= targets
+
+
+def test_the_guide_to_deployment_calls_make_targets_that_there_are() -> None:
+    guide = (PROJECT_FOLDER / "docs" / "deployment.md").read_text(encoding="utf-8")
+    written = "\n".join(re.findall(r"`(make [^`]+)`", guide) + re.findall(r"^ {4,}(make .+)$", guide, re.MULTILINE))
+    called = called_targets(written)
+    assert {"deploy", "rollback", "smoke", "lint-deploy"} <= called
+    assert called <= makefile_targets()
+
+
+def test_the_tools_of_the_checks_are_pinned_with_their_hashes() -> None:
+    lines = (PROJECT_FOLDER / "deploy" / "lint-requirements.txt").read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=[a-z])", lines.partition("\nactionlint")[2])
+    assert len(entries) > 10
+    assert all("--hash=sha256:" in each for each in entries)
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", lines)
+
+
+def test_what_is_pushed_was_tested_trained_built_smoke_tested_and_scanned_before() -> None:
+    release = jobs("release.yml")
+    assert release["build"]["needs"] == "test"
+    assert release["publish"]["needs"] == "build"
+    assert release["staging"]["needs"] == "publish"
+    assert set(release["production"]["needs"]) == {"publish", "staging"}
+    order = ["make train", "make image", "make smoke-image", "anchore/scan-action@"]
+    places = [commands(steps("release.yml", "build")).index(each) for each in order]
+    assert places == sorted(places)
+    publish = commands(steps("release.yml", "publish"))
+    assert publish.index("make push") < publish.index("actions/attest-build-provenance@")
+
+
+def test_a_deploy_is_smoke_tested_and_rolled_back_where_that_fails() -> None:
+    order = ["make deploy", "make smoke", "make rollback"]
+    for job in ("staging", "production"):
+        places = [commands(steps("release.yml", job)).index(each) for each in order]
+        assert places == sorted(places)
+        rollback = steps("release.yml", job)[-1]
+        assert rollback["if"] == "failure() && steps.smoke.outcome == 'failure'"
+
+
+def test_production_is_deployed_as_staging_was_from_a_tag_in_its_own_environment() -> None:
+    staging, production = (jobs("release.yml")[name] for name in ("staging", "production"))
+    assert production["steps"] == staging["steps"]
+    assert production["environment"] == production["env"]["OVERLAY"] == "production"
+    assert staging["environment"] == staging["env"]["OVERLAY"] == "staging"
+    assert production["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    for job in (staging, production):
+        assert job["concurrency"]["cancel-in-progress"] is False
+        assert job["env"]["IMAGE_DIGEST"] == "${{ needs.publish.outputs.image }}"
+
+
+def test_what_is_released_is_built_without_a_cache() -> None:
+    for job in jobs("release.yml").values():
+        for step in job.get("steps", []):
+            assert "cache" not in step.get("with", {})
+
+
+def test_an_exported_model_has_its_hash_beside_it_and_can_be_imported(model_tag: str, tmp_path: Path) -> None:
+    scripts = sysconfig.get_path("scripts")
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    command = ["sh", str(PROJECT_FOLDER / "deploy" / "export_model.sh"), model_tag, str(tmp_path / "model")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    digest, name = done.stdout.split()
+    exported = tmp_path / "model" / name
+    assert name == f"{model_tag.replace(':', '-')}.bentomodel"
+    assert hashlib.sha256(exported.read_bytes()).hexdigest() == digest
+    assert (tmp_path / "model" / f"{name}.sha256").read_text() == done.stdout
+    elsewhere = {**environment, "BENTOML_HOME": str(tmp_path / "home")}
+    command = ["bentoml", "models", "import", str(exported)]
+    done = subprocess.run(command, env=elsewhere, capture_output=True, text=True, check=True)
+    assert model_tag in done.stdout
