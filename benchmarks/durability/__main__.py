@@ -2,7 +2,8 @@
 
 Three trials, each on a database of its own: workers killed that store in SQLite, workers killed that store in
 PostgreSQL, PostgreSQL itself killed (all of its processes at once, or the server alone, as it falls). The clients, the
-crash and the audit are those of the tests (`tests/traffic.py`), which do the same with three kills.
+crash and the audit are those of the tests (`tests/traffic.py`), which kill three times. A moment may well find
+the other worker still starting: then nobody answers until one is up.
 """
 
 import os
@@ -25,10 +26,13 @@ from typing import Annotated
 import httpx
 import psutil
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from benchmarks.serving.__main__ import RESULTS_FOLDER
+from benchmarks.serving.machine import described
 from credit_scoring import schema_version
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 from credit_scoring.storage import open_database
@@ -118,8 +122,18 @@ def main(
         plan = Plan(kills, clients, workers, model, home, folder, random.Random(seed))  # noqa: S311 - nothing secret
         trials = _run(plan)
     Console().print(_table(trials))
+    _write(trials, seed)
     if not all(trial.is_clean for trial in trials):
         raise typer.Exit(1)
+
+
+def _write(trials: list[Trial], seed: int) -> None:
+    """The same as Markdown."""
+    table = _table(trials)
+    table.box, table.title = box.MARKDOWN, None
+    with (RESULTS_FOLDER / "durability.md").open("w", encoding="utf-8") as file:
+        file.write(f"`python -m benchmarks.durability --seed {seed}`, {described()}.\n")
+        Console(file=file, width=120).print(table)
 
 
 def _train(home: Path) -> str:

@@ -44,6 +44,11 @@ class Machine(BaseModel):
         )
 
 
+def described() -> str:
+    """The machine and the day in few words, for tables of their own."""
+    return f"{_cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
+
+
 def _cpu() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

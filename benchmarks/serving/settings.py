@@ -1,10 +1,12 @@
 """`python -m benchmarks.serving.settings`: what each setting of the service, and each choice behind it, is worth.
 
-The service with its defaults, and with one thing changed at a time, each with 32 clients, interleaved, medians.
+The service with its defaults, and with one thing changed at a time, each with 32 and with 128 clients, interleaved,
+medians. PostgreSQL runs on this machine, on whichever core is free.
 """
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -17,10 +19,17 @@ from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader, Run
 from benchmarks.serving.processes import Cores
 from benchmarks.serving.servers import serve
+from credit_scoring import schema_version
+from credit_scoring.storage import open_database
+from tests.postgres import Postgres, missing
 
-CLIENTS = 32
+CLIENTS = (32, 128)
+MIGRATED_WITHIN_S = 60.0
 CONNECTIONS = 200
 WITHOUT = "import sys\nsys.modules[{module!r}] = None\n"
+
+
+ON_POSTGRES = "`DATABASE_URL` of PostgreSQL"
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Change:
 
 CHANGES = (
     Change("defaults"),
+    Change("`DECISION_LOG=off`", {"CREDIT_SCORING_DECISION_LOG": "off"}),
+    Change(ON_POSTGRES),
     Change("`MAX_BATCH_SIZE=1`: no batching", {"CREDIT_SCORING_MAX_BATCH_SIZE": "1"}),
     Change("`TUNE_COLLECTOR=false`", {"CREDIT_SCORING_TUNE_COLLECTOR": "false"}),
     Change("`ACCESS_LOG=true` (through BentoML's middleware)", {"CREDIT_SCORING_ACCESS_LOG": "true"}),
@@ -47,33 +58,62 @@ def main(
     repetitions: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
 ) -> None:
     """Print one row per change, and write them to benchmarks/results/settings.md."""
-    found: dict[str, list[Run]] = {}
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder:
+    found: dict[str, dict[int, list[Run]]] = {change.name: {} for change in CHANGES}
+    with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder, _postgres() as address:
         stage = make_stage(Path(folder))
         Cores.of_this_machine().leave()
         for _ in range(repetitions):
             for change in CHANGES:
-                environment = _environment(change, Path(folder))
+                environment = _environment(change, Path(folder), address)
                 with serve(VARIANTS["g"], replace(stage, environment=environment)) as server:
-                    run = Loader(stage, seconds, CONNECTIONS).closed(server, 0, CLIENTS)
-                    found.setdefault(change.name, []).append(run)
-                    typer.echo(f"{change.name}: {run.outcome.useful_per_s:,.0f}/s", err=True)
+                    for number, clients in enumerate(CLIENTS):
+                        run = Loader(stage, seconds, CONNECTIONS).closed(server, number, clients)
+                        found[change.name].setdefault(clients, []).append(run)
+                        typer.echo(f"{change.name}, {clients}: {run.outcome.useful_per_s:,.0f}/s", err=True)
     text = "\n".join(_table(found)) + "\n"
     (RESULTS_FOLDER / "settings.md").write_text(text, encoding="utf-8")
     typer.echo(text)
 
 
-def _table(found: dict[str, list[Run]]) -> Iterator[str]:
-    yield f"| {CLIENTS} clients | answers/s | of the defaults | p99 ms | p99.9 ms |"
-    yield "|---|--:|--:|--:|--:|"
-    base = median(run.outcome.useful_per_s for run in found["defaults"])
-    for name, runs in found.items():
-        rate = median(run.outcome.useful_per_s for run in runs)
-        p99, p999 = (median(getattr(run.outcome, each) for run in runs) for each in ("p99", "p999"))
-        yield f"| {name} | {rate:,.0f} | {rate / base:.0%} | {p99:.1f} | {p999:.1f} |"
+@contextmanager
+def _postgres() -> Iterator[str]:
+    """The address of a decision log on a PostgreSQL server of our own."""
+    if reason := missing():
+        raise typer.BadParameter(reason)
+    with tempfile.TemporaryDirectory(prefix="credit-scoring-postgres-") as folder:
+        server = Postgres(Path(folder))
+        try:
+            server.create()
+            server.start()
+            address = server.database()
+            open_database(address, timeout=MIGRATED_WITHIN_S).run_now(schema_version.upgrade)
+            yield address
+        finally:
+            server.stop()
 
 
-def _environment(change: Change, folder: Path) -> dict[str, str]:
+def _table(found: dict[str, dict[int, list[Run]]]) -> Iterator[str]:
+    heads = (f"answers/s, {clients} clients | of the defaults | p99 ms | p99.9 ms" for clients in CLIENTS)
+    yield f"| | {' | '.join(heads)} |"
+    yield "|---|" + "--:|" * 4 * len(CLIENTS)
+    base = {clients: _rate(runs) for clients, runs in found["defaults"].items()}
+    for name, by_clients in found.items():
+        yield f"| {name} | {' | '.join(_cells(runs, base[clients]) for clients, runs in by_clients.items())} |"
+
+
+def _cells(runs: list[Run], base: float) -> str:
+    rate = _rate(runs)
+    p99, p999 = (median(getattr(run.outcome, each) for run in runs) for each in ("p99", "p999"))
+    return f"{rate:,.0f} | {rate / base:.0%} | {p99:.1f} | {p999:.1f}"
+
+
+def _rate(runs: list[Run]) -> float:
+    return median(run.outcome.useful_per_s for run in runs)
+
+
+def _environment(change: Change, folder: Path, address: str) -> dict[str, str]:
+    if change.name == ON_POSTGRES:
+        return {"CREDIT_SCORING_DATABASE_URL": address}
     if not change.without:
         return change.environment
     blocked = folder / f"without-{change.without}"

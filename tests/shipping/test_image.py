@@ -162,3 +162,14 @@ def test_the_bill_of_materials_names_what_is_in_it(image: str) -> None:
     found = {component["purl"].partition("?")[0].partition("@")[0] for component in bill["components"]}
     assert {"pkg:pypi/bentoml", "pkg:pypi/scikit-learn", "pkg:pypi/lightgbm", "pkg:deb/debian/libgomp1"} <= found
     assert not {"pkg:pypi/pip", "pkg:pypi/optuna", "pkg:pypi/matplotlib"} & found
+
+
+# Training
+
+
+def test_the_training_image_trains_with_a_read_only_file_system_and_without_a_network(tmp_path: Path) -> None:
+    run("make", "train-image", "TRAIN_IMAGE=credit-scoring-train:tests")
+    tmp_path.chmod(0o777)
+    options = [*HARDENED, "--network=none", f"--volume={tmp_path}:/home/trainer/bentoml"]
+    tag = docker("run", "--rm", *options, "credit-scoring-train:tests", "train", "--source=embedded", "--trials=1")
+    assert (tmp_path / "models" / tag.splitlines()[-1].replace(":", "/") / "card.html").is_file()

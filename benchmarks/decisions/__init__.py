@@ -1,0 +1,1 @@
+"""What the decision log takes when it is large."""
