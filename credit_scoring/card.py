@@ -1,6 +1,6 @@
 """The model card: what a model was made of and how well it did."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,6 +44,7 @@ class DataSummary(BaseModel):
     bad_rows: int = Field(description="Rows left out because they broke the schema.")
     default_rate: float
     split: str = Field("at random", description="How the test part was chosen.")
+    test_since: date | None = Field(None, description="The day it begins, where it is the newest part.")
 
 
 class Curve(BaseModel):

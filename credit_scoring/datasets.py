@@ -34,6 +34,7 @@ KAGGLE_FILE = "credit_risk_dataset.csv"
 MAX_BAD_SHARE = 0.01
 MIN_ROWS_PER_OUTCOME = 50
 MIN_ROWS_IN_TEST = 10
+DECISIONS = "decisions"
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def _track(axes: Axes, cohorts: Sequence[Cohort], realised: str, estimated: str)
     known = [(place, getattr(each, realised)) for place, each in enumerate(cohorts) if getattr(each, realised)]
     guessed = [(place, getattr(each, estimated)) for place, each in enumerate(cohorts)]
     guessed = [(place, value) for place, value in guessed if value is not None]
-    axes.plot(*zip(*guessed, strict=True), "o", color=MODEL, markerfacecolor="none", label="Estimated, for all")
+    if guessed:
+        axes.plot(*zip(*guessed, strict=True), "o", color=MODEL, markerfacecolor="none", label="Estimated, for all")
     if known:
         places, intervals = zip(*known, strict=True)
         axes.vlines(places, [each.low for each in intervals], [each.high for each in intervals], color=NOW)

@@ -15,6 +15,7 @@ from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationFi
 
 MAPPABLE = (*FEATURES, *AUDIT_FIELDS)
 
+EXAMPLE_MOMENT = datetime(2026, 11, 24, 13, 5, 59)
 OWN_DATE = "decided_at"
 OWN_OTHERS = (  # what `credit-scoring decisions export` writes besides
     *("decision_id", "decision", "risk_probability", "threshold", "model", "policy_version", "service_version"),
@@ -67,6 +68,18 @@ class ColumnMapping(BaseModel):
                 reason = forbidden_reason(name) or f"expected one of {', '.join(MAPPABLE)}"
                 raise ValueError(f"'{name}' is not a field that can be mapped: {reason}")
         return table
+
+    @model_validator(mode="after")
+    def _readable_dates(self) -> Self:
+        if self.date_format is None:
+            return self
+        if self.date_column is None:
+            raise ValueError("date_format says how date_column is written, which is missing")
+        try:
+            datetime.strptime(EXAMPLE_MOMENT.strftime(self.date_format), self.date_format)
+        except (ValueError, re.error) as error:
+            raise ValueError(f"date_format '{self.date_format}' does not read what it writes ({error})") from None
+        return self
 
     @model_validator(mode="after")
     def _no_column_in_disguise(self) -> Self:

@@ -89,8 +89,8 @@ class Monitor:
         return found
 
     def read(self, today: date) -> list[Cohort]:
-        """Every cohort of every model, oldest first; raises StorageError."""
-        since = datetime.combine(today, datetime.min.time(), UTC) - self._history
+        """Every cohort of every model, oldest first, none of them cut off; raises StorageError."""
+        since = datetime.combine((today - self._history).replace(day=1), datetime.min.time(), UTC)
         decided = track_record.read(self._database, since)
         found = [each for model, one in decided.items() for each in cohorts(model, one, today, self._maturity)]
         return sorted(found, key=lambda each: (each.start, each.model))
@@ -100,7 +100,7 @@ class Monitor:
     ) -> None:
         """Serve the metrics and read the log every so often until `stopped` is set; raises OSError."""
         server, thread = start_http_server(port, host, self.registry)
-        tell(f"Metrics on http://{host}:{port}/metrics, read anew every {every.total_seconds():g} s.")
+        tell(f"Metrics on http://{host}:{server.server_port}/metrics, read anew every {every.total_seconds():g} s.")
         try:
             while not stopped.is_set():
                 self._try_once()
@@ -108,6 +108,7 @@ class Monitor:
         finally:
             server.shutdown()
             thread.join()
+            server.server_close()
 
     def _try_once(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """`credit-scoring monitor …`: compare decisions with their outcomes, for Prometheus and for people."""
 
 import logging
+import os
 import signal
 import threading
 from datetime import UTC, datetime, timedelta
@@ -19,14 +20,19 @@ from credit_scoring.monitor import Monitor
 
 MATURITY_DAYS = 365
 HISTORY_DAYS = 1095
+MOST_DAYS = 36_500
+MOST_SECONDS = 86_400
 
 console = Console(stderr=True)
 app = typer.Typer(no_args_is_help=True, help="Compare decisions with their outcomes.")
 
 MaturityOption = Annotated[
-    int, typer.Option(min=0, help="Days after which a decision's outcome should be known, one way or the other.")
+    int,
+    typer.Option(
+        min=0, max=MOST_DAYS, help="Days after which a decision's outcome should be known, one way or the other."
+    ),
 ]
-HistoryOption = Annotated[int, typer.Option(min=1, help="Days to look back.")]
+HistoryOption = Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days to look back.")]
 
 
 @app.command("serve")
@@ -34,11 +40,15 @@ def serve(
     database: DatabaseOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 9109,
-    every: Annotated[float, typer.Option(min=1, help="Seconds between two readings of the log.")] = 900.0,
+    every: Annotated[int, typer.Option(min=1, max=MOST_SECONDS, help="Seconds between two readings of the log.")] = 900,
     maturity_days: MaturityOption = MATURITY_DAYS,
     history_days: HistoryOption = HISTORY_DAYS,
 ) -> None:
     """Serve what became of decisions as metrics for Prometheus, until SIGTERM or Ctrl-C."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        raise ConfigurationError(
+            "PROMETHEUS_MULTIPROC_DIR is set, as for a service's workers. Unset it for the monitor."
+        )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     stopped = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -61,7 +71,10 @@ def report(
     history_days: HistoryOption = HISTORY_DAYS,
 ) -> None:
     """Write a page for people: which fields have moved since training, and what became of decisions, month by month."""
-    from credit_scoring import drift_page, drift_report  # noqa: PLC0415 - matplotlib, which the served image lacks
+    try:
+        from credit_scoring import drift_page, drift_report  # noqa: PLC0415 - matplotlib, which the served image lacks
+    except ImportError as error:
+        raise ConfigurationError(f"{error.name} is not installed: reports need `make install`.") from error
 
     log = open_log(database)
     wanted = Wanted(moment(since), moment(until), model)

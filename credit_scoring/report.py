@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from credit_scoring.assessment import assess
 from credit_scoring.card import Assessment, ModelCard
-from credit_scoring.datasets import Dataset
+from credit_scoring.datasets import DECISIONS, Dataset
 from credit_scoring.page import model_page
 from credit_scoring.scorer import Scorer
 
@@ -15,8 +17,13 @@ PAGE_FILE = "card.html"
 def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
     """The clients that a model may be measured on, and who they are in a few words.
 
-    All of a new data set; of the very file that the model was trained on only the test part, drawn as it was then.
+    All of a new data set; of the very file that the model was trained on only the test part, drawn as it was then; of
+    decisions, whose outcomes come in all the time, what is not older than the test part was.
     """
+    since = card.data.test_since
+    if since and dataset.days is not None and (dataset.source, card.data.source) == (DECISIONS, DECISIONS):
+        newest = dataset.rows(np.flatnonzero(dataset.days >= np.datetime64(since)))
+        return newest, f"{dataset.source}, the {len(newest.frame):,} rows since {since}, which training did not touch"
     if dataset.sha256 != card.data.sha256:
         return dataset, f"{dataset.source}, all {len(dataset.frame):,} rows"
     rows = card.data.rows_train + card.data.rows_test

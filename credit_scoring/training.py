@@ -75,6 +75,7 @@ def _choose_policy(held_out_risk: Floats, part: Dataset, plan: TrainingPlan) -> 
 
 
 def _summary(dataset: Dataset, train_part: Dataset, test_part: Dataset) -> DataSummary:
+    since = None if test_part.days is None else test_part.days.min().item()
     return DataSummary(
         source=dataset.source,
         sha256=dataset.sha256,
@@ -83,5 +84,6 @@ def _summary(dataset: Dataset, train_part: Dataset, test_part: Dataset) -> DataS
         rows_test=len(test_part.frame),
         bad_rows=len({bad.line for bad in dataset.bad_rows}),
         default_rate=float(dataset.defaulted.mean()),
-        split="at random" if test_part.days is None else f"out of time, tested from {test_part.days.min()} on",
+        split="at random" if since is None else f"out of time, tested from {since} on",
+        test_since=since,
     )

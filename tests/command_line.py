@@ -13,6 +13,7 @@ from credit_scoring.errors import CreditScoringError
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
 ENDED_WITHIN = 120.0
+_USERS = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}  # which is tests'
 WIDE = {"COLUMNS": "200", "TERM": "xterm", "NO_COLOR": "1"}
 
 Ended = subprocess.CompletedProcess[str]
@@ -22,7 +23,7 @@ def run(*arguments: str | Path, stdin: int = subprocess.DEVNULL, umask: int = -1
     """What a command prints and how it ends; nobody is there to be asked unless `stdin` is a terminal."""
     return subprocess.run(
         [COMMAND, *arguments],
-        env={**os.environ, **WIDE, **environment},
+        env={**_USERS, **WIDE, **environment},
         stdin=stdin,
         capture_output=True,
         text=True,

@@ -1,6 +1,7 @@
 """The whole of monitoring at work: a service of two workers, its monitor, a real Prometheus, three stories."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -83,7 +84,8 @@ def _monitor(folder: Path, address: str, port: int) -> Iterator[None]:
     command = [str(COMMAND), "monitor", "serve", "--database", address, "--port", str(port)]
     options = ["--every", "1", "--maturity-days", "0"]
     with (folder / "monitor.log").open("wb") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT)
+        environment = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+        process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for(lambda: "Metrics on" in (folder / "monitor.log").read_text(), "the monitor")
         yield
