@@ -88,10 +88,10 @@ $(POETRY): | $(VENV)/bin/python
 	$(PYTHON) -m venv .poetry
 	.poetry/bin/python -m pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1 poetry-plugin-pypi-mirror==0.6.5
 
-.PHONY: notebooks
-notebooks: install-dev ## Run the notebooks from top to bottom (Spark needs Java)
+.PHONY: test-spark
+test-spark: install-dev ## Try what needs Spark, and Java: batches, the search on a cluster, the notebooks from top to bottom
 	$(PIP_INSTALL) --require-hashes -r requirements/notebooks.txt
-	$(BIN)/pytest tests/test_notebooks.py
+	$(BIN)/pytest tests/test_notebooks.py tests/test_batch.py tests/test_score_command.py tests/test_spark_*.py
 
 .PHONY: bench
 bench: install-dev ## Measure the service beside its peers (about half an hour; a quiet machine)

@@ -12,10 +12,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from credit_scoring import datasets, decision_commands, history, key_commands, monitor_commands, store
+from credit_scoring import datasets, decision_commands, history, key_commands, monitor_commands, score_command, store
 from credit_scoring.card import Assessment, Interval
 from credit_scoring.datasets import Dataset
 from credit_scoring.decision_commands import open_log
+from credit_scoring.engine import Engine, MasterOption, SparkLogOption, engaged
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.excerpts import Wanted
 from credit_scoring.models import CANDIDATES
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(decision_commands.app, name="decisions")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(monitor_commands.app, name="monitor")
+app.command()(score_command.score)
 
 
 class Source(StrEnum):
@@ -117,6 +119,11 @@ def train(
         typer.Option(min=0, max=1, help="Gate: recall on the test part. [CREDIT_SCORING_MINIMUM_RECALL, 0.5]"),
     ] = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing when the store has a model.")] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="What the search runs on: this machine or Spark; the result is the same.")
+    ] = Engine.LOCAL,
+    master: MasterOption = "local[*]",
+    spark_log: SparkLogOption = None,
 ) -> None:
     """Search, compare and calibrate the candidates; publish the best one if it passes the gate."""
     if if_missing and store.has(f"{MODEL_NAME}:latest"):
@@ -137,7 +144,8 @@ def train(
     store.check_writable()
     dataset = _load(source, path, mapping, max_bad_share)
     _show_data(dataset)
-    tag = _train_and_publish(dataset, plan)
+    with engaged(engine, master, spark_log):
+        tag = _train_and_publish(dataset, plan)
     console.print("Published. See it with `bentoml models list`; serve it with `make serve`.")
     print(tag)
 

@@ -1,0 +1,197 @@
+"""`python -m benchmarks.batch`: rows a second in one process and in Spark, and whether Spark decides as the service.
+
+Each round measures, one after the other, the scorer in one process (checks and conversion included, reading not), the
+bare pipeline's `predict_proba` on a whole frame, and Spark from reading the input to the finished output (start-up
+apart: the session runs, and its workers have loaded the model). What counts are the medians of the ratios.
+
+On a machine that others use too, rows a second say little: Spark on two cores then gets less than twice what one
+process gets. So the processor time of a row is measured beside it: the ratio with the cores to itself.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow
+import pyarrow.parquet
+import typer
+from rich.console import Console
+
+from benchmarks.batch import rows as made
+from credit_scoring import batch, store
+from credit_scoring.arrow_columns import TypedSource
+from credit_scoring.columnar import decide, examine
+from credit_scoring.desk import DecisionDesk
+from credit_scoring.schemas import Application
+from credit_scoring.scorer import Scorer
+from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
+
+RESULT = PROJECT_FOLDER / "benchmarks" / "results" / "batch.md"
+SOURCE = TypedSource(made.NAMES)
+BATCH, MICRO_BATCH = 10_000, 32
+WARM_UP_ROWS = 20_000
+GOAL = 0.8
+LABELS = {
+    "single": "scorer in one process, checks and conversion included",
+    "pipeline": "`pipeline.predict_proba` on a whole frame, one process",
+    "spark": "Spark, from input to output",
+}
+
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Rows a second, and the processor time of a row in µs."""
+
+    rows: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """The scorer in one process, the bare pipeline, and Spark."""
+
+    single: Speed
+    pipeline: Speed
+    spark: Speed
+
+
+def main(
+    rows: Annotated[int, typer.Option(min=1000, help="Rows that Spark decides in each round.")] = 5_000_000,
+    single_rows: Annotated[int, typer.Option(min=1000, help="Of these, rows for one process.")] = 250_000,
+    sample: Annotated[int, typer.Option(min=1, help="Rows compared with the service, bit for bit.")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    cores: Annotated[int, typer.Option(min=1, help="Cores for Spark.")] = 2,
+    seed: Annotated[int, typer.Option(min=0)] = 42,
+    model: Annotated[str, typer.Option(help="Model in the store.")] = f"{MODEL_NAME}:latest",
+    folder: Annotated[Path | None, typer.Option(help="Folder for input and output. [a temporary one]")] = None,
+) -> None:
+    """Measure, compare with the service, print the table and write it to benchmarks/results/batch.md."""
+    stored = store.find(model)
+    with tempfile.TemporaryDirectory(dir=folder) as working:
+        place = Path(working)
+        for name, count in (("rows", rows), ("few", WARM_UP_ROWS)):
+            console.print(f"Making {count:,} rows …")
+            made.write(place / f"{name}.parquet", count, seed)
+        scorer = Scorer.load(Path(stored.path))
+        table = pyarrow.parquet.read_table(place / "rows.parquet").slice(0, single_rows)
+        with batch.spark_session(f"local[{cores}]") as session:
+
+            def spark(name: str = "rows") -> Speed:
+                files = batch.InputFiles(str(place / f"{name}.parquet"))
+                job = batch.ScoringJob(files, str(place / "out"), str(stored.tag), Path(stored.path))
+                return _speed(lambda: batch.score(session, job).manifest.rows)
+
+            spark("few")
+            found = [_round(number, scorer, table, spark) for number in range(1, rounds + 1)]
+        differing = _differing(scorer, place, min(sample, rows), seed)
+    text = _report(found, rows, cores, min(sample, rows), differing, scorer.card.chosen)
+    RESULT.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _speed(run: Callable[[], int]) -> Speed:
+    """The speed of a run that tells its rows."""
+    started, cost = time.perf_counter(), _processor_time()
+    rows = run()
+    return Speed(rows / (time.perf_counter() - started), (_processor_time() - cost) / rows * 1e6)
+
+
+def _processor_time() -> float:
+    """Seconds of this process and of all below it, Spark's Java and Python among them."""
+    own = psutil.Process()
+    return sum(sum(each.cpu_times()[:2]) for each in [own, *own.children(recursive=True)])
+
+
+def _round(number: int, scorer: Scorer, table: Any, spark: Callable[[], float]) -> Round:
+    found = Round(
+        single=_speed(lambda: sum(decide(each, SOURCE, scorer).num_rows for each in _batches(table))),
+        pipeline=_pipeline_speed(scorer, table),
+        spark=spark(),
+    )
+    console.print(f"round {number}: {found}")
+    return found
+
+
+def _batches(table: Any) -> Any:
+    return table.to_batches(max_chunksize=BATCH)
+
+
+def _pipeline_speed(scorer: Scorer, table: Any) -> Speed:
+    (whole,) = table.combine_chunks().to_batches()
+    frame = pd.DataFrame(dict(examine(whole, SOURCE, scorer.card.features).columns))
+    return _speed(lambda: len(scorer.score(frame)))
+
+
+def _differing(scorer: Scorer, place: Path, size: int, seed: int) -> int:
+    """Of a sample, the rows whose decision or risk is another than that of the service's own desk."""
+    table = pyarrow.parquet.read_table(place / "rows.parquet")
+    picked = np.random.default_rng(seed).choice(table.num_rows, size, replace=False)
+    sent = table.take(picked).to_pylist()
+    decided = pyarrow.parquet.read_table(place / "out" / batch.DECISIONS)
+    answers = dict(
+        zip(
+            decided["application_id"].to_pylist(),
+            zip(decided["risk_probability"].to_pylist(), decided["decision"].to_pylist(), strict=True),
+            strict=True,
+        )
+    )
+    desk = DecisionDesk(scorer, "sample")
+    differing = 0
+    for start in range(0, size, MICRO_BATCH):
+        applications = [Application.model_validate(row) for row in sent[start : start + MICRO_BATCH]]
+        for application, decision in zip(applications, desk.decide(applications), strict=True):
+            risk, answer = answers[application.application_id or ""]
+            differing += risk != decision.risk_probability or answer != decision.decision.value
+    return differing
+
+
+def _report(found: list[Round], rows: int, cores: int, sample: int, differing: int, chosen: str) -> str:
+    of_cores = _median(each.spark.rows / each.single.rows for each in found) / cores
+    of_cost = _median(each.single.cost / each.spark.cost for each in found)
+    of_pipeline = _median(each.spark.rows / each.pipeline.rows for each in found)
+    load = os.getloadavg()[0]
+    lines = [
+        f"{rows:,} rows, {chosen}, Spark {version('pyspark')} on local[{cores}], {len(found)} rounds, medians; "
+        f"{datetime.now(UTC):%Y-%m-%d}, load average {load:.1f} on {os.cpu_count()} cores.",
+        "",
+        "| | rows/s | µs of processor a row |",
+        "|---|--:|--:|",
+        *(_line(found, name, label) for name, label in LABELS.items()),
+        "",
+        "| | | goal |",
+        "|---|--:|---|",
+        f"| Spark over {cores} × one process, by rows/s | {of_cores:.2f} | {GOAL}: {_verdict(of_cores >= GOAL)} |",
+        f"| the same by processor time | {of_cost:.2f} | {GOAL}: {_verdict(of_cost >= GOAL)} |",
+        f"| Spark over `predict_proba` in one process | {of_pipeline:.2f} | 1: {_verdict(of_pipeline >= 1)} |",
+        f"| answers other than the service's, of {sample:,} | {differing} | 0: {_verdict(not differing)} |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(found: list[Round], name: str, label: str) -> str:
+    speeds: list[Speed] = [getattr(each, name) for each in found]
+    return f"| {label} | {_median(each.rows for each in speeds):,.0f} | {_median(each.cost for each in speeds):.1f} |"
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def _verdict(reached: bool) -> str:
+    return "reached" if reached else "**missed**"
+
+
+if __name__ == "__main__":
+    typer.run(main)
