@@ -16,6 +16,8 @@ from credit_scoring.preprocessing import Columns, preprocessor
 
 Parameters = Mapping[str, Any]
 
+BINS = (63, 2047)  # fewest and most that a booster cuts a number into: many rows tell exact amounts apart
+
 
 class Trial(Protocol):
     """The part of an Optuna trial that a search space uses."""
@@ -32,7 +34,7 @@ class Candidate:
     """An algorithm that may become the model.
 
     `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters
-    from the search space; the search begins at `start`, then tries `start_for_many_rows`; `trials_share` scales the
+    from the search space; the search begins at `start`, then tries `other_starts`; `trials_share` scales the
     trials it gets. `cost` ranks candidates by what they cost to serve and to explain: of two that are equally good,
     the one with the lower cost is taken.
     """
@@ -43,14 +45,14 @@ class Candidate:
     suggest: Callable[[Trial], dict[str, Any]]
     start: Parameters
     cost: int
-    start_for_many_rows: Parameters | None = None
+    other_starts: tuple[Parameters, ...] = ()
     treatment: Literal["native", "impute", "scale"] = "native"
     trials_share: float = 1.0
 
     @property
     def starts(self) -> list[Parameters]:
         """What the search tries first."""
-        return [self.start] + ([self.start_for_many_rows] if self.start_for_many_rows else [])
+        return [self.start, *self.other_starts]
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
         """The whole unfitted pipeline, from frame to probability."""
@@ -74,15 +76,16 @@ def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> L
     )
 
 
-def _suggest_lightgbm(trial: Trial, most_trees: int = 600) -> dict[str, Any]:
+def _suggest_lightgbm(trial: Trial) -> dict[str, Any]:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, most_trees),
+        "n_estimators": trial.suggest_int("n_estimators", 100, 1000, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 5, 80, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30.0, log=True),
+        "max_bin": trial.suggest_int("max_bin", *BINS, log=True),
     }
 
 
@@ -90,10 +93,6 @@ def _random_lightgbm(parameters: Parameters, directions: Sequence[int], seed: in
     """Splits at random thresholds; without path smoothing, which breaks the monotone constraints."""
     model: LogOddsLightGBM = _lightgbm(parameters, directions, seed).set_params(extra_trees=True)
     return model
-
-
-def _suggest_random_lightgbm(trial: Trial) -> dict[str, Any]:
-    return _suggest_lightgbm(trial, most_trees=900)
 
 
 def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsXGBoost:
@@ -109,7 +108,7 @@ def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> Lo
 
 def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, 700),
+        "n_estimators": trial.suggest_int("n_estimators", 100, 1000, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
         "max_depth": trial.suggest_int("max_depth", 2, 7),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 30.0, log=True),
@@ -117,6 +116,7 @@ def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
         "colsample_bynode": trial.suggest_float("colsample_bynode", 0.3, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30.0, log=True),
+        "max_bin": trial.suggest_int("max_bin", *BINS, log=True),
     }
 
 
@@ -143,6 +143,40 @@ def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
     return {"C": trial.suggest_float("C", 0.001, 100.0, log=True)}
 
 
+# Where the search begins besides the small models that suit a few thousand rows: with many rows, many trees on fine
+# bins, so that exact amounts are told apart; with many columns that say much the same, few of them for each tree.
+MANY_ROWS_LIGHTGBM: Parameters = {
+    "n_estimators": 1000,
+    "learning_rate": 0.06,
+    "num_leaves": 16,
+    "min_child_samples": 10,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "reg_lambda": 1.0,
+    "max_bin": 2047,
+}
+MANY_COLUMNS_LIGHTGBM: Parameters = {
+    "n_estimators": 400,
+    "learning_rate": 0.025,
+    "num_leaves": 16,
+    "min_child_samples": 60,
+    "subsample": 0.7,
+    "colsample_bytree": 0.3,
+    "reg_lambda": 10.0,
+    "max_bin": 255,
+}
+MANY_ROWS_XGBOOST: Parameters = {
+    "n_estimators": 1000,
+    "learning_rate": 0.05,
+    "max_depth": 5,
+    "min_child_weight": 1.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "colsample_bynode": 1.0,
+    "reg_lambda": 1.0,
+    "max_bin": 2047,
+}
+
 CANDIDATES = (
     Candidate(
         "logistic_regression",
@@ -162,7 +196,7 @@ CANDIDATES = (
         {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
         cost=4,
         treatment="impute",
-        trials_share=0.5,
+        trials_share=0.3,
     ),
     Candidate(
         "lightgbm",
@@ -177,23 +211,16 @@ CANDIDATES = (
             "subsample": 0.7,
             "colsample_bytree": 0.5,
             "reg_lambda": 1.0,
+            "max_bin": 255,
         },
         cost=2,
-        start_for_many_rows={
-            "n_estimators": 600,
-            "learning_rate": 0.06,
-            "num_leaves": 31,
-            "min_child_samples": 10,
-            "subsample": 0.8,
-            "colsample_bytree": 0.6,
-            "reg_lambda": 1.0,
-        },
+        other_starts=(MANY_ROWS_LIGHTGBM, MANY_COLUMNS_LIGHTGBM),
     ),
     Candidate(
         "lightgbm_random",
         "LightGBM, random splits",
         _random_lightgbm,
-        _suggest_random_lightgbm,
+        _suggest_lightgbm,
         {
             "n_estimators": 500,
             "learning_rate": 0.03,
@@ -202,6 +229,7 @@ CANDIDATES = (
             "subsample": 0.7,
             "colsample_bytree": 0.3,
             "reg_lambda": 5.0,
+            "max_bin": 255,
         },
         cost=3,
         trials_share=0.2,
@@ -220,22 +248,22 @@ CANDIDATES = (
             "colsample_bytree": 0.5,
             "colsample_bynode": 0.6,
             "reg_lambda": 5.0,
+            "max_bin": 256,
         },
         cost=2,
-        start_for_many_rows={
-            "n_estimators": 600,
-            "learning_rate": 0.06,
-            "max_depth": 7,
-            "min_child_weight": 1.0,
-            "subsample": 0.8,
-            "colsample_bytree": 0.6,
-            "colsample_bynode": 1.0,
-            "reg_lambda": 1.0,
-        },
+        other_starts=(MANY_ROWS_XGBOOST,),
     ),
 )
 ENSEMBLE = "ensemble"
 ENSEMBLE_TITLE = "Average of the boosters"
 ENSEMBLE_MEMBERS = ("lightgbm", "lightgbm_random", "xgboost")
 ENSEMBLE_COST = 5
+LOSES_CLEARLY = 0.01  # of AUC; a member that is further behind the best one drags the average down
 CANDIDATE_BY_NAME = {candidate.name: candidate for candidate in CANDIDATES}
+
+
+def ensemble_members(aucs: Mapping[str, float]) -> tuple[str, ...]:
+    """The boosters worth averaging: those among these that do not lose clearly to the best of them, by AUC."""
+    known = [name for name in ENSEMBLE_MEMBERS if name in aucs]
+    best = max((aucs[name] for name in known), default=0.0)
+    return tuple(name for name in known if aucs[name] >= best - LOSES_CLEARLY)

@@ -24,6 +24,7 @@ from credit_scoring.models import (
     ENSEMBLE_MEMBERS,
     Candidate,
     Parameters,
+    ensemble_members,
 )
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import Columns, Floats, Rows
@@ -44,6 +45,17 @@ class Compared:
         """The best parameters of each candidate that was searched."""
         return {result.name: result.parameters for result in self.results if result.name != ENSEMBLE}
 
+    @property
+    def members(self) -> dict[str, Parameters]:
+        """The best parameters of each booster that the ensemble averages."""
+        return member_parameters([result for result in self.results if result.name != ENSEMBLE])
+
+
+def member_parameters(results: Sequence[CandidateResult]) -> dict[str, Parameters]:
+    """The best parameters of the boosters that an ensemble averages, by what the search found of each."""
+    parameters = {result.name: result.parameters for result in results}
+    return {name: parameters[name] for name in ensemble_members({each.name: each.auc_mean for each in results})}
+
 
 def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan) -> Compared:
     """Put the candidates and their ensemble to repeated cross-validation and choose; a simpler one wins a tie."""
@@ -53,9 +65,9 @@ def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPla
         free = part.columns.unconstrained()
         pipelines[UNCONSTRAINED] = _pipeline(constrained.name, free, constrained.parameters, plan)
     log_odds, held_out = _held_out_log_odds(pipelines, part, plan)
-    members = [log_odds[name] for name in ENSEMBLE_MEMBERS if name in log_odds]
-    if len(members) == len(ENSEMBLE_MEMBERS):
-        log_odds[ENSEMBLE] = average(members)
+    members = list(member_parameters(results))
+    if len(members) > 1:
+        log_odds[ENSEMBLE] = average([log_odds[name] for name in members])
     aucs = {name: fold_aucs(part.defaulted, each, held_out) for name, each in log_odds.items()}
     free_aucs = aucs.pop(UNCONSTRAINED, None)
     price = None
@@ -77,7 +89,9 @@ def _ranked(
     behind = behind_best(contenders, plan.folds)
     known = {each.name: each for each in results}
     if ENSEMBLE in aucs:
-        known[ENSEMBLE] = _ensemble_result(aucs[ENSEMBLE], log_odds[ENSEMBLE], held_out, part, plan)
+        known[ENSEMBLE] = _ensemble_result(
+            list(member_parameters(results)), aucs[ENSEMBLE], log_odds[ENSEMBLE], held_out, part, plan
+        )
     full = [
         each.model_copy(
             update={"repeated_auc": corrected_interval(aucs[name], plan.folds), "behind_best": behind[name]}
@@ -89,7 +103,12 @@ def _ranked(
 
 
 def _ensemble_result(
-    aucs: Floats, log_odds: Floats, held_out: Sequence[Rows], part: Dataset, plan: TrainingPlan
+    members: Sequence[str],
+    aucs: Floats,
+    log_odds: Floats,
+    held_out: Sequence[Rows],
+    part: Dataset,
+    plan: TrainingPlan,
 ) -> CandidateResult:
     recalls = [
         recall(part.defaulted[rows], expit(log_odds[i // plan.folds][rows]), plan.costs.break_even)
@@ -102,7 +121,7 @@ def _ensemble_result(
         auc_std=float(aucs.std()),
         recall_mean=float(np.mean(recalls)),
         recall_std=float(np.std(recalls)),
-        parameters={"members": list(ENSEMBLE_MEMBERS)},
+        parameters={"members": members},
     )
 
 
@@ -142,7 +161,7 @@ def _fold_log_odds(pipeline: Pipeline, frame: pd.DataFrame, defaulted: Outcomes,
 def calibrated_choice(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
     """The unfitted pipeline of what was chosen, calibrated."""
     if found.chosen == ENSEMBLE:
-        return calibrated_ensemble(found.parameters, part, plan)
+        return calibrated_ensemble(found.members, part, plan)
     return calibrated(CANDIDATE_BY_NAME[found.chosen], part, found.parameters[found.chosen], plan)
 
 
@@ -154,6 +173,6 @@ def calibrated(candidate: Candidate, part: Dataset, parameters: Parameters, plan
 
 
 def calibrated_ensemble(parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan) -> Pipeline:
-    """The unfitted average of the boosters at these parameters, calibrated as one."""
-    members = [_pipeline(name, part.columns, parameters[name], plan) for name in ENSEMBLE_MEMBERS]
+    """The unfitted average of these boosters at their parameters, calibrated as one."""
+    members = [_pipeline(name, part.columns, parameters[name], plan) for name in ENSEMBLE_MEMBERS if name in parameters]
     return Pipeline([("classifier", CalibratedClassifier(LogOddsAverage(members), plan.folds, plan.seed))])

@@ -13,7 +13,14 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.datasets import Dataset
 from credit_scoring.evaluation import auc
-from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES, Candidate
+from credit_scoring.models import (
+    CANDIDATE_BY_NAME,
+    CANDIDATES,
+    ENSEMBLE_MEMBERS,
+    Candidate,
+    Parameters,
+    ensemble_members,
+)
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import Columns
 from credit_scoring.schemas import AUDIT_FIELDS, FIELDS
@@ -134,11 +141,15 @@ def test_a_negative_record_never_lowers_the_risk(name: str, fitted: dict[str, Pi
     assert (with_one > without).any()
 
 
-@pytest.mark.parametrize("name", CONSTRAINED)
-def test_at_full_size_risk_moves_as_declared_for_every_client(name: str, sample: Dataset, unseen: Dataset) -> None:
+STARTS = [(name, start) for name in CONSTRAINED for start in CANDIDATE_BY_NAME[name].starts]
+
+
+@pytest.mark.parametrize(("name", "start"), STARTS)
+def test_at_full_size_risk_moves_as_declared_for_every_client(
+    name: str, start: Parameters, sample: Dataset, unseen: Dataset
+) -> None:
     """Small models keep to constraints that large ones break: path smoothing was such a case."""
-    candidate = CANDIDATE_BY_NAME[name]
-    pipeline = candidate.pipeline(sample.columns, candidate.start, seed=42)
+    pipeline = CANDIDATE_BY_NAME[name].pipeline(sample.columns, start, seed=42)
     pipeline.fit(sample.frame[list(sample.features)], sample.defaulted)
     for field in ("monthly_income", "assets_value", "job_tenure_years", "outstanding_debt"):
         sign = 1 if FIELDS[field].column.risk_moves == "up" else -1
@@ -199,3 +210,17 @@ def test_no_candidate_is_built_on_an_audit_field(candidate: Candidate, dataset: 
     columns = Columns.of(dataset.features)
     used = {*columns.raw, *(name for field in columns.derived for name in field.inputs)}
     assert used.isdisjoint(AUDIT_FIELDS)
+
+
+def test_boosters_that_are_about_equally_good_are_averaged() -> None:
+    assert ensemble_members({"lightgbm": 0.850, "lightgbm_random": 0.845, "xgboost": 0.853}) == ENSEMBLE_MEMBERS
+
+
+def test_a_booster_that_loses_clearly_is_left_out_of_the_average() -> None:
+    aucs = {"lightgbm": 0.91, "lightgbm_random": 0.87, "xgboost": 0.909}
+    assert ensemble_members(aucs) == ("lightgbm", "xgboost")
+
+
+def test_only_boosters_are_averaged_however_good_another_candidate_is() -> None:
+    assert ensemble_members({"random_forest": 0.9, "lightgbm": 0.8, "xgboost": 0.8}) == ("lightgbm", "xgboost")
+    assert ensemble_members({"random_forest": 0.9}) == ()
