@@ -1,6 +1,7 @@
 """Excerpts from the decision log, page by page: for lists, exports, replays and training."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -53,11 +54,20 @@ def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
 
 
 def pages(database: Database, wanted: Wanted) -> Iterator[list[Record]]:
-    """All of them, oldest first, each with its last outcome; every page in a transaction of its own."""
-    after = ""
-    while page := database.run_now(partial(_page, wanted, after), reading=True):
-        yield page
-        after = page[-1]["id"]
+    """All of them, oldest first, each with its last outcome; every page in a transaction of its own.
+
+    The next page is read while the caller is busy with this one.
+    """
+    with ThreadPoolExecutor(1, "excerpts") as ahead:
+        page = _read(database, wanted, "")
+        while page:
+            coming = ahead.submit(_read, database, wanted, page[-1]["id"])
+            yield page
+            page = coming.result()
+
+
+def _read(database: Database, wanted: Wanted, after: str) -> list[Record]:
+    return database.run_now(partial(_page, wanted, after), reading=True)
 
 
 def flat(record: Mapping[str, Any]) -> Record:
@@ -84,7 +94,9 @@ def _page(wanted: Wanted, after: str, connection: Connection) -> list[Record]:
     query = wanted.restrict(records()).order_by(decisions.c.id).limit(PAGE)
     if after:
         query = query.where(decisions.c.id > after)
-    return _with_outcomes([dict(row._mapping) for row in connection.execute(query)], connection)
+    found = connection.execute(query)
+    names = tuple(found.keys())
+    return _with_outcomes([dict(zip(names, row, strict=True)) for row in found], connection)
 
 
 def _with_outcomes(found: list[Record], connection: Connection) -> list[Record]:
