@@ -82,7 +82,7 @@ def test_a_committed_notebook_is_small_enough_to_be_read_on_the_web(name: str) -
 def _skip_where_it_cannot_run(name: str) -> None:
     """Skip loudly, with what to do about it."""
     if absent := [module for module in NEEDED[name] if importlib.util.find_spec(module) is None]:
-        pytest.skip(f"NOTEBOOK {name} NOT RUN, no {', '.join(absent)}: `make notebooks` installs them and runs it")
+        pytest.skip(f"NOTEBOOK {name} NOT RUN, no {', '.join(absent)}: `make test-spark` installs them and runs it")
     if "pyspark" in NEEDED[name] and not ("JAVA_HOME" in os.environ or shutil.which("java")):
         pytest.skip(f"NOTEBOOK {name} NOT RUN, no Java for Spark: install Java 17 or newer, then `make notebooks`")
 

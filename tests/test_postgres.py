@@ -315,6 +315,6 @@ def test_what_a_failing_piece_of_work_has_written_is_undone(place: str) -> None:
         raise ValueError
 
     database: Database = open_database(place)
-    with pytest.raises(ValueError, match=r"^$"):
+    with pytest.raises(StorageError, match="failed: ValueError at "):
         database.run_now(work)
     assert rows_in(place, "claims") == 0
