@@ -84,7 +84,7 @@ def _skip_where_it_cannot_run(name: str) -> None:
     if absent := [module for module in NEEDED[name] if importlib.util.find_spec(module) is None]:
         pytest.skip(f"NOTEBOOK {name} NOT RUN, no {', '.join(absent)}: `make test-spark` installs them and runs it")
     if "pyspark" in NEEDED[name] and not ("JAVA_HOME" in os.environ or shutil.which("java")):
-        pytest.skip(f"NOTEBOOK {name} NOT RUN, no Java for Spark: install Java 17 or newer, then `make notebooks`")
+        pytest.skip(f"NOTEBOOK {name} NOT RUN, no Java for Spark: install Java 17 or newer, then `make test-spark`")
 
 
 def _committed(name: str) -> Any:
