@@ -11,7 +11,8 @@ dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder
 engine=$!
 stop() {
   kill "$engine" 2>/dev/null && wait "$engine" || true
-  rm -rf "$folder"
+  umount "$folder"/exec/netns/* 2>/dev/null || true # the engine leaves its own there
+  rm -rf "$folder" || true
 }
 trap stop EXIT
 until docker info >/dev/null 2>&1; do
