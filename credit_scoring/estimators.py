@@ -4,15 +4,15 @@ Sigmoid calibration needs log-odds (on probabilities it would bend a true curve)
 whatever batch it comes, and cheap for a few rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from lightgbm import LGBMClassifier
+from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
@@ -20,13 +20,61 @@ from credit_scoring.preprocessing import Flags, Floats
 from credit_scoring.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 
-class LogOddsLogisticRegression(LogisticRegression):
-    """Logistic regression that sums each row by itself: a BLAS product's order depends on the number of rows."""
+class _ByLogOdds(ClassifierMixin, BaseEstimator):
+    """What follows from log-odds for a classifier of its own."""
+
+    decision_function: Callable[[Any], Floats]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of paying and of defaulting, shape (rows, 2)."""
+        risk = expit(self.decision_function(X))
+        return np.column_stack([1 - risk, risk])
+
+    def predict(self, X: Any) -> Flags:
+        """Whether default is the likelier outcome."""
+        likelier: Flags = self.decision_function(X) > 0
+        return likelier
+
+
+class MonotoneLogisticRegression(_ByLogOdds):
+    """Logistic regression with an L2 penalty whose coefficients keep the signs they are given.
+
+    `C` is the inverse strength of the penalty, which spares the intercept, as in scikit-learn (whose own estimator
+    takes no bounds); `monotone_constraints` has 1, -1 or 0 for each column, or is empty where all are free.
+    """
+
+    def __init__(self, C: float = 1.0, monotone_constraints: Sequence[int] = (), max_iter: int = 1000) -> None:
+        self.C = C
+        self.monotone_constraints = monotone_constraints
+        self.max_iter = max_iter
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Minimise penalised log loss within bounds (L-BFGS-B, Byrd et al. 1995)."""
+        matrix, defaulted = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        rows, columns = matrix.shape
+        penalty = np.append(np.full(columns, 1 / (self.C * rows)), 0.0)
+
+        def loss(weights: Floats) -> tuple[float, Floats]:
+            log_odds = matrix @ weights[:-1] + weights[-1]
+            wrong = (expit(log_odds) - defaulted) / rows
+            value = np.mean(np.logaddexp(0, log_odds) - defaulted * log_odds) + penalty @ weights**2 / 2
+            return float(value), np.append(wrong @ matrix, wrong.sum()) + penalty * weights
+
+        signs = self.monotone_constraints or [0] * columns
+        bounds = [*(_BOUNDS[sign] for sign in signs), _BOUNDS[0]]
+        options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "ftol": 1e-12, "gtol": 1e-6}
+        found = minimize(loss, np.zeros(columns + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        self.classes_ = np.array([False, True])
+        self.coef_, self.intercept_ = found.x[:-1], float(found.x[-1])
+        return self
 
     def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row."""
-        scores: Floats = (np.ascontiguousarray(X) * self.coef_[0]).sum(axis=1) + self.intercept_[0]
+        """Log-odds of each row, each summed by itself: a BLAS product's order depends on the number of rows."""
+        scores: Floats = (np.ascontiguousarray(X) * self.coef_).sum(axis=1) + self.intercept_
         return scores
+
+
+_BOUNDS = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
 
 
 class LogOddsRandomForest(RandomForestClassifier):
@@ -69,7 +117,7 @@ class LogOddsXGBoost(XGBClassifier):
         return raw_scores(self.margin_, as_float32(X)) + self.base_log_odds_
 
 
-class LogOddsAverage(ClassifierMixin, BaseEstimator):
+class LogOddsAverage(_ByLogOdds):
     """The mean of several models' log-odds; each member is a whole pipeline with its own preprocessing."""
 
     def __init__(self, members: Sequence[Pipeline]) -> None:
@@ -84,16 +132,6 @@ class LogOddsAverage(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
         return average([member.decision_function(X) for member in self.members_])
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Probabilities of paying and of defaulting, shape (rows, 2)."""
-        risk = expit(self.decision_function(X))
-        return np.column_stack([1 - risk, risk])
-
-    def predict(self, X: Any) -> Flags:
-        """Whether default is the likelier outcome."""
-        likelier: Flags = self.decision_function(X) > 0
-        return likelier
 
 
 def average(log_odds: Sequence[Floats]) -> Floats:

@@ -8,9 +8,9 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.estimators import (
     LogOddsLightGBM,
-    LogOddsLogisticRegression,
     LogOddsRandomForest,
     LogOddsXGBoost,
+    MonotoneLogisticRegression,
 )
 from credit_scoring.preprocessing import Columns, preprocessor
 
@@ -135,8 +135,8 @@ def _suggest_random_forest(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLogisticRegression:
-    return LogOddsLogisticRegression(**parameters, max_iter=1000, random_state=seed)
+def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> MonotoneLogisticRegression:
+    return MonotoneLogisticRegression(**parameters, monotone_constraints=list(directions))
 
 
 def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:

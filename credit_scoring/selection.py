@@ -38,7 +38,7 @@ class Compared:
 
     results: tuple[CandidateResult, ...]
     chosen: str
-    monotone_price: Interval | None
+    monotone_price: Interval
 
     @property
     def parameters(self) -> dict[str, Parameters]:
@@ -60,19 +60,14 @@ def member_parameters(results: Sequence[CandidateResult]) -> dict[str, Parameter
 def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan) -> Compared:
     """Put the candidates and their ensemble to repeated cross-validation and choose; a simpler one wins a tie."""
     pipelines = {each.name: _pipeline(each.name, part.columns, each.parameters, plan) for each in results}
-    constrained = max((each for each in results if each.name in ENSEMBLE_MEMBERS), key=_auc_mean, default=None)
-    if constrained:
-        free = part.columns.unconstrained()
-        pipelines[UNCONSTRAINED] = _pipeline(constrained.name, free, constrained.parameters, plan)
+    best = max(results, key=_auc_mean)
+    pipelines[UNCONSTRAINED] = _pipeline(best.name, part.columns.unconstrained(), best.parameters, plan)
     log_odds, held_out = _held_out_log_odds(pipelines, part, plan)
     members = list(member_parameters(results))
     if len(members) > 1:
         log_odds[ENSEMBLE] = average([log_odds[name] for name in members])
     aucs = {name: fold_aucs(part.defaulted, each, held_out) for name, each in log_odds.items()}
-    free_aucs = aucs.pop(UNCONSTRAINED, None)
-    price = None
-    if constrained and free_aucs is not None:
-        price = corrected_interval(free_aucs - aucs[constrained.name], plan.folds)
+    price = corrected_interval(aucs.pop(UNCONSTRAINED) - aucs[best.name], plan.folds)
     return Compared(*_ranked(results, aucs, log_odds, held_out, part, plan), price)
 
 

@@ -90,13 +90,10 @@ def test_every_feature_has_its_importance_and_income_matters(scorer: Scorer, ass
     assert all(each.log_odds_share >= 0 for each in found.values())
 
 
-def test_risk_moves_as_declared_for_every_client_wherever_the_model_is_constrained(
-    scorer: Scorer, assessment: Assessment
-) -> None:
+def test_risk_moves_as_declared_for_every_client(scorer: Scorer, assessment: Assessment) -> None:
     declared = {each.field for each in assessment.partial_dependence if each.risk_moves}
     assert declared == {name for name in scorer.card.features if FIELDS[name].column.risk_moves}
-    if scorer.card.chosen != "logistic_regression":
-        assert all(each.holds for each in assessment.partial_dependence if each.risk_moves)
+    assert all(each.holds for each in assessment.partial_dependence if each.risk_moves)
 
 
 def test_the_demo_data_s_note_is_the_first_warning(assessment: Assessment) -> None:

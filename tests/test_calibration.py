@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from credit_scoring.calibration import CALIBRATORS, CalibratedClassifier, compare_calibrators
-from credit_scoring.estimators import LogOddsLogisticRegression
+from credit_scoring.estimators import MonotoneLogisticRegression
 from credit_scoring.preprocessing import Flags, Floats
 
 ROWS = 4000
@@ -82,7 +82,7 @@ def test_isotonic_risks_keep_off_certainty() -> None:
 def test_the_calibrated_classifier_is_one_model_and_deterministic() -> None:
     log_odds, defaulted = sample()
     matrix = np.column_stack([log_odds, np.random.default_rng(1).normal(size=ROWS)])
-    model = CalibratedClassifier(LogOddsLogisticRegression(), folds=3, seed=1)
+    model = CalibratedClassifier(MonotoneLogisticRegression(), folds=3, seed=1)
     first, second = (clone(model).fit(matrix, defaulted) for _ in range(2))
     assert first.predict_proba(matrix).tobytes() == second.predict_proba(matrix).tobytes()
     assert first.predict_proba(matrix).sum(axis=1) == pytest.approx(1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from credit_scoring.compiled import CompiledPipeline
 from credit_scoring.datasets import Dataset, load_embedded
-from credit_scoring.models import CANDIDATE_BY_NAME, ENSEMBLE, ENSEMBLE_MEMBERS
+from credit_scoring.models import CANDIDATE_BY_NAME, ENSEMBLE
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.schemas import FIELDS
 from credit_scoring.selection import calibrated, calibrated_ensemble
@@ -21,11 +21,11 @@ DIRECTED = [name for name in FEATURES if FIELDS[name].column.risk_moves]
 LARGEST = {"job_tenure_years": 60.0, "credit_history_years": 60.0}
 
 
-@pytest.fixture(scope="module", params=[*ENSEMBLE_MEMBERS, ENSEMBLE])
+@pytest.fixture(scope="module", params=[*CANDIDATE_BY_NAME, ENSEMBLE])
 def served(request: pytest.FixtureRequest, dataset: Dataset) -> CompiledPipeline:
-    """Every candidate that can be held to directions, as it is served."""
+    """Every candidate and the ensemble of all that may be averaged, as they are served."""
     part, plan = dataset.rows(np.arange(ROWS)), TrainingPlan(folds=3)
-    parameters = {name: CANDIDATE_BY_NAME[name].start for name in ENSEMBLE_MEMBERS}
+    parameters = {name: CANDIDATE_BY_NAME[name].start for name in CANDIDATE_BY_NAME}
     if request.param == ENSEMBLE:
         pipeline = calibrated_ensemble(parameters, part, plan)
     else:

@@ -27,7 +27,6 @@ from credit_scoring.schemas import AUDIT_FIELDS, FIELDS
 from credit_scoring.selection import calibrated
 
 NAMES = [candidate.name for candidate in CANDIDATES]
-CONSTRAINED = [name for name in NAMES if name != "logistic_regression"]
 SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 25},
@@ -117,7 +116,7 @@ def test_a_row_scores_the_same_to_the_last_bit_whoever_stands_before_it(
             assert _in_batches(fitted[name], unseen, order, size).tobytes() == whole.tobytes()
 
 
-@pytest.mark.parametrize("name", CONSTRAINED)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("field", ["monthly_income", "assets_value", "job_tenure_years"])
 def test_more_of_what_speaks_for_a_client_never_raises_the_risk(
     name: str, field: str, fitted: dict[str, Pipeline], unseen: Dataset
@@ -127,13 +126,13 @@ def test_more_of_what_speaks_for_a_client_never_raises_the_risk(
     assert all((more <= less + ROUNDING).all() for less, more in pairwise(risks))
 
 
-@pytest.mark.parametrize("name", CONSTRAINED)
+@pytest.mark.parametrize("name", NAMES)
 def test_more_debt_never_lowers_the_risk(name: str, fitted: dict[str, Pipeline], unseen: Dataset) -> None:
     risks = [_risk(fitted[name], unseen, frame) for frame in _raised(unseen.frame, "outstanding_debt")]
     assert all((more >= less - ROUNDING).all() for less, more in pairwise(risks))
 
 
-@pytest.mark.parametrize("name", CONSTRAINED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_negative_record_never_lowers_the_risk(name: str, fitted: dict[str, Pipeline], unseen: Dataset) -> None:
     without = _risk(fitted[name], unseen, unseen.frame.assign(has_negative_record=0.0))
     with_one = _risk(fitted[name], unseen, unseen.frame.assign(has_negative_record=1.0))
@@ -141,7 +140,7 @@ def test_a_negative_record_never_lowers_the_risk(name: str, fitted: dict[str, Pi
     assert (with_one > without).any()
 
 
-STARTS = [(name, start) for name in CONSTRAINED for start in CANDIDATE_BY_NAME[name].starts]
+STARTS = [(name, start) for name in NAMES for start in CANDIDATE_BY_NAME[name].starts]
 
 
 @pytest.mark.parametrize(("name", "start"), STARTS)
