@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.calibration import CalibratedClassifier
-from credit_scoring.estimators import LogOddsAverage, average
+from credit_scoring.estimators import LogOddsEnsemble, weighted_mean
 from credit_scoring.preprocessing import Floats, OutlierClipper, getter
 
 Record = Mapping[str, Any]
@@ -23,15 +23,15 @@ class CompiledPipeline:
     def __init__(self, pipeline: Pipeline) -> None:
         calibrated: CalibratedClassifier = pipeline.named_steps["classifier"]
         model = calibrated.estimator_
-        if isinstance(model, LogOddsAverage):
-            self._members = [_Member(member, member[-1]) for member in model.members_]
+        if isinstance(model, LogOddsEnsemble):
+            self._members, self._weights = [_Member(member, member[-1]) for member in model.members_], model.weights
         else:
-            self._members = [_Member(pipeline, model)]
+            self._members, self._weights = [_Member(pipeline, model)], [1.0]
         self._calibrate = calibrated.calibrator_.predict
 
     def score(self, records: Sequence[Record]) -> Floats:
         """Risk probability of each record, shape (records,)."""
-        return self._calibrate(average([member.log_odds(records) for member in self._members]))
+        return self._calibrate(weighted_mean([member.log_odds(records) for member in self._members], self._weights))
 
 
 class _Member:

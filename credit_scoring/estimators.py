@@ -117,11 +117,12 @@ class LogOddsXGBoost(XGBClassifier):
         return raw_scores(self.margin_, as_float32(X)) + self.base_log_odds_
 
 
-class LogOddsAverage(_ByLogOdds):
-    """The mean of several models' log-odds; each member is a whole pipeline with its own preprocessing."""
+class LogOddsEnsemble(_ByLogOdds):
+    """The weighted mean of several models' log-odds; each member is a whole pipeline with its own preprocessing."""
 
-    def __init__(self, members: Sequence[Pipeline]) -> None:
+    def __init__(self, members: Sequence[Pipeline], weights: Sequence[float]) -> None:
         self.members = members
+        self.weights = weights
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit every member."""
@@ -131,10 +132,9 @@ class LogOddsAverage(_ByLogOdds):
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        return average([member.decision_function(X) for member in self.members_])
+        return weighted_mean([member.decision_function(X) for member in self.members_], self.weights)
 
 
-def average(log_odds: Sequence[Floats]) -> Floats:
-    """The mean over members, summed in their order so that it is the same to the last bit in any batch."""
-    total: Floats = sum(log_odds[1:], start=log_odds[0])
-    return total / len(log_odds)
+def weighted_mean(log_odds: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """The sum over members in their order, so that it is the same to the last bit in any batch; weights sum to 1."""
+    return np.asarray(sum(weight * each for weight, each in zip(weights, log_odds, strict=True)))

@@ -15,7 +15,7 @@ from credit_scoring.calibration import CalibratedClassifier
 from credit_scoring.card import CandidateResult, Interval
 from credit_scoring.comparison import Contender, behind_best, choose, corrected_interval, fold_aucs
 from credit_scoring.datasets import Dataset, Outcomes
-from credit_scoring.estimators import LogOddsAverage, average
+from credit_scoring.estimators import LogOddsEnsemble
 from credit_scoring.evaluation import recall
 from credit_scoring.models import (
     CANDIDATE_BY_NAME,
@@ -24,37 +24,27 @@ from credit_scoring.models import (
     ENSEMBLE_MEMBERS,
     Candidate,
     Parameters,
-    ensemble_members,
 )
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import Columns, Floats, Rows
+from credit_scoring.stacking import cross_stacked, stacking_weights
 
 UNCONSTRAINED = "without constraints"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The candidates, best first, and which one was taken."""
+    """The candidates, best first, which one was taken, and the weights of the ensemble's members."""
 
     results: tuple[CandidateResult, ...]
     chosen: str
+    weights: Mapping[str, float]
     monotone_price: Interval
 
     @property
     def parameters(self) -> dict[str, Parameters]:
         """The best parameters of each candidate that was searched."""
         return {result.name: result.parameters for result in self.results if result.name != ENSEMBLE}
-
-    @property
-    def members(self) -> dict[str, Parameters]:
-        """The best parameters of each booster that the ensemble averages."""
-        return member_parameters([result for result in self.results if result.name != ENSEMBLE])
-
-
-def member_parameters(results: Sequence[CandidateResult]) -> dict[str, Parameters]:
-    """The best parameters of the boosters that an ensemble averages, by what the search found of each."""
-    parameters = {result.name: result.parameters for result in results}
-    return {name: parameters[name] for name in ensemble_members({each.name: each.auc_mean for each in results})}
 
 
 def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan) -> Compared:
@@ -63,30 +53,24 @@ def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPla
     best = max(results, key=_auc_mean)
     pipelines[UNCONSTRAINED] = _pipeline(best.name, part.columns.unconstrained(), best.parameters, plan)
     log_odds, held_out = _held_out_log_odds(pipelines, part, plan)
-    members = list(member_parameters(results))
-    if len(members) > 1:
-        log_odds[ENSEMBLE] = average([log_odds[name] for name in members])
+    members = {name: log_odds[name] for name in ENSEMBLE_MEMBERS if name in log_odds}
+    weights = stacking_weights(members, part.defaulted) if members else {}
+    if len(weights) > 1:
+        log_odds[ENSEMBLE] = cross_stacked(members, part.defaulted, held_out)
     aucs = {name: fold_aucs(part.defaulted, each, held_out) for name, each in log_odds.items()}
     price = corrected_interval(aucs.pop(UNCONSTRAINED) - aucs[best.name], plan.folds)
-    return Compared(*_ranked(results, aucs, log_odds, held_out, part, plan), price)
+    known = {each.name: each for each in results}
+    if ENSEMBLE in aucs:
+        known[ENSEMBLE] = _ensemble_result(weights, aucs[ENSEMBLE], log_odds[ENSEMBLE], held_out, part, plan)
+    return Compared(*_ranked(known, aucs, plan), weights, price)
 
 
 def _ranked(
-    results: Sequence[CandidateResult],
-    aucs: Mapping[str, Floats],
-    log_odds: Mapping[str, Floats],
-    held_out: Sequence[Rows],
-    part: Dataset,
-    plan: TrainingPlan,
+    known: Mapping[str, CandidateResult], aucs: Mapping[str, Floats], plan: TrainingPlan
 ) -> tuple[tuple[CandidateResult, ...], str]:
     costs = {**{name: candidate.cost for name, candidate in CANDIDATE_BY_NAME.items()}, ENSEMBLE: ENSEMBLE_COST}
     contenders = [Contender(name, costs[name], each) for name, each in aucs.items()]
     behind = behind_best(contenders, plan.folds)
-    known = {each.name: each for each in results}
-    if ENSEMBLE in aucs:
-        known[ENSEMBLE] = _ensemble_result(
-            list(member_parameters(results)), aucs[ENSEMBLE], log_odds[ENSEMBLE], held_out, part, plan
-        )
     full = [
         each.model_copy(
             update={"repeated_auc": corrected_interval(aucs[name], plan.folds), "behind_best": behind[name]}
@@ -98,7 +82,7 @@ def _ranked(
 
 
 def _ensemble_result(
-    members: Sequence[str],
+    weights: Mapping[str, float],
     aucs: Floats,
     log_odds: Floats,
     held_out: Sequence[Rows],
@@ -116,7 +100,7 @@ def _ensemble_result(
         auc_std=float(aucs.std()),
         recall_mean=float(np.mean(recalls)),
         recall_std=float(np.std(recalls)),
-        parameters={"members": members},
+        parameters={"weights": dict(weights)},
     )
 
 
@@ -156,7 +140,7 @@ def _fold_log_odds(pipeline: Pipeline, frame: pd.DataFrame, defaulted: Outcomes,
 def calibrated_choice(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
     """The unfitted pipeline of what was chosen, calibrated."""
     if found.chosen == ENSEMBLE:
-        return calibrated_ensemble(found.members, part, plan)
+        return calibrated_ensemble(found.weights, found.parameters, part, plan)
     return calibrated(CANDIDATE_BY_NAME[found.chosen], part, found.parameters[found.chosen], plan)
 
 
@@ -167,7 +151,10 @@ def calibrated(candidate: Candidate, part: Dataset, parameters: Parameters, plan
     return Pipeline([*pipeline.steps[:-1], (name, CalibratedClassifier(classifier, plan.folds, plan.seed))])
 
 
-def calibrated_ensemble(parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan) -> Pipeline:
-    """The unfitted average of these boosters at their parameters, calibrated as one."""
-    members = [_pipeline(name, part.columns, parameters[name], plan) for name in ENSEMBLE_MEMBERS if name in parameters]
-    return Pipeline([("classifier", CalibratedClassifier(LogOddsAverage(members), plan.folds, plan.seed))])
+def calibrated_ensemble(
+    weights: Mapping[str, float], parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan
+) -> Pipeline:
+    """The unfitted weighted mean of these candidates at their parameters, calibrated as one."""
+    members = [_pipeline(name, part.columns, parameters[name], plan) for name in weights]
+    ensemble = LogOddsEnsemble(members, [*weights.values()])
+    return Pipeline([("classifier", CalibratedClassifier(ensemble, plan.folds, plan.seed))])

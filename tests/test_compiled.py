@@ -28,12 +28,15 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+WEIGHTS = dict(zip(CANDIDATE_BY_NAME, (0.1, 0.15, 0.2, 0.25, 0.3), strict=True))
+
+
 @pytest.fixture(scope="module", params=[*CANDIDATE_BY_NAME, ENSEMBLE])
 def fitted(request: pytest.FixtureRequest, dataset: Dataset) -> Pipeline:
     part, plan = dataset.rows(np.arange(ROWS)), TrainingPlan(folds=3)
     parameters = {name: {**candidate.start, **SMALL[name]} for name, candidate in CANDIDATE_BY_NAME.items()}
     if request.param == ENSEMBLE:
-        pipeline = calibrated_ensemble(parameters, part, plan)
+        pipeline = calibrated_ensemble(WEIGHTS, parameters, part, plan)
     else:
         pipeline = calibrated(CANDIDATE_BY_NAME[request.param], part, parameters[request.param], plan)
     return pipeline.fit(part.frame[list(part.features)], part.defaulted)

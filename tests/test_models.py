@@ -16,10 +16,8 @@ from credit_scoring.evaluation import auc
 from credit_scoring.models import (
     CANDIDATE_BY_NAME,
     CANDIDATES,
-    ENSEMBLE_MEMBERS,
     Candidate,
     Parameters,
-    ensemble_members,
 )
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import Columns
@@ -209,17 +207,3 @@ def test_no_candidate_is_built_on_an_audit_field(candidate: Candidate, dataset: 
     columns = Columns.of(dataset.features)
     used = {*columns.raw, *(name for field in columns.derived for name in field.inputs)}
     assert used.isdisjoint(AUDIT_FIELDS)
-
-
-def test_boosters_that_are_about_equally_good_are_averaged() -> None:
-    assert ensemble_members({"lightgbm": 0.850, "lightgbm_random": 0.845, "xgboost": 0.853}) == ENSEMBLE_MEMBERS
-
-
-def test_a_booster_that_loses_clearly_is_left_out_of_the_average() -> None:
-    aucs = {"lightgbm": 0.91, "lightgbm_random": 0.87, "xgboost": 0.909}
-    assert ensemble_members(aucs) == ("lightgbm", "xgboost")
-
-
-def test_only_boosters_are_averaged_however_good_another_candidate_is() -> None:
-    assert ensemble_members({"random_forest": 0.9, "lightgbm": 0.8, "xgboost": 0.8}) == ("lightgbm", "xgboost")
-    assert ensemble_members({"random_forest": 0.9}) == ()

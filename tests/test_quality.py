@@ -36,7 +36,7 @@ def store(output: Path, name: str, folds: int = OUTER_FOLDS, trials: int | None 
             rows=list(range(400)),
             defaulted=defaulted.tolist(),
             best="xgboost",
-            members=["lightgbm", "xgboost"],
+            weights={"lightgbm": 0.25, "xgboost": 0.75},
             log_odds={ENSEMBLE: log_odds, BEST: log_odds},
             risk={ENSEMBLE: [0.3] * 400, BEST: [0.3] * 400},
             calibration={ENSEMBLE: "none", BEST: "sigmoid"},
@@ -66,9 +66,9 @@ def test_a_set_that_is_not_done_is_named_with_how_far_it_is(tmp_path: Path) -> N
     assert "| heloc |" not in text
 
 
-def test_the_table_says_how_long_a_set_took_and_what_its_ensemble_averages(tmp_path: Path) -> None:
+def test_the_table_says_how_long_a_set_took_and_how_its_ensemble_weighs(tmp_path: Path) -> None:
     store(tmp_path, "heloc")
-    expected = "the ensemble averages lightgbm in 5 folds, xgboost in 5 folds."
+    expected = "mean weights in the ensemble: lightgbm 0.25, xgboost 0.75."
     assert f"heloc: 2 minutes, {SETS['heloc'].trials} trials on 3 inner folds; {expected}" in table(tmp_path)
 
 

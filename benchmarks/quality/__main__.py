@@ -8,6 +8,7 @@ that are there, whichever sets this run was asked for. After a change to trainin
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +25,13 @@ from benchmarks.quality.sets import SETS, PublicSet
 from credit_scoring.calibration import CalibratedClassifier
 from credit_scoring.comparison import corrected_interval
 from credit_scoring.datasets import Dataset
-from credit_scoring.estimators import average
+from credit_scoring.estimators import weighted_mean
 from credit_scoring.evaluation import calibration_error
 from credit_scoring.models import CANDIDATE_BY_NAME, ENSEMBLE, ENSEMBLE_MEMBERS
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import Floats
 from credit_scoring.search import search
-from credit_scoring.selection import calibrated, calibrated_ensemble, member_parameters
+from credit_scoring.selection import calibrated, calibrated_ensemble, compare
 from credit_scoring.settings import PROJECT_FOLDER
 
 RESULTS_FOLDER = PROJECT_FOLDER / "benchmarks" / "results"
@@ -48,7 +49,7 @@ class Fold(BaseModel):
     rows: list[int]
     defaulted: list[bool]
     best: str
-    members: list[str]
+    weights: dict[str, float]
     log_odds: dict[str, list[float]]
     risk: dict[str, list[float]]
     calibration: dict[str, str]
@@ -116,20 +117,19 @@ def _done(public: PublicSet, folder: Path) -> list[Fold]:
 def _fold(train_part: Dataset, test_part: Dataset, rows: list[int], plan: TrainingPlan) -> Fold:
     start = time.monotonic()
     results = search(train_part, plan, lambda report: console.print(f"{report.candidate.name} {report.auc:.4f}"))
-    parameters = {result.name: result.parameters for result in results}
-    best = results[0].name
-    members = member_parameters(results)
+    found, best = compare(results, train_part, replace(plan, repeats=1)), results[0].name
+    parameters, weights = found.parameters, found.weights
     frame = train_part.frame[list(train_part.features)]
     unseen = test_part.frame[list(test_part.features)]
     log_odds = {}
     for name, each in parameters.items():
         pipeline = CANDIDATE_BY_NAME[name].pipeline(train_part.columns, each, plan.seed)
         log_odds[name] = pipeline.fit(frame, train_part.defaulted).decision_function(unseen)
-    log_odds[ENSEMBLE] = average([log_odds[name] for name in members])
+    log_odds[ENSEMBLE] = weighted_mean([log_odds[name] for name in weights], [*weights.values()])
     log_odds[BEST] = log_odds[best]
     calibrations = {
         BEST: calibrated(CANDIDATE_BY_NAME[best], train_part, parameters[best], plan),
-        ENSEMBLE: calibrated_ensemble(members, train_part, plan),
+        ENSEMBLE: calibrated_ensemble(weights, parameters, train_part, plan),
     }
     fitted = {name: pipeline.fit(frame, train_part.defaulted) for name, pipeline in calibrations.items()}
     return Fold(
@@ -138,7 +138,7 @@ def _fold(train_part: Dataset, test_part: Dataset, rows: list[int], plan: Traini
         rows=rows,
         defaulted=test_part.defaulted.tolist(),
         best=best,
-        members=list(members),
+        weights=dict(weights),
         log_odds={name: each.tolist() for name, each in log_odds.items()},
         risk={name: pipeline.predict_proba(unseen)[:, 1].tolist() for name, pipeline in fitted.items()},
         calibration={name: _method(pipeline) for name, pipeline in fitted.items()},
@@ -164,14 +164,14 @@ def _report(done: Mapping[PublicSet, Sequence[Fold]]) -> str:
             lines += _rows(public, folds)
             notes.append(
                 f"{public.name}: {sum(fold.seconds for fold in folds) / 60:.0f} minutes, {public.trials} trials on "
-                f"{public.folds} inner folds; the ensemble averages {_members(folds)}."
+                f"{public.folds} inner folds; mean weights in the ensemble: {_weights(folds)}."
             )
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
-def _members(folds: Sequence[Fold]) -> str:
-    names = [name for name in ENSEMBLE_MEMBERS if any(name in fold.members for fold in folds)]
-    return ", ".join(f"{name} in {sum(name in fold.members for fold in folds)} folds" for name in names)
+def _weights(folds: Sequence[Fold]) -> str:
+    means = {name: sum(fold.weights.get(name, 0.0) for fold in folds) / len(folds) for name in ENSEMBLE_MEMBERS}
+    return ", ".join(f"{name} {mean:.2f}" for name, mean in means.items() if mean)
 
 
 def _rows(public: PublicSet, folds: Sequence[Fold]) -> Iterator[str]:
