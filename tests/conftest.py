@@ -28,7 +28,7 @@ from credit_scoring.scorer import Scorer  # noqa: E402
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402
 from credit_scoring.storage import open_database  # noqa: E402
 from credit_scoring.training import train  # noqa: E402
-from tests.postgres import Postgres  # noqa: E402
+from tests.postgres import Postgres, throwaway  # noqa: E402
 from tests.postgres import missing as postgres_missing  # noqa: E402
 
 # How fast a machine generates examples is not what tests are about.
@@ -142,15 +142,8 @@ def postgres() -> Iterator[Postgres]:
         if "CI" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
-    folder = tempfile.mkdtemp(prefix="credit-scoring-postgres-")
-    server = Postgres(Path(folder))
-    try:
-        server.create()
-        server.start()
+    with throwaway() as server:
         yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,7 +5,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,3 +104,16 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+@contextmanager
+def throwaway() -> Iterator[Postgres]:
+    """A running server that goes with its folder, whichever way the block is left."""
+    with tempfile.TemporaryDirectory(prefix="credit-scoring-postgres-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder))
+        try:
+            server.create()
+            server.start()
+            yield server
+        finally:
+            server.stop()

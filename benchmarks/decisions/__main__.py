@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from credit_scoring.decision_log import DecisionLog
 from credit_scoring.storage import open_database
 from credit_scoring.tables import decisions
 from tests.decision_records import ORIGIN, entry
-from tests.postgres import Postgres, missing
+from tests.postgres import missing, throwaway
 
 BATCH = 32
 LOOKED_UP = 1_000
@@ -54,29 +53,17 @@ def main(
     seed: Annotated[int, typer.Option(help="Which ones are looked up.")] = 1,
 ) -> None:
     """Print one row per database, and write them to benchmarks/results/decisions.md."""
+    if reason := missing():
+        raise typer.BadParameter(reason)
     found = {}
     with tempfile.TemporaryDirectory(prefix="credit-scoring-decisions-") as name:
         folder = Path(name)
         found["SQLite"] = _measured(f"sqlite:///{folder}/decisions.db", folder, count, seed)
-        with _postgres() as postgres:
+        with throwaway() as postgres:
             found["PostgreSQL"] = _measured(postgres.database(), folder, count, seed)
     report = "\n".join(_table(found, count)) + "\n"
     (RESULTS_FOLDER / "decisions.md").write_text(report, encoding="utf-8")
     typer.echo(report)
-
-
-@contextmanager
-def _postgres() -> Iterator[Postgres]:
-    if reason := missing():
-        raise typer.BadParameter(reason)
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-postgres-") as folder:
-        server = Postgres(Path(folder))
-        try:
-            server.create()
-            server.start()
-            yield server
-        finally:
-            server.stop()
 
 
 def _measured(address: str, folder: Path, count: int, seed: int) -> Figures:
@@ -90,7 +77,9 @@ def _measured(address: str, folder: Path, count: int, seed: int) -> Figures:
         taken = _seconds("export", "--output", str(folder / f"all{suffix}"), "--database", address)
         exported[suffix] = count / (taken - start)
     verified = count / (_seconds("verify", "--database", address) - start)
-    lookup_ms = asyncio.run(_lookups(address, random.Random(seed).sample(ids, LOOKED_UP)))  # noqa: S311
+    lookup_ms = asyncio.run(
+        _lookups(address, random.Random(seed).sample(ids, LOOKED_UP))
+    )  # noqa: S311 - nothing secret
     return Figures(stored, exported, verified, lookup_ms, _size(address) / count)
 
 

@@ -8,7 +8,6 @@ the other worker still starting: then nobody answers until one is up.
 
 import os
 import random
-import shutil
 import signal
 import socket
 import statistics
@@ -36,7 +35,7 @@ from benchmarks.serving.machine import described
 from credit_scoring import schema_version
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 from credit_scoring.storage import open_database
-from tests.postgres import Postgres, missing
+from tests.postgres import missing, throwaway
 from tests.traffic import Audit, Record, Traffic, audit, crash, wait_until, workers
 
 TARGET = "credit_scoring.service:CreditScoring"
@@ -149,7 +148,7 @@ def _train(home: Path) -> str:
 
 def _run(plan: Plan) -> list[Trial]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress, _postgres() as postgres:
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress, throwaway() as postgres:
 
         def kill_worker(load: Traffic, service: Service) -> float:
             os.kill(plan.moments.choice(workers(service.process.pid)), signal.SIGKILL)
@@ -197,19 +196,6 @@ def _seconds_to_next_answer(load: Traffic) -> float:
 def _is_whole(plan: Plan, service: Service) -> bool:
     """Which worker answers is the system's choice; a score of answers has asked each."""
     return len(workers(service.process.pid)) == plan.workers and all(service.is_ready() for _ in range(20))
-
-
-@contextmanager
-def _postgres() -> Iterator[Postgres]:
-    folder = Path(tempfile.mkdtemp(prefix="credit-scoring-postgres-"))
-    server = Postgres(folder)
-    try:
-        server.create()
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ medians. PostgreSQL runs on this machine, on whichever core is free.
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -21,7 +20,7 @@ from benchmarks.serving.processes import Cores
 from benchmarks.serving.servers import serve
 from credit_scoring import schema_version
 from credit_scoring.storage import open_database
-from tests.postgres import Postgres, missing
+from tests.postgres import missing, throwaway
 
 CLIENTS = (32, 128)
 MIGRATED_WITHIN_S = 60.0
@@ -58,8 +57,12 @@ def main(
     repetitions: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
 ) -> None:
     """Print one row per change, and write them to benchmarks/results/settings.md."""
+    if reason := missing():
+        raise typer.BadParameter(reason)
     found: dict[str, dict[int, list[Run]]] = {change.name: {} for change in CHANGES}
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder, _postgres() as address:
+    with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder, throwaway() as postgres:
+        address = postgres.database()
+        open_database(address, timeout=MIGRATED_WITHIN_S).run_now(schema_version.upgrade)
         stage = make_stage(Path(folder))
         Cores.of_this_machine().leave()
         for _ in range(repetitions):
@@ -73,23 +76,6 @@ def main(
     text = "\n".join(_table(found)) + "\n"
     (RESULTS_FOLDER / "settings.md").write_text(text, encoding="utf-8")
     typer.echo(text)
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    """The address of a decision log on a PostgreSQL server of our own."""
-    if reason := missing():
-        raise typer.BadParameter(reason)
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-postgres-") as folder:
-        server = Postgres(Path(folder))
-        try:
-            server.create()
-            server.start()
-            address = server.database()
-            open_database(address, timeout=MIGRATED_WITHIN_S).run_now(schema_version.upgrade)
-            yield address
-        finally:
-            server.stop()
 
 
 def _table(found: dict[str, dict[int, list[Run]]]) -> Iterator[str]:
