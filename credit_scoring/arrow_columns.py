@@ -1,6 +1,5 @@
 """Columns of files as fields of applications: typed ones as they are, texts as a mapping reads them; Arrow arrays."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import pyarrow.compute
 
 from credit_scoring.errors import DataError
 from credit_scoring.forbidden import forbidden_reason
-from credit_scoring.mapping import MAPPABLE, ColumnMapping
+from credit_scoring.mapping import MAPPABLE, ColumnMapping, names_found
 from credit_scoring.preprocessing import Flags
 from credit_scoring.schemas import FIELDS, Fault
 
@@ -196,10 +195,3 @@ def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str
             f"Unknown columns {names_found(unknown)}. {refused[0] if refused else 'Rename or remove them'}, "
             "or name them under `ignore` in a --mapping file for CSV."
         )
-
-
-def names_found(header: Collection[str]) -> str:
-    """The column names, unless the first line holds numbers: then it may be a client's data and is not shown."""
-    if any(re.search(r"\b\d+\b", name) or not name.isprintable() for name in header):
-        return "a first line that is no list of names"
-    return ", ".join(name[:40] for name in [*header][:30]) or "nothing"

@@ -134,9 +134,9 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
     if good.any():
         risk[good] = scorer.score_records(list(_records(examined, features)))
     decision[good] = np.where(risk[good] >= scorer.policy.threshold, Answer.DENIED.value, Answer.APPROVED.value)
-    reasons = [None] * len(good)
+    reasons: list[list[dict[str, Any]] | None] = [None] * len(good)
     for row, found in examined.faults.items():
-        reasons[row] = [fault.model_dump() for fault in found]  # type: ignore[call-overload]
+        reasons[row] = [fault.model_dump() for fault in found]
     arrays = {
         ID: pyarrow.array(examined.columns[ID], pyarrow.string()),
         "decision": pyarrow.array(decision, pyarrow.string()),

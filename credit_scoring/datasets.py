@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 
 from credit_scoring.errors import DataError
-from credit_scoring.mapping import MAPPABLE, ColumnMapping
+from credit_scoring.mapping import MAPPABLE, ColumnMapping, names_found
 from credit_scoring.preprocessing import Columns, application_frame
 from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, Application, faults
 
@@ -94,14 +93,18 @@ class Dataset:
     def _split_by_time(self, days: Days, test_share: float) -> tuple["Dataset", "Dataset"]:
         first = np.sort(days)[round(len(days) * (1 - test_share))]
         train, test = self.rows(np.flatnonzero(days < first)), self.rows(np.flatnonzero(days >= first))
-        for name, part in (("before", train), ("from", test)):
-            fewest = min(part.defaulted.sum(), (~part.defaulted).sum())
-            if fewest < MIN_ROWS_IN_TEST:
-                raise DataError(
-                    f"Data of source {self.source}: {name} {first}, where the test part begins, only {fewest} rows "
-                    f"have one of the outcomes, expected {MIN_ROWS_IN_TEST}. Get more data, or leave the date out."
-                )
+        train.require_both_outcomes(f"before {first}, where the test part begins", "leave the date out")
+        test.require_both_outcomes(f"from {first}, where the test part begins", "leave the date out")
         return train, test
+
+    def require_both_outcomes(self, when: str, way_out: str) -> None:
+        """Raises DataError where this part, of the time that `when` names, has too few of one to measure a model on."""
+        fewest = min(self.defaulted.sum(), (~self.defaulted).sum())
+        if fewest < MIN_ROWS_IN_TEST:
+            raise DataError(
+                f"Data of source {self.source}: {when}, only {fewest} of {len(self.frame):,} rows have one of the "
+                f"outcomes, expected {MIN_ROWS_IN_TEST}. Get more data, or {way_out}."
+            )
 
     def rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
         """The part of the data that these row numbers name."""
@@ -226,22 +229,15 @@ def _header(text: str, source: str, delimiter: str) -> list[str]:
 
 def _check_header(source: str, mapping: ColumnMapping, header: list[str]) -> None:
     if twice := sorted(name for name, count in Counter(header).items() if count > 1):
-        raise DataError(f"Data of source {source}: more than one column is named {_names_found(twice)}. Rename them.")
+        raise DataError(f"Data of source {source}: more than one column is named {names_found(twice)}. Rename them.")
     needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
     if "credit_letter_value" not in mapping.columns:
         needed.add("credit_letter_value")
     if missing := sorted(needed - set(header)):
         raise DataError(
-            f"Data of source {source}: no column {', '.join(missing)}; found {_names_found(header)}. "
+            f"Data of source {source}: no column {', '.join(missing)}; found {names_found(header)}. "
             "Name the columns as the API does (with outcome = PAID or DEFAULTED), or give a --mapping file."
         )
-
-
-def _names_found(header: list[str]) -> str:
-    """The column names, unless the first line holds numbers: then it may be a client's data and is not shown."""
-    if any(re.search(r"\b\d+\b", cell) or not cell.isprintable() for cell in header):
-        return "a first line that is no list of names"
-    return ", ".join(cell[:40] for cell in header[:30]) or "nothing"
 
 
 def _rows_with_lines(reader: "csv.DictReader[str]", source: str) -> Iterator[tuple[int, dict[str, str]]]:

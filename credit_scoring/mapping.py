@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -158,3 +158,10 @@ def _number(text: str, decimal: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def names_found(header: Collection[str]) -> str:
+    """The column names, unless the first line holds numbers: then it may be a client's data and is not shown."""
+    if any(re.search(r"\b\d+\b", name) or not name.isprintable() for name in header):
+        return "a first line that is no list of names"
+    return ", ".join(name[:40] for name in [*header][:30]) or "nothing"

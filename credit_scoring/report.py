@@ -18,11 +18,13 @@ def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
     """The clients that a model may be measured on, and who they are in a few words.
 
     All of a new data set; of the very file that the model was trained on only the test part, drawn as it was then; of
-    decisions, whose outcomes come in all the time, what is not older than the test part was.
+    decisions, whose outcomes come in all the time, what is not older than the test part was. Raises DataError where too
+    few of those have one of the outcomes.
     """
     since = card.data.test_since
     if since and dataset.days is not None and (dataset.source, card.data.source) == (DECISIONS, DECISIONS):
         newest = dataset.rows(np.flatnonzero(dataset.days >= np.datetime64(since)))
+        newest.require_both_outcomes(f"since {since}, which training did not touch", "evaluate on a file")
         return newest, f"{dataset.source}, the {len(newest.frame):,} rows since {since}, which training did not touch"
     if dataset.sha256 != card.data.sha256:
         return dataset, f"{dataset.source}, all {len(dataset.frame):,} rows"

@@ -100,7 +100,7 @@ def test_what_was_answered_survives_workers_killed_at_random_moments_and_the_ser
     on_sqlite: tuple[RunningService, str],
 ) -> None:
     running, address = on_sqlite
-    moments = random.Random(SEED)  # noqa: S311
+    moments = random.Random(SEED)  # noqa: S311 - nothing secret
     with Traffic(running.url) as load:
         for _ in range(KILLS):
             load.wait_for_answers(moments.randrange(1, 500))
@@ -115,7 +115,7 @@ def test_what_was_answered_survives_a_postgresql_killed_at_random_moments_and_th
     on_postgres: tuple[RunningService, str], postgres: Postgres
 ) -> None:
     running, address = on_postgres
-    moments = random.Random(SEED)  # noqa: S311
+    moments = random.Random(SEED)  # noqa: S311 - nothing secret
     before = workers(running.process.pid)
     with Traffic(running.url) as load:
         for _ in range(KILLS):

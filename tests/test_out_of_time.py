@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_scoring import search as searching
-from credit_scoring.card import DataSummary
+from credit_scoring.card import DataSummary, ModelCard
 from credit_scoring.datasets import DECISIONS, MIN_ROWS_IN_TEST, BadRow, Dataset, load_csv, summarise
 from credit_scoring.errors import DataError
 from credit_scoring.evaluation import measure
@@ -238,16 +238,37 @@ def test_a_model_is_evaluated_on_the_very_test_part_when_the_data_is_what_it_was
     assert f"the {len(test_part.frame):,} rows of the untouched test part" in words
 
 
+def _card_tested_since(scorer: Scorer, number: int) -> ModelCard:
+    since = {"source": DECISIONS, "sha256": "of another log", "test_since": day(number)}
+    return scorer.card.model_copy(update={"data": scorer.card.data.model_copy(update=since)})
+
+
 def test_decisions_that_have_grown_since_training_are_measured_from_the_first_day_of_the_test_on(
     scorer: Scorer,
 ) -> None:
     log = replace(decided(range(200), [number % 2 == 0 for number in range(200)]), source=DECISIONS)
-    since = {"source": DECISIONS, "sha256": "of a shorter log", "test_since": day(160)}
-    card = scorer.card.model_copy(update={"data": scorer.card.data.model_copy(update=since)})
-    found, words = unseen_part(card, log)
+    found, words = unseen_part(_card_tested_since(scorer, 160), log)
     assert found.days is not None
     assert found.days.tolist() == [day(number) for number in range(160, 200)]
     assert words == f"decisions, the 40 rows since {day(160)}, which training did not touch"
+
+
+@pytest.mark.parametrize(
+    ("defaulted", "begins", "expected"),
+    [
+        ([number % 2 == 0 for number in range(200)], 300, "only 0 of 0 rows"),
+        ([number % 2 == 0 and number < 160 for number in range(200)], 160, "only 0 of 40 rows"),
+    ],
+    ids=["a log older than the test", "all alike"],
+)
+def test_decisions_that_cannot_measure_a_model_are_told_with_the_day_and_the_way_out(
+    scorer: Scorer, defaulted: list[bool], begins: int, expected: str
+) -> None:
+    log = replace(decided(range(200), defaulted), source=DECISIONS)
+    with pytest.raises(DataError, match=expected) as caught:
+        unseen_part(_card_tested_since(scorer, begins), log)
+    assert f"since {day(begins)}, which training did not touch" in str(caught.value)
+    assert "Get more data, or evaluate on a file." in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -270,9 +291,17 @@ def test_a_date_format_without_its_column_is_an_error_of_the_mapping(tmp_path: P
 @pytest.mark.parametrize(
     ("days", "defaulted", "expected"),
     [
-        (range(200), [number < 195 and number % 160 > 80 for number in range(200)], "from 2025-07-09, .* only 0 rows"),
-        (range(200), [number > 154 and number % 2 == 0 for number in range(200)], "before 2025-07-09, .* only 2 rows"),
-        ([0] * 200, [number % 2 == 0 for number in range(200)], "before 2025-01-30, .* only 0 rows"),
+        (
+            range(200),
+            [number < 195 and number % 160 > 80 for number in range(200)],
+            "from 2025-07-09, .* only 0 of 40 rows",
+        ),
+        (
+            range(200),
+            [number > 154 and number % 2 == 0 for number in range(200)],
+            "before 2025-07-09, .* only 2 of 160 rows",
+        ),
+        ([0] * 200, [number % 2 == 0 for number in range(200)], "before 2025-01-30, .* only 0 of 0 rows"),
     ],
     ids=["new ones all alike", "old ones all alike", "all on one day"],
 )
