@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -30,6 +29,7 @@ from credit_scoring.storage import open_database  # noqa: E402
 from credit_scoring.training import train  # noqa: E402
 from tests.postgres import Postgres, throwaway  # noqa: E402
 from tests.postgres import missing as postgres_missing  # noqa: E402
+from tests.waiting import POLL_S, answers  # noqa: E402
 
 # How fast a machine generates examples is not what tests are about.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -82,11 +82,9 @@ def wait_until_ready(service: RunningService) -> None:
     """Return once the service answers that it is ready; fail with its log when it ends or takes too long."""
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline and service.process.poll() is None:
-        try:
-            if httpx.get(f"{service.url}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
+        if answers(f"{service.url}/readyz"):
+            return
+        time.sleep(POLL_S)
     pytest.fail(f"The service did not become ready:\n{service.log_text()}")
 
 

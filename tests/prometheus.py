@@ -1,38 +1,25 @@
 """A real Prometheus of its own for tests, with the rules of deploy/, hurried."""
 
-import os
 import re
-import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
+from tests.waiting import answers, wait_for
 
 RULES = PROJECT_FOLDER / "deploy" / "prometheus" / "rules"
 SOON = 60.0
-POLL_S = 0.2
 
 Json = dict[str, Any]
-
-
-def require(*tools: str) -> None:
-    """Skip loudly where these are not installed; under CI fail."""
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    if missing and "CI" in os.environ:
-        pytest.fail(f"no {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"MONITORING TESTS NOT RUN, no {', '.join(missing)}: apt-get install prometheus")
 
 
 @dataclass(frozen=True)
@@ -76,18 +63,11 @@ def running(folder: Path, **targets: int) -> Iterator[Prometheus]:
         )
     try:
         server = Prometheus(f"http://127.0.0.1:{port}")
-        wait_for(lambda: _is_ready(server), "Prometheus")
+        wait_for(lambda: answers(f"{server.url}/-/ready"), "Prometheus")
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(SOON)
-
-
-def _is_ready(server: Prometheus) -> bool:
-    try:
-        return httpx.get(f"{server.url}/-/ready", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _write_configuration(folder: Path, targets: dict[str, int]) -> None:
@@ -103,16 +83,6 @@ def _write_configuration(folder: Path, targets: dict[str, int]) -> None:
     every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     content = {"global": every, "rule_files": ["rules/*.yml"], "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
-
-
-def wait_for(condition: Callable[[], Any], what: str, within: float = SOON) -> Any:
-    """What the condition gives once it is true; fails when that takes too long."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(POLL_S)
-    return pytest.fail(f"{what} did not come about within {within:g} s")
 
 
 def panels(board: Json) -> Sequence[Json]:

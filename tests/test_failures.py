@@ -32,9 +32,9 @@ from tests.traffic import (
     audit,
     crash,
     new_application,
-    wait_until,
     workers,
 )
+from tests.waiting import wait_for
 
 KILLS = 3
 SEED = 20261124
@@ -85,12 +85,12 @@ def assert_prompt(record: Record) -> None:
 
 def wait_for_refusals(load: Traffic, more: int) -> None:
     before = load.record.refused
-    wait_until(lambda: load.record.refused >= before + more, f"{more} refusals")
+    wait_for(lambda: load.record.refused >= before + more, f"{more} refusals")
 
 
 def wait_until_all_ready(running: RunningService) -> None:
     """Which worker answers is the system's choice; a score of them has asked both."""
-    wait_until(lambda: all(is_ready(running) for _ in range(20)), "readiness of all workers")
+    wait_for(lambda: all(is_ready(running) for _ in range(20)), "readiness of all workers")
 
 
 # Killed
@@ -106,7 +106,7 @@ def test_what_was_answered_survives_workers_killed_at_random_moments_and_the_ser
             load.wait_for_answers(moments.randrange(1, 500))
             os.kill(moments.choice(workers(running.process.pid)), signal.SIGKILL)
         load.wait_for_answers(500)
-    wait_until(lambda: len(workers(running.process.pid)) == 2, "both workers")
+    wait_for(lambda: len(workers(running.process.pid)) == 2, "both workers")
     wait_until_all_ready(running)
     assert_kept(address, load.record)
 
@@ -122,7 +122,7 @@ def test_what_was_answered_survives_a_postgresql_killed_at_random_moments_and_th
             load.wait_for_answers(moments.randrange(1, 500))
             crash(postgres)
             wait_for_refusals(load, 20)
-            wait_until(lambda: not is_ready(running), "readiness to turn false")
+            wait_for(lambda: not is_ready(running), "readiness to turn false")
             postgres.start()
             load.wait_for_answers(1)
         load.wait_for_answers(100)
@@ -146,7 +146,7 @@ def test_a_locked_database_is_answered_503_in_time_and_the_service_recovers(
         with closing(sqlite3.connect(address.removeprefix("sqlite:///"), timeout=60, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             wait_for_refusals(load, 100)
-            wait_until(lambda: not is_ready(running), "readiness to turn false")
+            wait_for(lambda: not is_ready(running), "readiness to turn false")
             answered = len(load.record.answered)
             wait_for_refusals(load, 20)
             assert len(load.record.answered) == answered
@@ -203,7 +203,7 @@ def test_a_full_disk_is_answered_503_loses_no_worker_and_once_there_is_room_the_
                 load.wait_for_answers(100)
                 ballast = fill_up(disk)
                 wait_for_refusals(load, 100)
-                wait_until(lambda: not is_ready(running), "readiness to turn false")
+                wait_for(lambda: not is_ready(running), "readiness to turn false")
                 assert workers(running.process.pid) == before
                 ballast.unlink()
                 load.wait_for_answers(100)
@@ -288,7 +288,7 @@ def test_under_best_effort_an_outage_and_a_killed_worker_cost_no_answer_and_all_
             finally:
                 postgres.start()
             load.wait_for_answers(100)
-        wait_until(lambda: not any(file.stat().st_size for file in spool.iterdir()), "an empty spool")
+        wait_for(lambda: not any(file.stat().st_size for file in spool.iterdir()), "an empty spool")
     assert load.record.refused == 0
     assert_kept(address, load.record)
     assert all(ids == sorted(ids) for ids in ask(address, in_chained_order, reading=True).values())
@@ -330,7 +330,7 @@ async def _terminated_meanwhile(running: RunningService, sent: list[Sent]) -> li
     lines = [Line((str(address.hostname), int(address.port or 80))) for _ in sent]
     await asyncio.gather(*(line.connect() for line in lines))
     exchanges = asyncio.gather(*(line.exchange(each.body) for line, each in zip(lines, sent, strict=True)))
-    await asyncio.to_thread(wait_until, lambda: decided(running) == len(sent), "all to be decided")
+    await asyncio.to_thread(wait_for, lambda: decided(running) == len(sent), "all to be decided")
     running.process.send_signal(signal.SIGTERM)
     try:
         return await asyncio.wait_for(exchanges, STOPPED_WITHIN)

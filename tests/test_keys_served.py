@@ -16,7 +16,8 @@ from credit_scoring.outcomes import EXAMPLE_OUTCOME
 from credit_scoring.reviews import EXAMPLE_REVIEW
 from credit_scoring.schemas import EXAMPLE_APPLICATION, ErrorAnswer
 from tests.conftest import RunningService, wait_until_ready
-from tests.test_service import assert_error_shape, is_running, served, wait_for
+from tests.test_service import assert_error_shape, is_running, served
+from tests.waiting import wait_for
 
 Json = dict[str, Any]
 Send = Callable[[httpx.Client, dict[str, str]], httpx.Response]

@@ -7,7 +7,6 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -19,23 +18,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from credit_scoring import outcomes
 from credit_scoring.outcomes import Outcome, OutcomeReport
 from tests.command_line import COMMAND, error_here, error_of, run, run_here
-from tests.conftest import STOPPED_WITHIN, free_port, stop
+from tests.conftest import STOPPED_WITHIN, RunningService, free_port, stop
 from tests.decision_records import ask, entry, put
-from tests.prometheus import wait_for
+from tests.waiting import wait_for
 
 MODEL = "credit_scoring:test"
 
 
-@dataclass(frozen=True)
-class RunningMonitor:
+class RunningMonitor(RunningService):
     """A monitor in its own process."""
-
-    url: str
-    log: Path
-    process: "subprocess.Popen[bytes]"
-
-    def log_text(self) -> str:
-        return self.log.read_text(encoding="utf-8")
 
     def value(self, name: str, **labels: str) -> float | None:
         """A metric as it is told over HTTP; None where it is not."""

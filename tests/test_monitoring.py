@@ -30,7 +30,8 @@ from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.storage import open_database
 from tests import prometheus
 from tests.conftest import STOPPED_WITHIN, RunningService, free_port, start_service, stop, wait_until_ready
-from tests.prometheus import Prometheus, wait_for
+from tests.prometheus import Prometheus
+from tests.waiting import require, wait_for
 
 TARGET = "credit_scoring.service:CreditScoring"
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
@@ -58,7 +59,7 @@ class Installation:
 @contextmanager
 def installed(folder: Path, model_tag: str) -> Iterator[Installation]:
     """All of it, started from nothing and ended on every path."""
-    prometheus.require("prometheus")
+    require("prometheus", "apt-get install prometheus")
     address, port = f"sqlite:///{folder}/decisions.db", free_port()
     environment = {
         "CREDIT_SCORING_MODEL": model_tag,

@@ -1,8 +1,6 @@
 """What is installed and shipped is what the lock file says."""
 
-import os
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 import credit_scoring
 from credit_scoring.settings import PROJECT_FOLDER
+from tests.waiting import require
 
 EXPORTS = {
     "serve": ("main",),
@@ -60,12 +59,7 @@ def _locked(*groups: str) -> Pins:
 
 
 def _poetry() -> str:
-    found = shutil.which("poetry", path=f"{PROJECT_FOLDER / '.poetry' / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    if not found and "CI" in os.environ:
-        pytest.fail("Poetry is absent; in CI `make poetry` has to come first.")
-    if not found:
-        pytest.skip("POETRY ABSENT, freshness of poetry.lock not tested: `make poetry` installs it")
-    return found
+    return require("poetry", "`make poetry`", PROJECT_FOLDER / ".poetry" / "bin")
 
 
 @pytest.mark.parametrize("name", EXPORTS)

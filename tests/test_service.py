@@ -8,9 +8,8 @@ import os
 import shutil
 import signal
 import socket
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -27,6 +26,7 @@ from credit_scoring.datasets import Dataset
 from credit_scoring.schemas import EXAMPLE_APPLICATION, FIELDS, Application, Decision, ErrorAnswer
 from credit_scoring.scorer import SCORE_TOLERANCE, Scorer
 from tests.conftest import STOPPED_WITHIN, RunningService, start_service, stop, wait_until_ready
+from tests.waiting import answers, wait_for
 
 TARGET = "credit_scoring.service:CreditScoring"
 SOON = 60.0
@@ -85,17 +85,7 @@ def is_running(service: RunningService) -> bool:
 
 
 def is_ready(service: RunningService) -> bool:
-    try:
-        return httpx.get(f"{service.url}/readyz", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline, f"Waited {SOON:.0f} s in vain for {what}"
-        time.sleep(0.05)
+    return answers(f"{service.url}/readyz")
 
 
 # One application

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +27,7 @@ from credit_scoring.storage import open_database
 from credit_scoring.tables import claims, decisions
 from credit_scoring.verification import verify
 from tests.postgres import Postgres
+from tests.waiting import wait_for
 
 PATIENCE_S = 3.0  # the service promises 1 s; the rest is for clients that share its cores
 RECONNECT_S = 0.02
@@ -127,7 +128,7 @@ class Traffic:
     def wait_for_answers(self, more: int, within: float = 60.0) -> None:
         """Return once so many more applications were decided than until now."""
         before = len(self.record.answered)
-        wait_until(lambda: len(self.record.answered) >= before + more, f"{more} more answers", within)
+        wait_for(lambda: len(self.record.answered) >= before + more, f"{more} more answers", within)
 
     async def _run(self) -> None:
         await asyncio.gather(*map(self._client, range(self._clients)))
@@ -216,16 +217,6 @@ def new_application(*, with_id: bool) -> Sent:
     return Sent(application_id, json.dumps(content).encode())
 
 
-def wait_until(condition: Callable[[], bool], what: str, within: float = 60.0) -> float:
-    """Return once it holds, with the seconds that took; raises TimeoutError."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > within:
-            raise TimeoutError(f"Waited {within:.0f} s in vain for {what}.")
-        time.sleep(POLL_S)
-    return time.monotonic() - began
-
-
 def workers(process: int) -> list[int]:
     """The process ids of the workers of a service, by that of its `bentoml` process."""
     found = []
@@ -251,7 +242,7 @@ def crash(postgres: Postgres, *, all_at_once: bool = True) -> None:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()  # so that none notices that another has gone
     server.kill()
-    wait_until(lambda: all_at_once or running_in(data) == [], "PostgreSQL's children", within=10)
+    wait_for(lambda: all_at_once or running_in(data) == [], "PostgreSQL's children", within=10)
     while alive := running_in(data):
         for process in alive:
             with suppress(psutil.NoSuchProcess):

@@ -22,7 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-import httpx
 import psutil
 import typer
 from rich import box
@@ -36,7 +35,8 @@ from credit_scoring import schema_version
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 from credit_scoring.storage import open_database
 from tests.postgres import missing, throwaway
-from tests.traffic import Audit, Record, Traffic, audit, crash, wait_until, workers
+from tests.traffic import Audit, Record, Traffic, audit, crash, workers
+from tests.waiting import answers, wait_for
 
 TARGET = "credit_scoring.service:CreditScoring"
 READY_WITHIN_S = 120.0
@@ -62,10 +62,7 @@ class Service:
 
     def is_ready(self) -> bool:
         """Whether some worker says so."""
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
-        except httpx.TransportError:
-            return False
+        return answers(f"{self.url}/readyz")
 
 
 @dataclass
@@ -157,7 +154,7 @@ def _run(plan: Plan) -> list[Trial]:
         def kill_postgres(load: Traffic, service: Service) -> float:
             crash(postgres, all_at_once=plan.moments.random() < 0.5)
             before = load.record.refused
-            wait_until(lambda: load.record.refused > before, "the first refusal", RECOVERED_WITHIN_S)
+            wait_for(lambda: load.record.refused > before, "the first refusal", RECOVERED_WITHIN_S)
             postgres.start()
             return _seconds_to_next_answer(load)
 
@@ -180,7 +177,7 @@ def _trial(plan: Plan, progress: Progress, name: str, address: str, kill: Kill) 
                 trial.kills += 1
                 trial.recovery_s.append(kill(load, service))
                 progress.advance(task)
-            wait_until(lambda: _is_whole(plan, service), "all workers to be ready", RECOVERED_WITHIN_S)
+            wait_for(lambda: _is_whole(plan, service), "all workers to be ready", RECOVERED_WITHIN_S)
         except TimeoutError as error:
             progress.console.print(f"kill -9 of {name}, number {trial.kills}: {error}", style="bold red")
             trial.unrecovered += 1
@@ -190,7 +187,9 @@ def _trial(plan: Plan, progress: Progress, name: str, address: str, kill: Kill) 
 
 def _seconds_to_next_answer(load: Traffic) -> float:
     before = len(load.record.answered)
-    return wait_until(lambda: len(load.record.answered) > before, "an answer", RECOVERED_WITHIN_S)
+    began = time.monotonic()
+    wait_for(lambda: len(load.record.answered) > before, "an answer", RECOVERED_WITHIN_S)
+    return time.monotonic() - began
 
 
 def _is_whole(plan: Plan, service: Service) -> bool:

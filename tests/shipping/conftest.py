@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
 from credit_scoring.settings import PROJECT_FOLDER
-from tests.prometheus import wait_for
+from tests.waiting import answers, wait_for
 
 IMAGE = "credit-scoring:tests"
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
@@ -71,13 +70,10 @@ class Container:
 
     def wait_until_ready(self) -> None:
         """Return once it is; fail with its log when that takes too long."""
-        wait_for(self._is_ready, f"readiness of the container\n{self.log()}\n", READY_WITHIN)
-
-    def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
+            wait_for(lambda: answers(f"{self.url}/readyz"), "readiness", READY_WITHIN)
+        except TimeoutError:
+            pytest.fail(f"The container did not become ready:\n{self.log()}")
 
     def inspect(self) -> dict[str, Any]:
         """All that the engine knows of it."""

@@ -16,8 +16,9 @@ import pytest
 from credit_scoring.schemas import EXAMPLE_APPLICATION
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
-from tests.prometheus import Prometheus, panels, wait_for
+from tests.prometheus import Prometheus, panels
 from tests.shipping.conftest import docker, run
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.shipping
 

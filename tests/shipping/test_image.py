@@ -14,9 +14,9 @@ import pytest
 from credit_scoring.schemas import EXAMPLE_APPLICATION
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
-from tests.prometheus import wait_for
 from tests.shipping.conftest import HARDENED, HOME, Container, container, docker, labels, run
 from tests.traffic import Traffic, audit
+from tests.waiting import answers, wait_for
 
 pytestmark = pytest.mark.shipping
 
@@ -127,18 +127,11 @@ def registry(tmp_path: Path) -> Iterator[str]:
     with (tmp_path / "registry.log").open("wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(path)], stdout=log, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: _answers(port), "the registry")
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/v2/"), "the registry")
         yield f"127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(STOPPED_WITHIN_S)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/v2/", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_what_was_pushed_is_pulled_by_digest_and_is_the_same(image: str, registry: str) -> None:
