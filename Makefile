@@ -108,7 +108,7 @@ TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
 MODEL ?= credit_scoring:latest
 BASE_IMAGE ?= python:3.11-slim
 REGISTRY ?= 127.0.0.1:5000
-BUILD_OPTIONS ?=
+BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE
 COMPOSE ?= docker compose
 SERVICES ?=
 
@@ -116,13 +116,13 @@ SERVICES ?=
 image: install ## Build the image of the service with MODEL in it, as IMAGE; trains first if the store has no model yet
 	@$(BIN)/credit-scoring train --if-missing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) MODEL=$(MODEL) BASE_IMAGE=$(BASE_IMAGE) VERSION=$(VERSION) \
-	    BUILD_OPTIONS="$(BUILD_OPTIONS)" sh deploy/image/build.sh
+	    BUILD_OPTIONS="$(addprefix --opt ,$(BUILD_OPTIONS))" sh deploy/image/build.sh
 
 .PHONY: train-image
 train-image: ## Build the image that trains, as TRAIN_IMAGE
 	docker build --file deploy/image/Dockerfile.train --tag $(TRAIN_IMAGE) \
 	    --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) \
-	    $(subst --opt build-arg=,--build-arg ,$(subst --opt network=,--network ,$(BUILD_OPTIONS))) .
+	    $(addprefix --,$(BUILD_OPTIONS)) .
 
 .PHONY: sbom
 sbom: .ops/installed ## Write what IMAGE is made of to build/sbom.json (CycloneDX)
@@ -145,7 +145,7 @@ secrets: install ## Make the passwords and the key that `make up` needs, unless 
 up: secrets ## Start service, PostgreSQL, monitor, Prometheus, Alertmanager and Grafana with docker compose
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
 	IMAGE=$(IMAGE) $(COMPOSE) up --detach --wait $(SERVICES)
-	@echo "Service: http://127.0.0.1:3000 (key: build/secrets/demo.key)  Grafana: http://127.0.0.1:3001  Prometheus: http://127.0.0.1:9090"
+	@echo "Service: http://127.0.0.1:$(PORT) (key: build/secrets/demo.key)  Grafana: http://127.0.0.1:$(or $(GRAFANA_PORT),3001)  Prometheus: http://127.0.0.1:$(or $(PROMETHEUS_PORT),9090)"
 
 .PHONY: down
 down: ## Stop all of it; what it stored stays

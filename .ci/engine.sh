@@ -23,5 +23,5 @@ done
 bash "$(dirname "$0")/standins.sh"
 export POSTGRES_IMAGE=standin-postgres PROMETHEUS_IMAGE=standin-prometheus ALERTMANAGER_IMAGE=standin-alertmanager
 export SERVICES="service monitor prometheus alertmanager" # no stand-in for Grafana
-export BUILD_OPTIONS="--opt network=host --opt build-arg=PIP_CERT=/etc/ssl/certs/ca-certificates.crt"
+export BUILD_OPTIONS="network=host build-arg=PIP_CERT=/etc/ssl/certs/ca-certificates.crt"
 "$@"

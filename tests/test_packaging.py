@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import credit_scoring
 from credit_scoring.settings import PROJECT_FOLDER
@@ -107,6 +108,12 @@ def test_the_lock_file_names_no_index_of_its_own() -> None:
 def test_pandas_stays_below_3_for_spark() -> None:
     (version,) = [version for name, version in _exported("spark") if name == "pandas"]
     assert int(version.partition(".")[0]) < 3
+
+
+def test_compose_starts_the_image_of_this_version_unless_told_otherwise() -> None:
+    services = yaml.safe_load((PROJECT_FOLDER / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    ours = {each["image"] for each in services.values() if "credit-scoring" in each["image"]}
+    assert ours == {f"${{IMAGE:-credit-scoring:{credit_scoring.__version__}}}"}
 
 
 def test_the_package_has_the_version_of_the_project() -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Build the Bento that carries MODEL and its image, IMAGE, labelled with both; what `make image` runs.
-# BASE_IMAGE: by digest (python:3.11-slim@sha256:…) the same again. BUILD_OPTIONS: more for `docker build`.
+# BASE_IMAGE: by digest (python:3.11-slim@sha256:…) the same again. BUILD_OPTIONS: more for `bentoml containerize`.
 set -eu
 # bentoml takes no template from outside the folder it is called in, and makes its context in TMPDIR.
 TMPDIR=$PWD/build/tmp
