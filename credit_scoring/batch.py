@@ -50,11 +50,8 @@ def spark_session(master: str, log: Path | None = None) -> Iterator[SparkSession
     with tempfile.TemporaryDirectory() as folder:
         context = _start(master, log)
         try:
-            if _on_this_machine(master):
-                context.pythonExec = sys.executable  # not whatever `python3` is
-            else:
-                context.addPyFile(str(archive_package(Path(folder))))
-            yield SparkSession.builder.getOrCreate()
+            session = _session(context, master, Path(folder))
+            yield session
         finally:
             context.stop()
 
@@ -69,14 +66,30 @@ def _check_java() -> None:
 def _start(master: str, log: Path | None) -> SparkContext:
     conf = SparkConf().setAll(list(_configuration(master).items()))
     try:
-        with Path(log or os.devnull).open("ab") as output:
+        with Path(log or os.devnull).open("ab") as output, _started(master):
             running = SparkContext._gateway
             gateway = running or launch_gateway(conf, {"stdout": output, "stderr": output})
             return SparkContext(conf=conf, gateway=gateway)
     except OSError as error:
         raise ConfigurationError(f"--spark-log {log}: cannot be written ({error.strerror}). Name another.") from error
+
+
+def _session(context: SparkContext, master: str, folder: Path) -> SparkSession:
+    """The session of a context, which has stopped by itself where no master answers."""
+    with _started(master):
+        if _on_this_machine(master):
+            context.pythonExec = sys.executable  # not whatever `python3` is
+        else:
+            context.addPyFile(str(archive_package(folder)))
+        return SparkSession.builder.getOrCreate()
+
+
+@contextmanager
+def _started(master: str) -> Iterator[None]:
+    try:
+        yield
     except (PySparkException, Py4JError, ValueError) as error:
-        raise ConfigurationError(f"--master {master}: Spark did not start. {SEE_LOG}") from error
+        raise ConfigurationError(f"--master {master}: Spark did not start there. {SEE_LOG}") from error
 
 
 def _configuration(master: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -14,7 +15,7 @@ from credit_scoring.schemas import EXAMPLE_APPLICATION
 from tests.command_line import error_here, error_of, run, run_here
 from tests.spark import require_spark
 
-require_spark()
+batch = require_spark()
 
 NAMES = ("application_id", *MAPPABLE)
 VALUE = "3210.99"
@@ -73,7 +74,24 @@ def test_a_model_that_is_not_stored_is_an_error_before_spark_starts(source: Path
 
 def test_a_master_that_cannot_be_reached_is_an_error(source: Path, model_tag: str, tmp_path: Path) -> None:
     message = error_of(run("score", source, "--output", tmp_path / "out", "--master", "nowhere://cluster"))
-    assert "--master nowhere://cluster: Spark did not start. See its log: --spark-log FILE." in message
+    assert "--master nowhere://cluster: Spark did not start there. See its log: --spark-log FILE." in message
+
+
+def test_a_cluster_whose_master_does_not_answer_is_an_error(
+    source: Path, model_tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark gives up after a minute and stops its context by itself, which is done here at once."""
+    start = batch._start
+
+    def unanswered(master: str, log: Path | None) -> Any:
+        context = start(master, log)
+        context._jsc.stop()
+        return context
+
+    monkeypatch.setattr(batch, "_start", unanswered)
+    message = error_here("score", source, "--output", tmp_path / "out", "--master", "local[1]")
+    assert message == "--master local[1]: Spark did not start there. See its log: --spark-log FILE."
+    assert not (tmp_path / "out").exists()
 
 
 def test_help_lists_every_option() -> None:
