@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from socket import gaierror
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection
@@ -30,6 +31,10 @@ class Database:
 
     def __str__(self) -> str:
         return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+
+    def exists(self) -> bool:
+        """Whether it is there without being made; of a server that is told when it is asked."""
+        return True
 
     async def run(self, work: Work[Result], *, reading: bool = False) -> Result:
         """What `work` returns; raises StorageError."""
@@ -59,7 +64,8 @@ class Database:
             clash = isinstance(cause, self.driver_clashes) or isinstance(cause.__cause__, self.driver_clashes)
             kind = DuplicateError if clash else StorageError
             place = "" if isinstance(error, self.failures) else f" at {place_of(error)}"
-            raise kind(f"The decision log at {self} failed: {self.in_short(cause)}{place}.", cause) from error
+            hint = " Does it run, and is the address right?" if isinstance(cause, ConnectionError | gaierror) else ""
+            raise kind(f"The decision log at {self} failed: {self.in_short(cause)}{place}.{hint}", cause) from error
 
     def in_short(self, cause: BaseException) -> str:
         """What the driver raised, without any value of a row."""

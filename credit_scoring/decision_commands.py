@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 
 from credit_scoring import dossiers, excerpts, exporting, retention, schema_version, store
 from credit_scoring.database import Database
-from credit_scoring.errors import ConfigurationError, CreditScoringError
+from credit_scoring.errors import ConfigurationError, CreditScoringError, StorageError
 from credit_scoring.excerpts import Wanted
 from credit_scoring.replay import Finding, Replayed, Summary, replay
 from credit_scoring.scorer import Scorer
@@ -62,17 +62,22 @@ UntilOption = Annotated[str | None, typer.Option(help="Before this day or moment
 ModelOption = Annotated[str | None, typer.Option(help="Only those by the model with this tag.")]
 
 
-def open_log(address: str | None) -> Database:
-    """The decision log at this address, with its tables in the version of this code; raises StorageError."""
-    database = _named(address)
+def open_log(address: str | None, *, make: bool = False) -> Database:
+    """The decision log at this address, with its tables in the version of this code; raises StorageError.
+
+    One in a file that is named and absent is an error, so that none is judged by a slip of the pen, unless it is to be
+    made; the one in BentoML's home is made in any case.
+    """
+    database, named = _named(address)
+    if named and not make and not database.exists():
+        raise StorageError(f"There is no decision log at {database}. The service makes it; or name another address.")
     database.run_now(schema_version.ensure)
     return database
 
 
-def _named(address: str | None) -> Database:
-    return open_database(
-        address or read_settings(DatabaseSettings).database_url or default_address(), timeout=TIMEOUT_S
-    )
+def _named(address: str | None) -> tuple[Database, bool]:
+    named = address or read_settings(DatabaseSettings).database_url
+    return open_database(named or default_address(), timeout=TIMEOUT_S), named is not None
 
 
 @app.command("list")
@@ -270,7 +275,7 @@ def migrate(
     """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
     if grant_to is not None and not ROLE.fullmatch(grant_to):
         raise ConfigurationError(f"--grant-to {grant_to}: expected the plain name of a role.")
-    opened = _named(database)
+    opened, _ = _named(database)
     opened.run_now(partial(_migrate, grant_to))
     console.print(f"The tables in {opened} are those of this version.")
 

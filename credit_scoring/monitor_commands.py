@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from credit_scoring import excerpts
+from credit_scoring.database import Database
 from credit_scoring.decision_commands import DatabaseOption, ModelOption, SinceOption, UntilOption, moment, open_log
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.excerpts import Wanted
@@ -53,7 +54,7 @@ def serve(
     stopped = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda number, frame: stopped.set())
-    monitor = _monitor(database, maturity_days, history_days)
+    monitor = _monitor(open_log(database, make=True), maturity_days, history_days)
     try:
         monitor.serve(host, port, timedelta(seconds=every), stopped, partial(console.print, highlight=False))
     except OSError as error:
@@ -83,7 +84,7 @@ def report(
         raise ConfigurationError("No decision is on record that the page could be about.")
     wanted = Wanted(wanted.since, wanted.until, newest[0]["model"])
     with console.status("Reading decisions and outcomes …"):
-        found = _monitor(database, maturity_days, history_days).read(datetime.now(UTC).date())
+        found = _monitor(log, maturity_days, history_days).read(datetime.now(UTC).date())
         page = drift_page.period_page(drift_report.report(log, wanted, found))
     try:
         html.write_text(page, encoding="utf-8")
@@ -92,6 +93,6 @@ def report(
     print(html)
 
 
-def _monitor(database: str | None, maturity_days: int, history_days: int) -> Monitor:
+def _monitor(log: Database, maturity_days: int, history_days: int) -> Monitor:
     maturity, history = timedelta(days=maturity_days), timedelta(days=history_days)
-    return Monitor(open_log(database), maturity=maturity, history=history)
+    return Monitor(log, maturity=maturity, history=history)

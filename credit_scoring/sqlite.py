@@ -36,6 +36,10 @@ class SqliteDatabase(Database):
         self._engine = _engine(self.connect)
         self._threads = ThreadPoolExecutor(THREADS, "database")
 
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return Path(str(self.url.database)).exists()
+
     async def run(self, work: Work[Result], *, reading: bool = False) -> Result:
         """In a thread."""
         loop = asyncio.get_running_loop()

@@ -31,7 +31,8 @@ def test_what_a_driver_raises_when_a_connection_breaks_is_told_by_its_kind(
 ) -> None:
     told = failure(database, error)
     assert type(told) is StorageError
-    assert str(told).endswith(f"failed: {type(error).__name__}.")
+    assert f" failed: {type(error).__name__}." in str(told)
+    assert str(told).endswith(" Does it run, and is the address right?") == isinstance(error, ConnectionError)
     assert "secret" not in str(told)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from credit_scoring import dossiers, outcomes, store
+from credit_scoring import dossiers, outcomes, schema_version, store
 from credit_scoring.dossiers import Dossier
 from credit_scoring.exporting import COLUMNS
 from credit_scoring.identifiers import new_id
@@ -27,8 +27,10 @@ LONG_AGO = datetime(2020, 11, 24, 12, tzinfo=UTC)
 
 @pytest.fixture
 def database(tmp_path: Path) -> str:
-    """The address of a file that is not there yet."""
-    return f"sqlite:///{tmp_path}/decisions.db"
+    """The address of an empty log."""
+    address = f"sqlite:///{tmp_path}/decisions.db"
+    ask(address, schema_version.upgrade)
+    return address
 
 
 def here(*arguments: str | Path, database: str, code: int = 0) -> str:
@@ -193,6 +195,20 @@ def test_a_replay_of_an_empty_log_says_so(database: str) -> None:
 
 
 # What cannot be used
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["show", "7"], ["export", "-o", "x.csv"], ["verify"], ["replay"], ["purge", "--older-than", "5"]],
+)
+def test_a_file_that_is_named_and_absent_is_an_error_and_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    address = f"sqlite:///{tmp_path}/no/decisions.db"
+    message = error_here("decisions", *command, "--database", address)
+    assert message == f"There is no decision log at {address}. The service makes it; or name another address."
+    assert list(tmp_path.iterdir()) == []
 
 
 TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"

@@ -149,7 +149,8 @@ def test_a_server_that_is_not_there_is_named_in_one_line_without_the_password() 
     address = "postgresql://ana:segredo@127.0.0.1:1/log"
     place = "postgresql://ana:***@127.0.0.1:1/log"
     message = error_of(run("decisions", "list", "--database", address))
-    assert message == f"error: The decision log at {place} failed: ConnectionRefusedError.\n"
+    failed = f"The decision log at {place} failed: ConnectionRefusedError."
+    assert message == f"error: {failed} Does it run, and is the address right?\n"
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

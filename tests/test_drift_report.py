@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_scoring import drift_report, outcomes, store
+from credit_scoring import drift_report, outcomes, schema_version, store
 from credit_scoring.cohorts import Cohort
 from credit_scoring.datasets import Dataset
 from credit_scoring.drift import RISK
@@ -291,6 +291,7 @@ def test_the_command_takes_the_model_of_the_newest_decision_unless_one_is_named(
 )
 def test_no_decision_to_report_on_is_an_error_and_no_page(log: Log, tmp_path: Path, options: list[str]) -> None:
     address = log.address if options else f"sqlite:///{tmp_path}/empty.db"
+    ask(address, schema_version.ensure)
     path = tmp_path / "report.html"
     message = error_here("monitor", "report", "--html", path, "--database", address, *options)
     assert message == "No decision is on record that the page could be about."
