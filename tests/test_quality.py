@@ -1,5 +1,6 @@
 """The benchmark of quality: its table is made of what is on disk, and only what is not there yet is measured."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from benchmarks.quality import __main__ as quality
 from benchmarks.quality import sets
 from benchmarks.quality.__main__ import BEST, OUTER_FOLDS, Fold, main
 from benchmarks.quality.sets import SETS
+from credit_scoring.evaluation import CALIBRATION_BINS
 from credit_scoring.models import ENSEMBLE
 
 
@@ -70,6 +72,15 @@ def test_the_table_says_how_long_a_set_took_and_how_its_ensemble_weighs(tmp_path
     store(tmp_path, "heloc")
     expected = "mean weights in the ensemble: lightgbm 0.25, xgboost 0.75."
     assert f"heloc: 2 minutes, {SETS['heloc'].trials} trials on 3 inner folds; {expected}" in table(tmp_path)
+
+
+def test_beside_the_calibration_error_stands_what_chance_alone_may_make_of_it(tmp_path: Path) -> None:
+    store(tmp_path, "heloc")
+    (cell,) = re.findall(rf"\| heloc \| {BEST} \|.*\(sigmoid\) \| ([^|]*) \|", table(tmp_path))
+    found, of_chance = map(float, re.findall(r"0\.\d{4}", cell))
+    expected_of_one_bin = np.sqrt(0.3 * 0.7 / (OUTER_FOLDS * 400 / CALIBRATION_BINS)) * np.sqrt(2 / np.pi)
+    assert expected_of_one_bin < of_chance < 2 * expected_of_one_bin
+    assert found < of_chance
 
 
 def test_folds_that_are_done_are_not_measured_again(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from credit_scoring.settings import PROJECT_FOLDER
 RESULTS_FOLDER = PROJECT_FOLDER / "benchmarks" / "results"
 OUTER_FOLDS = 5
 BEST = "best single"
+DRAWS = 200
 
 console = Console(stderr=True)
 
@@ -151,6 +152,9 @@ def _method(pipeline: Pipeline) -> str:
     return classifier.method_
 
 
+_OF_CHANCE = (
+    "Calibration error of chance: what one in twenty models shows on as many rows although its risks are the truth."
+)
 _TITLE = "| set | model | AUC | 95 % interval | Brier | calibration error | goal | |"
 
 
@@ -166,7 +170,7 @@ def _report(done: Mapping[PublicSet, Sequence[Fold]]) -> str:
                 f"{public.name}: {sum(fold.seconds for fold in folds) / 60:.0f} minutes, {public.trials} trials on "
                 f"{public.folds} inner folds; mean weights in the ensemble: {_weights(folds)}."
             )
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
+    return "\n".join([*lines, "", *(f"- {note}" for note in [*notes, _OF_CHANCE])]) + "\n"
 
 
 def _weights(folds: Sequence[Fold]) -> str:
@@ -201,7 +205,15 @@ def _calibration_cells(folds: Sequence[Fold], name: str) -> list[str]:
     defaulted: npt.NDArray[np.bool_] = np.concatenate([fold.defaulted for fold in folds])
     risk = np.concatenate([fold.risk[name] for fold in folds])
     methods = "/".join(sorted({fold.calibration[name] for fold in folds}))
-    return [f"{brier_score_loss(defaulted, risk):.4f} ({methods})", f"{calibration_error(defaulted, risk, 0.0):.4f}"]
+    error = f"{calibration_error(defaulted, risk, 0.0):.4f} (of chance: {_error_of_chance(risk):.4f})"
+    return [f"{brier_score_loss(defaulted, risk):.4f} ({methods})", error]
+
+
+def _error_of_chance(risk: Floats) -> float:
+    """The calibration error that one in twenty models shows on as many rows although its risks are the truth."""
+    chance = np.random.default_rng(0)
+    errors = [calibration_error(chance.random(len(risk)) < risk, risk, 0.0) for _ in range(DRAWS)]
+    return float(np.quantile(errors, 0.95))
 
 
 if __name__ == "__main__":
