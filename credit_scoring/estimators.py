@@ -53,17 +53,16 @@ class MonotoneLogisticRegression(_ByLogOdds):
         matrix, defaulted = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
         rows, columns = matrix.shape
         penalty = np.append(np.full(columns, 1 / (self.C * rows)), 0.0)
-
-        def loss(weights: Floats) -> tuple[float, Floats]:
-            log_odds = matrix @ weights[:-1] + weights[-1]
-            wrong = (expit(log_odds) - defaulted) / rows
-            value = np.mean(np.logaddexp(0, log_odds) - defaulted * log_odds) + penalty @ weights**2 / 2
-            return float(value), np.append(wrong @ matrix, wrong.sum()) + penalty * weights
-
-        signs = self.monotone_constraints or [0] * columns
-        bounds = [*(_BOUNDS[sign] for sign in signs), _BOUNDS[0]]
-        options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "ftol": 1e-12, "gtol": 1e-6}
-        found = minimize(loss, np.zeros(columns + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        bounds = [*(_BOUNDS[sign] for sign in self.monotone_constraints or [0] * columns), _BOUNDS[0]]
+        found = minimize(
+            _penalised_log_loss,
+            np.zeros(columns + 1),
+            (matrix, defaulted, penalty),
+            method="L-BFGS-B",
+            jac=True,
+            bounds=bounds,
+            options={"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "ftol": 1e-12, "gtol": 1e-6},
+        )
         self.classes_ = np.array([False, True])
         self.coef_, self.intercept_ = found.x[:-1], float(found.x[-1])
         return self
@@ -75,6 +74,16 @@ class MonotoneLogisticRegression(_ByLogOdds):
 
 
 _BOUNDS = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
+
+
+def _penalised_log_loss(
+    weights: Floats, matrix: Floats, defaulted: Floats, penalty: Floats
+) -> tuple[np.floating[Any], Floats]:
+    """The mean log loss with its penalty, and the gradient; the last of the weights is the intercept."""
+    log_odds = matrix @ weights[:-1] + weights[-1]
+    wrong = (expit(log_odds) - defaulted) / len(defaulted)
+    value = np.mean(np.logaddexp(0, log_odds) - defaulted * log_odds) + penalty @ weights**2 / 2
+    return value, np.append(wrong @ matrix, wrong.sum()) + penalty * weights
 
 
 class LogOddsRandomForest(RandomForestClassifier):

@@ -7,6 +7,7 @@ that of two says what they would do with a core each: workers that hinder one an
 
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -20,35 +21,60 @@ from benchmarks.serving.__main__ import make_stage
 from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader
 from benchmarks.serving.servers import Server, Stage, serve
+from credit_scoring import schema_version
+from credit_scoring.storage import open_database
+from tests.postgres import missing, throwaway
 
 CLIENTS = 128
 CONNECTIONS = 200
+MIGRATED_WITHIN_S = 60.0
+Measured = tuple[float, float, float]
 
 
 def main(
     seconds: Annotated[float, typer.Option(min=1, help="Length of each load.")] = 5.0,
     repetitions: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
 ) -> None:
-    """Print throughput, CPU time per answer and the split between the workers."""
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-workers-") as folder:
+    """Print what two workers do of what one does, without a decision log and with each kind of it."""
+    if reason := missing():
+        raise typer.BadParameter(reason)
+    found: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="credit-scoring-workers-") as folder, throwaway() as postgres:
+        address = postgres.database()
+        open_database(address, timeout=MIGRATED_WITHIN_S).run_now(schema_version.upgrade)
         stage = make_stage(Path(folder))
-        pairs = [_compared(stage, seconds) for _ in range(repetitions)]
-    for name, found in zip(("outright", "by CPU time per answer"), zip(*pairs, strict=True), strict=True):
-        typer.echo(f"two workers / one, {name}: {median(found):.2f} ({min(found):.2f}–{max(found):.2f})")
+        logs = {
+            "off": {"CREDIT_SCORING_DECISION_LOG": "off"},
+            "SQLite": {"CREDIT_SCORING_DATABASE_URL": f"sqlite:///{folder}/decisions.db"},
+            "PostgreSQL": {"CREDIT_SCORING_DATABASE_URL": address},
+        }
+        for _ in range(repetitions):
+            for name, environment in logs.items():
+                found.setdefault(name, []).append(_compared(name, stage, environment, seconds))
+    typer.echo("\n".join(_table(found)))
 
 
-def _compared(stage: Stage, seconds: float) -> tuple[float, float]:
-    (one, cost_of_one, _), (two, cost_of_two, larger) = (_measured(stage, count, seconds) for count in (1, 2))
+def _compared(name: str, stage: Stage, environment: dict[str, str], seconds: float) -> tuple[float, float]:
+    one, two = (_measured(stage, environment, count, seconds) for count in (1, 2))
     typer.echo(
-        f"answers/s {one:,.0f} and {two:,.0f}; CPU µs per answer {1e6 * cost_of_one:.1f} and {1e6 * cost_of_two:.1f}; "
-        f"the busier of two workers did {larger:.0%}"
+        f"{name}: answers/s {one[0]:,.0f} and {two[0]:,.0f}; CPU µs per answer {1e6 * one[1]:.1f} and "
+        f"{1e6 * two[1]:.1f}; the busier of two workers did {two[2]:.0%}",
+        err=True,
     )
-    return two / one, 2 * cost_of_one / cost_of_two
+    return two[0] / one[0], 2 * one[1] / two[1]
 
 
-def _measured(stage: Stage, count: int, seconds: float) -> tuple[float, float, float]:
+def _table(found: dict[str, list[tuple[float, float]]]) -> Iterator[str]:
+    yield "| decision log | two workers / one, outright | by CPU time per answer |"
+    yield "|---|--:|--:|"
+    for name, pairs in found.items():
+        cells = (f"{median(each):.2f} ({min(each):.2f}–{max(each):.2f})" for each in zip(*pairs, strict=True))
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _measured(stage: Stage, environment: dict[str, str], count: int, seconds: float) -> Measured:
     """Answers per second, CPU seconds per answer, and the busiest worker's share of the CPU time."""
-    workers = replace(stage, environment={"CREDIT_SCORING_WORKERS": f"{count}"})
+    workers = replace(stage, environment={**environment, "CREDIT_SCORING_WORKERS": f"{count}"})
     with serve(VARIANTS["g"], workers) as server:
         _spread(server, stage, count)
         before = [_cpu(worker) for worker in _workers(server)]
