@@ -50,8 +50,7 @@ def spark_session(master: str, log: Path | None = None) -> Iterator[SparkSession
     with tempfile.TemporaryDirectory() as folder:
         context = _start(master, log)
         try:
-            session = _session(context, master, Path(folder))
-            yield session
+            yield _session(context, master, Path(folder))
         finally:
             context.stop()
 

@@ -130,7 +130,7 @@ def export(
     opened = open_log(database)
     total = opened.run_now(partial(excerpts.count, wanted), reading=True)
     with exporting.sink(output) as sink, _progress("Exporting", total) as advance:
-        for page in excerpts.pages(opened, wanted):
+        for page in excerpts.pages(opened, wanted, excerpts.WHAT_WAS_SAID):
             sink.write([excerpts.flat(record) for record in page])
             advance(len(page))
     console.print(f"{total:,} decisions.")

@@ -14,9 +14,16 @@ from credit_scoring.database import Database
 from credit_scoring.dossiers import records
 from credit_scoring.identifiers import first_id_at
 from credit_scoring.schemas import FIELDS
-from credit_scoring.tables import decisions, outcomes, writers
+from credit_scoring.tables import batches, decisions, outcomes, writers
 
 PAGE = 5_000
+EVERYTHING = records()
+WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
+    *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
+    batches.c.decided_at,
+    *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
+    maintain_column_froms=True,
+)
 APPLICATION_FIELDS = tuple(name for name in FIELDS if name != "application_id")
 
 Record = dict[str, Any]
@@ -49,25 +56,26 @@ def count(wanted: Wanted, connection: Connection) -> int:
 
 def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
     """The newest ones, newest first, each with its last outcome."""
-    query = wanted.restrict(records()).order_by(decisions.c.id.desc()).limit(most)
+    query = wanted.restrict(EVERYTHING).order_by(decisions.c.id.desc()).limit(most)
     return _with_outcomes([dict(row._mapping) for row in connection.execute(query)], connection)
 
 
-def pages(database: Database, wanted: Wanted) -> Iterator[list[Record]]:
+def pages(database: Database, wanted: Wanted, columns: Select[Any] = EVERYTHING) -> Iterator[list[Record]]:
     """All of them, oldest first, each with its last outcome; every page in a transaction of its own.
 
     The next page is read while the caller is busy with this one.
     """
+    query = wanted.restrict(columns).order_by(decisions.c.id).limit(PAGE)
     with ThreadPoolExecutor(1, "excerpts") as ahead:
-        page = _read(database, wanted, "")
+        page = _read(database, query)
         while page:
-            coming = ahead.submit(_read, database, wanted, page[-1]["id"])
+            coming = ahead.submit(_read, database, query.where(decisions.c.id > page[-1]["id"]))
             yield page
             page = coming.result()
 
 
-def _read(database: Database, wanted: Wanted, after: str) -> list[Record]:
-    return database.run_now(partial(_page, wanted, after), reading=True)
+def _read(database: Database, query: Select[Any]) -> list[Record]:
+    return database.run_now(partial(_page, query), reading=True)
 
 
 def flat(record: Mapping[str, Any]) -> Record:
@@ -90,10 +98,7 @@ def flat(record: Mapping[str, Any]) -> Record:
     }
 
 
-def _page(wanted: Wanted, after: str, connection: Connection) -> list[Record]:
-    query = wanted.restrict(records()).order_by(decisions.c.id).limit(PAGE)
-    if after:
-        query = query.where(decisions.c.id > after)
+def _page(query: Select[Any], connection: Connection) -> list[Record]:
     found = connection.execute(query)
     names = tuple(found.keys())
     return _with_outcomes([dict(zip(names, row, strict=True)) for row in found], connection)

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from credit_scoring.database import Database
 from credit_scoring.datasets import DECISIONS, BadRow, Dataset, check_outcomes
-from credit_scoring.excerpts import Record, Wanted, pages
+from credit_scoring.excerpts import WHAT_WAS_SAID, Record, Wanted, pages
 from credit_scoring.mapping import MAPPABLE
 from credit_scoring.outcomes import Outcome
 from credit_scoring.preprocessing import application_frame
@@ -58,7 +58,7 @@ def load_decisions(database: Database, wanted: Wanted, progress: Callable[[int],
 
 def _known(database: Database, wanted: Wanted, progress: Callable[[int], None]) -> Iterator[Record]:
     """The decisions with an outcome."""
-    for page in pages(database, wanted):
+    for page in pages(database, wanted, WHAT_WAS_SAID):
         yield from (record for record in page if record["outcome"])
         progress(len(page))
 

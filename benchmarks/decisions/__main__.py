@@ -70,6 +70,7 @@ def _measured(address: str, folder: Path, count: int, seed: int) -> Figures:
     began = time.perf_counter()
     ids = asyncio.run(_fill(address, count))
     stored = count / (time.perf_counter() - began)
+    _gather_statistics(address)
     start = _seconds("list", "--limit", "1", "--database", address)
     exported = {}
     for suffix in (".parquet", ".csv"):
@@ -79,6 +80,13 @@ def _measured(address: str, folder: Path, count: int, seed: int) -> Figures:
     some = random.Random(seed).sample(ids, LOOKED_UP)  # noqa: S311 - nothing secret
     lookup_ms = asyncio.run(_lookups(address, some))
     return Figures(stored, exported, verified, lookup_ms, _size(address) / count)
+
+
+def _gather_statistics(address: str) -> None:
+    """As PostgreSQL does by itself within a minute of such growth (autovacuum)."""
+    database = open_database(address, timeout=TIMEOUT_S)
+    if database.url.get_backend_name() == "postgresql":
+        database.run_now(lambda connection: connection.execute(text("ANALYZE")))
 
 
 def _size(address: str) -> int:
