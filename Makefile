@@ -98,7 +98,7 @@ bench: install-dev ## Measure the service beside its peers (about half an hour; 
 	$(BIN)/python -m benchmarks.serving
 
 .PHONY: quality
-quality: install-dev ## Measure the model's quality by a fixed protocol (an hour and a half; goes on where it was)
+quality: install-dev ## Measure the model's quality by a fixed protocol (about an hour; goes on where it was)
 	$(BIN)/python -m benchmarks.quality
 
 # Ship: the image, and everything beside it on one machine.
