@@ -57,8 +57,12 @@ class SqliteDatabase(Database):
         _make_folder(path.parent)
         wait = self.timeout if timeout is None else timeout
         connection = sqlite3.connect(path, wait, isolation_level=None, check_same_thread=False, cached_statements=256)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def appender(self) -> Appender:
@@ -134,14 +138,14 @@ class SqliteAppender(Appender):
 
     def _append_there(self, batch: Batch) -> None:
         with self._database.telling():
-            self._there = self._there or self._database.connect(timeout=0)
             deadline = time.monotonic() + self._database.timeout
-            while not self._append_unless_locked(self._there, batch, deadline):
+            while not self._append_unless_locked(batch, deadline):
                 time.sleep(POLL_S)
 
-    def _append_unless_locked(self, connection: sqlite3.Connection, batch: Batch, deadline: float) -> bool:
+    def _append_unless_locked(self, batch: Batch, deadline: float) -> bool:
         try:
-            self._append_by(connection, batch)
+            self._there = self._there or self._database.connect(timeout=0)
+            self._append_by(self._there, batch)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise

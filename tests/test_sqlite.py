@@ -30,7 +30,9 @@ MARKER = "987654321.25"
 def path(tmp_path: Path) -> Path:
     """A new database with the decision log's tables."""
     path = tmp_path / "decisions.db"
-    opened(path).run_now(schema_version.upgrade)
+    database = opened(path)
+    database.run_now(schema_version.upgrade)
+    asyncio.run(database.close())
     return path
 
 
@@ -52,9 +54,11 @@ async def appending(path: Path, timeout: float = AMPLE_S) -> AsyncIterator[Appen
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database while another connection writes to it."""
+def locked(path: Path, *, to_all: bool = False) -> Iterator[sqlite3.Connection]:
+    """The database while another connection writes to it, or has it for itself, as while it tidies up."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        if to_all:
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN IMMEDIATE")
         yield other
         if other.in_transaction:
@@ -163,16 +167,16 @@ def test_where_there_is_no_database_yet_nothing_is_appended_at_once(tmp_path: Pa
 # In the thread
 
 
-def test_append_waits_until_the_other_process_has_finished(path: Path) -> None:
+@pytest.mark.parametrize("to_all", [False, True], ids=["writing", "alone"])
+def test_append_waits_until_the_other_process_has_finished(path: Path, to_all: bool) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
             waiting = batch(a_row())
-            with locked(path) as other:
+            with locked(path, to_all=to_all):
                 appending_it = asyncio.create_task(appender.append(waiting))
                 done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
                 assert not done
-                other.execute("ROLLBACK")
-                await appending_it
+            await appending_it
             assert stored(path) == list(waiting.rows)
 
     asyncio.run(scenario())
