@@ -5,6 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
@@ -107,12 +108,18 @@ class Recorder:
         self._count = 0
         self._storing: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
         self.writable = False
 
-    def open(self) -> None:
-        """Begin; call it on the event loop."""
+    async def open(self) -> None:
+        """Begin; returns when the log was tried for the first time, or after `timeout`.
+
+        A worker that took requests before would refuse what the other workers can answer.
+        """
         self._loop = asyncio.get_running_loop()
         self._probing = self._loop.create_task(self._probe())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), self._timeout)
 
     async def close(self) -> None:
         """Store what waits, then end."""
@@ -217,6 +224,8 @@ class Recorder:
                 else:
                     self._note(True)
                     return
+                finally:
+                    self._tried.set()
             await asyncio.sleep(PROBE_EVERY_S)
 
     def _note(self, writable: bool) -> None:

@@ -99,7 +99,7 @@ class CreditScoring:
     async def open_decision_log(self) -> None:
         """Before the first request."""
         if self._recorder:
-            self._recorder.open()
+            await self._recorder.open()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close_decision_log(self) -> None:

@@ -93,6 +93,16 @@ def wait_until_all_ready(running: RunningService) -> None:
     wait_for(lambda: all(is_ready(running) for _ in range(20)), "readiness of all workers")
 
 
+def test_from_the_first_worker_that_is_ready_on_nobody_is_refused(model_tag: str, tmp_path: Path) -> None:
+    """The other worker takes requests no earlier than it can store what it decides."""
+    settings = {"CREDIT_SCORING_MODEL": model_tag, "CREDIT_SCORING_WORKERS": "2"}
+    with served(tmp_path, CREDIT_SCORING_DATABASE_URL=f"sqlite:///{tmp_path}/decisions.db", **settings) as running:
+        wait_until_ready(running)
+        with Traffic(running.url) as load:
+            load.wait_for_answers(2000)
+    assert (load.record.refused, load.record.strange, load.record.overdue) == (0, {}, 0)
+
+
 # Killed
 
 

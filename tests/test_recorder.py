@@ -84,7 +84,7 @@ async def recording(log: Log, timeout: float = AMPLE_S) -> AsyncIterator[tuple[R
     notes = Notes()
     features = ORIGIN.features
     recorder = Recorder(log, features, timeout=timeout, tell=notes.writable.append, observe=notes.seconds.append)
-    recorder.open()
+    await recorder.open()
     try:
         await until(lambda: recorder.writable)
         yield recorder, notes
@@ -266,6 +266,47 @@ def test_the_seconds_that_each_batch_took_are_told() -> None:
     asyncio.run(scenario())
 
 
+# Opened
+
+
+def test_a_recorder_that_is_open_has_tried_the_log_and_admits_whoever_comes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        recorder = Recorder(real_log(tmp_path / "decisions.db"), ORIGIN.features, timeout=AMPLE_S)
+        await recorder.open()
+        try:
+            recorder.check_admission()
+        finally:
+            await recorder.close()
+
+    asyncio.run(scenario())
+
+
+class SlowToBegin(HeldLog):
+    """Its first transaction takes as long as the test likes."""
+
+    begun = False
+
+    async def store(self, entries: Sequence[Entry]) -> list[Settled]:
+        await until(lambda: self.begun)
+        return await super().store(entries)
+
+
+def test_a_log_that_does_not_answer_keeps_a_recorder_from_opening_no_longer_than_its_timeout() -> None:
+    async def scenario() -> None:
+        log = SlowToBegin()
+        recorder = Recorder(log, ORIGIN.features, timeout=SHORT_S)
+        await asyncio.wait_for(recorder.open(), SOON_S)
+        try:
+            with pytest.raises(NotReadyError):
+                recorder.check_admission()
+            log.begun = True
+            await until(lambda: recorder.writable)
+        finally:
+            await recorder.close()
+
+    asyncio.run(scenario())
+
+
 # Not stored
 
 
@@ -273,7 +314,7 @@ def test_a_recorder_admits_nobody_before_it_has_seen_that_the_log_can_be_written
     async def scenario() -> None:
         log = HeldLog(broken=True)
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
-        recorder.open()
+        await recorder.open()
         try:
             await until(lambda: log.probes >= 2)
             with pytest.raises(NotReadyError) as refusal:
@@ -337,7 +378,7 @@ def test_a_log_that_fails_is_tried_a_few_times_a_second_and_no_more() -> None:
         loop = asyncio.get_running_loop()
         log = HeldLog(broken=True)
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
-        recorder.open()
+        await recorder.open()
         try:
             times = []
             for count in range(1, 4):
@@ -433,7 +474,7 @@ def test_closing_a_recorder_whose_log_was_never_writable_ends() -> None:
     async def scenario() -> None:
         log = HeldLog(broken=True)
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
-        recorder.open()
+        await recorder.open()
         await until(lambda: log.probes >= 1)
         await asyncio.wait_for(recorder.close(), SOON_S)
         assert log.is_closed
