@@ -68,16 +68,19 @@ def open_log(address: str | None, *, make: bool = False) -> Database:
     One in a file that is named and absent is an error, so that none is judged by a slip of the pen, unless it is to be
     made; the one in BentoML's home is made in any case.
     """
-    database, named = _named(address)
-    if named and not make and not database.exists():
+    database = _database(address)
+    if _named(address) and not make and not database.exists():
         raise StorageError(f"There is no decision log at {database}. The service makes it; or name another address.")
     database.run_now(schema_version.ensure)
     return database
 
 
-def _named(address: str | None) -> tuple[Database, bool]:
-    named = address or read_settings(DatabaseSettings).database_url
-    return open_database(named or default_address(), timeout=TIMEOUT_S), named is not None
+def _database(address: str | None) -> Database:
+    return open_database(_named(address) or default_address(), timeout=TIMEOUT_S)
+
+
+def _named(address: str | None) -> str | None:
+    return address or read_settings(DatabaseSettings).database_url
 
 
 @app.command("list")
@@ -275,7 +278,7 @@ def migrate(
     """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
     if grant_to is not None and not ROLE.fullmatch(grant_to):
         raise ConfigurationError(f"--grant-to {grant_to}: expected the plain name of a role.")
-    opened, _ = _named(database)
+    opened = _database(database)
     opened.run_now(partial(_migrate, grant_to))
     console.print(f"The tables in {opened} are those of this version.")
 

@@ -21,15 +21,15 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
 
 from credit_scoring import schema_version, store  # noqa: E402 - both variables are read on import
-from credit_scoring.datasets import Dataset, load_embedded  # noqa: E402
-from credit_scoring.plan import TrainingPlan  # noqa: E402
-from credit_scoring.scorer import Scorer  # noqa: E402
-from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402
-from credit_scoring.storage import open_database  # noqa: E402
-from credit_scoring.training import train  # noqa: E402
-from tests.postgres import Postgres, throwaway  # noqa: E402
-from tests.postgres import missing as postgres_missing  # noqa: E402
-from tests.waiting import POLL_S, answers  # noqa: E402
+from credit_scoring.datasets import Dataset, load_embedded  # noqa: E402 - as above
+from credit_scoring.plan import TrainingPlan  # noqa: E402 - as above
+from credit_scoring.scorer import Scorer  # noqa: E402 - as above
+from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402 - as above
+from credit_scoring.storage import open_database  # noqa: E402 - as above
+from credit_scoring.training import train  # noqa: E402 - as above
+from tests.postgres import Postgres, throwaway  # noqa: E402 - as above
+from tests.postgres import missing as postgres_missing  # noqa: E402 - as above
+from tests.waiting import POLL_S, answers  # noqa: E402 - as above
 
 # How fast a machine generates examples is not what tests are about.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -147,9 +147,9 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a new database with the decision log's tables, of both kinds in turn."""
-    if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path}/decisions.db"
-    else:
-        address = request.getfixturevalue("postgres").database()
+    if request.param == "postgresql":
+        log: str = request.getfixturevalue("postgres").decision_log()
+        return log
+    address = f"sqlite:///{tmp_path}/decisions.db"
     open_database(address).run_now(schema_version.upgrade)
     return address

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from credit_scoring import schema_version
+from credit_scoring.storage import open_database
+
 STARTED_WITHIN = 60
 OWNER = "owner"
 SERVICE = "service"
@@ -79,6 +82,12 @@ class Postgres:
         name = f"decisions_{self._made}"
         self.run(f"CREATE DATABASE {name}")
         return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
+
+    def decision_log(self) -> str:
+        """The address of a new database with the decision log's tables."""
+        address = self.database()
+        open_database(address, timeout=STARTED_WITHIN).run_now(schema_version.upgrade)
+        return address
 
     def run(self, statement: str, database: str = "postgres") -> str:
         """What psql prints for a statement, as the owner."""

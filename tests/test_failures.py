@@ -16,7 +16,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, select
 
-from credit_scoring import schema_version
 from credit_scoring.tables import batches, decisions
 from tests.conftest import STOPPED_WITHIN, RunningService, wait_until_ready
 from tests.decision_records import ask
@@ -34,7 +33,7 @@ from tests.traffic import (
     new_application,
     workers,
 )
-from tests.waiting import wait_for
+from tests.waiting import keep_answering, wait_for
 
 KILLS = 3
 SEED = 20261124
@@ -53,7 +52,7 @@ def on_postgres(
     model_tag: str, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningService, str]]:
     """Two workers that store in one database of a server, and its address."""
-    yield from _serving(tmp_path_factory.mktemp("on-postgres"), new_database(postgres), CREDIT_SCORING_MODEL=model_tag)
+    yield from _serving(tmp_path_factory.mktemp("on-postgres"), postgres.decision_log(), CREDIT_SCORING_MODEL=model_tag)
 
 
 def _serving(folder: Path, address: str, **environment: str) -> Iterator[tuple[RunningService, str]]:
@@ -61,12 +60,6 @@ def _serving(folder: Path, address: str, **environment: str) -> Iterator[tuple[R
     with served(folder, **environment) as running:
         wait_until_ready(running)
         yield running, address
-
-
-def new_database(postgres: Postgres) -> str:
-    address = postgres.database()
-    ask(address, schema_version.upgrade)
-    return address
 
 
 def assert_kept(address: str, record: Record) -> None:
@@ -89,8 +82,7 @@ def wait_for_refusals(load: Traffic, more: int) -> None:
 
 
 def wait_until_all_ready(running: RunningService) -> None:
-    """Which worker answers is the system's choice; a score of them has asked both."""
-    wait_for(lambda: all(is_ready(running) for _ in range(20)), "readiness of all workers")
+    wait_for(lambda: keep_answering(f"{running.url}/readyz"), "readiness of all workers")
 
 
 def test_from_the_first_worker_that_is_ready_on_nobody_is_refused(model_tag: str, tmp_path: Path) -> None:
@@ -276,7 +268,7 @@ def in_chained_order(connection: Connection) -> dict[str, list[str]]:
 def test_under_best_effort_an_outage_and_a_killed_worker_cost_no_answer_and_all_follow_in_order(
     model_tag: str, postgres: Postgres, tmp_path: Path
 ) -> None:
-    address, spool = new_database(postgres), tmp_path / "spool"
+    address, spool = postgres.decision_log(), tmp_path / "spool"
     environment = {
         "CREDIT_SCORING_MODEL": model_tag,
         "CREDIT_SCORING_DATABASE_URL": address,
@@ -318,7 +310,7 @@ def test_on_sigterm_every_request_that_was_taken_is_answered_after_its_decision_
     model_tag: str, postgres: Postgres, tmp_path: Path
 ) -> None:
     """Decided and not stored yet: so they all are when the metrics have counted them and a commit takes 300 ms."""
-    address = new_database(postgres)
+    address = postgres.decision_log()
     environment = {"CREDIT_SCORING_MODEL": model_tag, "CREDIT_SCORING_DATABASE_URL": address}
     sent = [new_application(with_id=bool(number % 2)) for number in range(50)]
     with served(tmp_path, **environment) as running:

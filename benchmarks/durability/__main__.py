@@ -36,7 +36,7 @@ from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 from credit_scoring.storage import open_database
 from tests.postgres import missing, throwaway
 from tests.traffic import Audit, Record, Traffic, audit, crash, workers
-from tests.waiting import answers, wait_for
+from tests.waiting import answers, keep_answering, wait_for
 
 TARGET = "credit_scoring.service:CreditScoring"
 READY_WITHIN_S = 120.0
@@ -193,8 +193,7 @@ def _seconds_to_next_answer(load: Traffic) -> float:
 
 
 def _is_whole(plan: Plan, service: Service) -> bool:
-    """Which worker answers is the system's choice; a score of answers has asked each."""
-    return len(workers(service.process.pid)) == plan.workers and all(service.is_ready() for _ in range(20))
+    return len(workers(service.process.pid)) == plan.workers and keep_answering(f"{service.url}/readyz")
 
 
 @contextmanager

@@ -18,12 +18,9 @@ from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader, Run
 from benchmarks.serving.processes import Cores
 from benchmarks.serving.servers import serve
-from credit_scoring import schema_version
-from credit_scoring.storage import open_database
 from tests.postgres import missing, throwaway
 
 CLIENTS = (32, 128)
-MIGRATED_WITHIN_S = 60.0
 CONNECTIONS = 200
 WITHOUT = "import sys\nsys.modules[{module!r}] = None\n"
 
@@ -61,8 +58,7 @@ def main(
         raise typer.BadParameter(reason)
     found: dict[str, dict[int, list[Run]]] = {change.name: {} for change in CHANGES}
     with tempfile.TemporaryDirectory(prefix="credit-scoring-settings-") as folder, throwaway() as postgres:
-        address = postgres.database()
-        open_database(address, timeout=MIGRATED_WITHIN_S).run_now(schema_version.upgrade)
+        address = postgres.decision_log()
         stage = make_stage(Path(folder))
         Cores.of_this_machine().leave()
         for _ in range(repetitions):

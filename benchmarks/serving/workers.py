@@ -21,13 +21,10 @@ from benchmarks.serving.__main__ import make_stage
 from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader
 from benchmarks.serving.servers import Server, Stage, serve
-from credit_scoring import schema_version
-from credit_scoring.storage import open_database
 from tests.postgres import missing, throwaway
 
 CLIENTS = 128
 CONNECTIONS = 200
-MIGRATED_WITHIN_S = 60.0
 Measured = tuple[float, float, float]
 
 
@@ -40,8 +37,7 @@ def main(
         raise typer.BadParameter(reason)
     found: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="credit-scoring-workers-") as folder, throwaway() as postgres:
-        address = postgres.database()
-        open_database(address, timeout=MIGRATED_WITHIN_S).run_now(schema_version.upgrade)
+        address = postgres.decision_log()
         stage = make_stage(Path(folder))
         logs = {
             "off": {"CREDIT_SCORING_DECISION_LOG": "off"},
