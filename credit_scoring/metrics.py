@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from credit_scoring.card import Interval
+from credit_scoring.errors import NotReadyError, OverloadedError
 from credit_scoring.schemas import Answer
 
 PROCESS_ID = os.getpid()
@@ -74,6 +75,8 @@ _spooled = Gauge(
     "Decisions that were answered and wait in the spool.",
     multiprocess_mode="livesum",
 )
+for _reason in (NotReadyError, OverloadedError):
+    _refusals.labels(_reason.__name__)  # told from the start, since a rate needs the 0 before the first one
 _answers = {answer: _decisions.labels(answer.value) for answer in Answer}
 
 
