@@ -1,9 +1,13 @@
 """The command line: check data, train, publish, evaluate."""
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -152,15 +156,33 @@ def train(
 
 def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
     try:
-        scorer = _train_with_progress(dataset, plan)
-        _show_result(scorer)
-        _training().check_gate(scorer.card)
-        assessment = _report().measured(scorer, dataset)
-        _show_warnings(assessment)
-        return store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
+        with _interruptible():
+            scorer = _train_with_progress(dataset, plan)
+            _show_result(scorer)
+            _training().check_gate(scorer.card)
+            assessment = _report().measured(scorer, dataset)
+            _show_warnings(assessment)
+            return store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
     except KeyboardInterrupt:
         console.print("[yellow]Interrupted: nothing was saved.[/]")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C within is KeyboardInterrupt and nothing else: what joblib's threads then stumble over is not told."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        threading.excepthook = lambda args: None
+        signal.default_int_handler(number, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where whoever started this process has it ignored
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import bentoml
 import pytest
 from typer.testing import CliRunner
 
-from credit_scoring import search
+from credit_scoring import cli, search
 from credit_scoring.card import Assessment
 from credit_scoring.cli import INTERRUPTED, app, main
 from credit_scoring.datasets import EMBEDDED_FILE, SOURCES_FOLDER
@@ -310,6 +311,24 @@ def _read_until(output: Iterable[bytes], mark: bytes) -> bytes:
         if mark in seen:
             return seen
     return pytest.fail(f"The command ended before it printed {mark!r}:\n{seen.decode()}")
+
+
+def test_a_thread_that_stumbles_after_ctrl_c_prints_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """joblib's own does where Ctrl-C comes just as work is handed to a process: rare, and no news to who pressed it."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's, which collects
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), cli._interruptible():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    stumbling = threading.Thread(target={}.__getitem__, args=(5,))
+    stumbling.start()
+    stumbling.join()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
