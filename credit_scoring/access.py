@@ -13,6 +13,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from credit_scoring.errors import ConfigurationError, RequestError
+from credit_scoring.owners import sign
 from credit_scoring.schemas import faults
 
 Headers = Mapping[bytes, bytes]
@@ -33,13 +34,22 @@ class Scope(StrEnum):
 
 
 class Key(BaseModel):
-    """A key as it is kept: its name stands in the decision log, the key itself nowhere."""
+    """A key as it is kept: its name stands in the decision log, the key itself nowhere.
+
+    Application ids belong to the owner, who may have several keys; without one, the key's name is the owner's, too.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=NAME)
     sha256: str = Field(pattern=HASH)
     scopes: frozenset[Scope] = Field(min_length=1)
+    owner: str | None = Field(None, pattern=NAME)
+
+    @property
+    def signature(self) -> str:
+        """How it is recorded that this key asked."""
+        return sign(self.owner or self.name, self.name)
 
 
 class Keyring(BaseModel):
@@ -67,7 +77,7 @@ class Keyring(BaseModel):
         return cls(keys=keys, anonymous=anonymous)
 
     def admit(self, headers: Headers, peer: str | None, scope: Scope | None = None) -> str:
-        """The name of the key that these headers bear, empty where none is needed.
+        """The signature of the key that these headers bear, empty where none is needed.
 
         `peer` is the address that the request comes from; None for `scope` stands for any. Raises RequestError: 401
         without a good key, 403 where it is not good for this.
@@ -79,7 +89,7 @@ class Keyring(BaseModel):
         key = self._key_of(headers)
         if scope is not None and scope not in key.scopes:
             raise RequestError(403, f"The key {key.name} is not for this: it lacks the scope {scope.value}.", "scope")
-        return key.name
+        return key.signature
 
     def _key_of(self, headers: Headers) -> Key:
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
@@ -134,11 +144,14 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     return found
 
 
-def entry(name: str, secret: str, scopes: frozenset[Scope]) -> str:
-    """The lines of a keys file for a key; raises ConfigurationError for a name that cannot be used."""
+def entry(name: str, secret: str, scopes: frozenset[Scope], owner: str | None = None) -> str:
+    """The lines of a keys file for a key; raises ConfigurationError for names that cannot be used."""
     try:
-        key = Key(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest(), scopes=scopes)
+        key = Key(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest(), scopes=scopes, owner=owner)
     except ValidationError as error:
-        raise ConfigurationError(f"Key name {name}: {faults(error)[0].message}.") from error
+        fault = faults(error)[0]
+        found = f"owner {owner}" if fault.field == "owner" else f"name {name}"
+        raise ConfigurationError(f"Key {found}: {fault.message}.") from error
     listed = ", ".join(f'"{scope.value}"' for scope in Scope if scope in key.scopes)
-    return f'[[keys]]\nname = "{key.name}"\nsha256 = "{key.sha256}"\nscopes = [{listed}]\n'
+    of_owner = f'owner = "{key.owner}"\n' if key.owner else ""
+    return f'[[keys]]\nname = "{key.name}"\n{of_owner}sha256 = "{key.sha256}"\nscopes = [{listed}]\n'

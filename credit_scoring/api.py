@@ -22,7 +22,7 @@ from credit_scoring.batching import Caller, MicroBatcher
 from credit_scoring.database import Database
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.dossier_api import DossierApi
-from credit_scoring.errors import NotReadyError, RepeatError, RequestError, UnavailableError
+from credit_scoring.errors import NotReadyError, RequestError, UnavailableError
 from credit_scoring.exchange import (
     NOT_DECIDED,
     Asked,
@@ -252,7 +252,7 @@ def _checked(item: Any) -> Application | ErrorAnswer:
 
 def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
     """What an application gets in the answer to many; what fails for all is raised."""
-    if isinstance(found, RepeatError):
+    if isinstance(found, RequestError):
         return _refusal([Fault(field="application_id", message=str(found), type=found.kind)])
     if isinstance(found, BaseException):
         raise found

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 Hash = str
 Claims = Sequence[tuple[str, str]]
+Namesakes = Sequence[tuple[str, str, str]]
 
 _END, _ROW_END, _ABSENT = "\x1f", "\x1e", "\x00"
 
@@ -32,7 +33,8 @@ class Row(NamedTuple):
 class Batch:
     """What one transaction stores: decisions in the order of their ids, chained to the batch before.
 
-    `claims` are the application ids that it answers for, each with its decision.
+    `claims` are the application ids that it answers for, each with its decision; `namesakes` those that another owner
+    has claimed before, each with its owner and its decision.
     """
 
     writer: str
@@ -42,6 +44,7 @@ class Batch:
     rows_hash: Hash
     hash: Hash
     claims: Claims
+    namesakes: Namesakes = ()
 
 
 class Head(NamedTuple):
@@ -50,13 +53,20 @@ class Head(NamedTuple):
     number: int
     hash: Hash
 
-    def next(self, writer: str, decided_at: datetime, rows: Sequence[Row], claims: Claims | None = None) -> Batch:
+    def next(
+        self,
+        writer: str,
+        decided_at: datetime,
+        rows: Sequence[Row],
+        claims: Claims | None = None,
+        namesakes: Namesakes = (),
+    ) -> Batch:
         """The batch of these rows, chained to this end; without `claims` it claims every application id in it."""
         number, of_rows = self.number + 1, rows_hash(rows)
         chained = batch_hash(self.hash, writer, number, decided_at, len(rows), of_rows)
         if claims is None:
             claims = [(row.application_id, row.id) for row in rows if row.application_id is not None]
-        return Batch(writer, number, decided_at, rows, of_rows, chained, claims)
+        return Batch(writer, number, decided_at, rows, of_rows, chained, claims, namesakes)
 
 
 class Introduction(NamedTuple):

@@ -52,10 +52,13 @@ class Rule:
         return within & (numbers == np.floor(numbers)) if self._whole else within
 
     def _text_within(self, texts: Any) -> Flags:
-        (longest,), (pattern,) = self._limits("max_length"), self._limits("pattern")
-        short = pyarrow.compute.less_equal(pyarrow.compute.utf8_length(texts), longest)
+        (shortest,), (longest,), (pattern,) = map(self._limits, ("min_length", "max_length", "pattern"))
+        length = pyarrow.compute.utf8_length(texts)
+        right = pyarrow.compute.and_(
+            pyarrow.compute.greater_equal(length, shortest), pyarrow.compute.less_equal(length, longest)
+        )
         allowed = pyarrow.compute.match_substring_regex(texts, pattern)
-        return flags_of(pyarrow.compute.and_(short, allowed).fill_null(False))
+        return flags_of(pyarrow.compute.and_(right, allowed).fill_null(False))
 
     @cached_property
     def _bounds(self) -> list[tuple[Callable[[Any, Any], Any], float]]:

@@ -1,23 +1,40 @@
 """The decision log: what a worker has decided, stored batch by batch, each chained to the one before."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from pydantic import ValidationError
+from pydantic_core import from_json
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
-from credit_scoring import schema_version
-from credit_scoring.chain import Claims, Hash, Head, Introduction, Row, writer_hash
+from credit_scoring import claims, schema_version
+from credit_scoring.chain import Claims, Hash, Head, Introduction, Namesakes, Row, writer_hash
+from credit_scoring.claims import Found, Name, name_of
 from credit_scoring.database import Database
-from credit_scoring.errors import DuplicateError, RepeatError, StorageError
+from credit_scoring.errors import DuplicateError, RepeatError, RequestError, StorageError, UnreadableError
 from credit_scoring.identifiers import new_id
 from credit_scoring.schemas import Answer, Application, Decision
-from credit_scoring.tables import batches, claims, decisions, writers
+from credit_scoring.tables import batches, decisions, writers
+
+logger = logging.getLogger(__name__)
 
 CLAIMING_ATTEMPTS = 3
+REPEATED = "This application_id was decided before, for other content. Send a new one, or the same content."
+UNREADABLE = (
+    "This application_id was decided before, but the decision on record cannot be read. Send a new one, and tell "
+    "whoever runs the service."
+)
+SEE = "`credit-scoring decisions verify` says what else is wrong."
+
+_ANSWER = (
+    *(decisions.c[name] for name in ("id", "received", "risk_probability", "decision")),
+    *(writers.c[name] for name in ("model", "policy_version", "threshold")),
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +56,7 @@ class Entry(NamedTuple):
     decision: Decision
 
 
-Settled = Decision | RepeatError
+Settled = Decision | RequestError
 
 
 class DecisionLog:
@@ -65,8 +82,9 @@ class DecisionLog:
     async def store(self, entries: Sequence[Entry]) -> list[Settled]:
         """Store these decisions in one transaction; for each the answer to give, in order.
 
-        That is the decision itself, or the one that was given before under the same application id, or RepeatError
-        where that was for other content. No entries make an empty batch, which proves that the log can be written.
+        That is the decision itself, or the one that was given before under the same application id of the same owner,
+        RepeatError where that was for other content, UnreadableError where it cannot be read. No entries make an empty
+        batch, which proves that the log can be written.
         Raises StorageError when nothing was stored, or when it cannot be known.
         """
         decided_at = datetime.now(UTC)
@@ -81,33 +99,38 @@ class DecisionLog:
 
         Raises StorageError when nothing was stored, or when it cannot be known.
         """
-        stored, claimed = await self._database.run(partial(_known_of, rows))
+        stored, found = await self._database.run(partial(_known_of, rows))
         new = [row for row in rows if row.id not in stored]
-        claims = {row.application_id: row.id for row in reversed(new) if row.application_id is not None}
-        await self._append(new, decided_at, [claim for claim in claims.items() if claim[0] not in claimed])
+        first = {name: row.id for row in reversed(new) if (name := name_of(row))}
+        unclaimed = {name: decision for name, decision in first.items() if name not in found.by_name}
+        await self._append(new, decided_at, *claims.divide(unclaimed, found.taken))
 
     async def close(self) -> None:
         """Wait for what is being stored, then close the database."""
         await self._appender.close()
         await self._database.close()
 
-    async def _append(self, rows: Sequence[Row], decided_at: datetime, claims: Claims | None = None) -> None:
+    async def _append(
+        self, rows: Sequence[Row], decided_at: datetime, claims: Claims | None = None, namesakes: Namesakes = ()
+    ) -> None:
         """One more batch; tried again where a connection was lost."""
         try:
-            await self._append_once(rows, decided_at, claims)
+            await self._append_once(rows, decided_at, claims, namesakes)
         except DuplicateError:
             raise
         except StorageError:
             self._head = None
-            await self._append_once(rows, decided_at, claims)
+            await self._append_once(rows, decided_at, claims, namesakes)
 
-    async def _append_once(self, rows: Sequence[Row], decided_at: datetime, claims: Claims | None) -> None:
+    async def _append_once(
+        self, rows: Sequence[Row], decided_at: datetime, claims: Claims | None, namesakes: Namesakes
+    ) -> None:
         if self._head:
             head, stored = self._head, False
         else:
             head, stored = await self._database.run(partial(self._resume, rows))
         if not stored:
-            batch = head.next(self.writer, decided_at, rows, claims)
+            batch = head.next(self.writer, decided_at, rows, claims, namesakes)
             self._head = None  # whatever happens before it is known to be stored
             await self._appender.append(batch)
             head = Head(batch.number, batch.hash)
@@ -115,13 +138,15 @@ class DecisionLog:
 
     async def _store_what_is_new(self, entries: Sequence[Entry], decided_at: datetime) -> list[Settled]:
         """Store entries whose application id nobody has claimed; the others get what was answered before."""
-        first = _first_by_application(entries)
+        first = _first_by_name(entries)
         for _ in range(CLAIMING_ATTEMPTS):
-            known = await self._database.run(partial(_answered, list(first)), reading=True)
+            found = await self._database.run(partial(_claims_of, list(first)), reading=True)
+            known = {name: _known(claim) for name, claim in found.by_name.items()}
             new = [entry.row for entry in entries if _is_new(entry, first, known)]
+            claimed = {name: row.id for row in new if (name := name_of(row))}
             try:
                 if new:
-                    await self._append(new, decided_at)
+                    await self._append(new, decided_at, *claims.divide(claimed, found.taken))
             except DuplicateError:  # another worker has claimed one meanwhile
                 continue
             return [_settled(entry, first, known) for entry in entries]
@@ -163,12 +188,17 @@ def _is_stored(rows: Sequence[Row], connection: Connection) -> bool:
     return bool(rows) and connection.scalar(select(decisions.c.id).where(decisions.c.id == rows[0].id)) is not None
 
 
-def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], set[str]]:
+def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], Found]:
     """Which of these rows are stored, by id, and which of their application ids are claimed."""
     schema_version.ensure(connection)
     ids = select(decisions.c.id).where(decisions.c.id.in_([row.id for row in rows]))
-    applied = select(claims.c.application_id).where(claims.c.application_id.in_([row.application_id for row in rows]))
-    return set(connection.execute(ids).scalars()), set(connection.execute(applied).scalars())
+    names = [name for row in rows if (name := name_of(row))]
+    return set(connection.execute(ids).scalars()), claims.find(names, connection)
+
+
+def _claims_of(names: Sequence[Name], connection: Connection) -> Found:
+    """What was answered under these application ids before."""
+    return claims.find(names, connection, *_ANSWER)
 
 
 def _heads_to_record(connection: Connection) -> list[tuple[str, int, Hash]]:
@@ -181,56 +211,62 @@ def _heads_to_record(connection: Connection) -> list[tuple[str, int, Hash]]:
     return sorted(tuple(end) for end in ends if tuple(end) not in recorded)
 
 
+Content = dict[str, Any]
+
+
 class _Known(NamedTuple):
-    """An answer that was given, and the application that it was given to."""
+    """An answer that was given, and the content that it was given to."""
 
-    decision: Decision
-    application: Application
+    answer: Settled
+    content: Content
 
 
-def _first_by_application(entries: Sequence[Entry]) -> dict[str, Entry]:
-    first: dict[str, Entry] = {}
+def _known(claim: RowMapping | None) -> _Known:
+    """What a claim stands for. The row may be of another version of this code, or damaged, so nothing is validated."""
+    if claim is None:
+        logger.error("The decision that an application id is claimed for is missing, or another one's. %s", SEE)
+        return _Known(UnreadableError(UNREADABLE), {})
+    try:
+        return _Known(_decision(claim), _content(claim["received"]))
+    except (ValidationError, ValueError, TypeError, AttributeError):
+        logger.error("Decision %s is on record, but cannot be read. %s", claim["claimed"], SEE)
+        return _Known(UnreadableError(UNREADABLE), {})
+
+
+def _decision(claim: RowMapping) -> Decision:
+    return Decision(
+        decision=Answer(claim["decision"]),
+        risk_probability=claim["risk_probability"],
+        threshold=claim["threshold"],
+        decision_id=claim["id"],
+        model=claim["model"],
+        policy_version=claim["policy_version"],
+    )
+
+
+def _content(received: str) -> Content:
+    """What an application says, however it is written: 48 is 48.0, and an absent field is null."""
+    return {name: value for name, value in from_json(received).items() if value is not None}
+
+
+def _first_by_name(entries: Sequence[Entry]) -> dict[Name, Entry]:
+    first: dict[Name, Entry] = {}
     for entry in entries:
-        if entry.row.application_id is not None:
-            first.setdefault(entry.row.application_id, entry)
+        if name := name_of(entry.row):
+            first.setdefault(name, entry)
     return first
 
 
-def _answered(application_ids: Sequence[str], connection: Connection) -> dict[str, _Known]:
-    """What was answered under these application ids before."""
-    found = (
-        select(decisions, writers.c.model, writers.c.policy_version, writers.c.threshold)
-        .join(claims, claims.c.decision == decisions.c.id)
-        .join(writers, writers.c.id == decisions.c.writer)
-        .where(claims.c.application_id.in_(application_ids))
-    )
-    return {row["application_id"]: _known(row) for row in connection.execute(found).mappings()}
+def _is_new(entry: Entry, first: Mapping[Name, Entry], known: Mapping[Name, _Known]) -> bool:
+    name = name_of(entry.row)
+    return name is None or (name not in known and first[name] is entry)
 
 
-def _known(row: Mapping[Any, Any]) -> _Known:
-    decision = Decision(
-        decision=Answer(row["decision"]),
-        risk_probability=row["risk_probability"],
-        threshold=row["threshold"],
-        decision_id=row["id"],
-        model=row["model"],
-        policy_version=row["policy_version"],
-    )
-    return _Known(decision, Application.model_validate_json(row["received"]))
-
-
-def _is_new(entry: Entry, first: Mapping[str, Entry], known: Mapping[str, _Known]) -> bool:
-    applied = entry.row.application_id
-    return applied is None or (applied not in known and first[applied] is entry)
-
-
-def _settled(entry: Entry, first: Mapping[str, Entry], known: Mapping[str, _Known]) -> Settled:
-    applied = entry.row.application_id
-    if applied is None:
+def _settled(entry: Entry, first: Mapping[Name, Entry], known: Mapping[Name, _Known]) -> Settled:
+    name = name_of(entry.row)
+    if name is None or _is_new(entry, first, known):
         return entry.decision
-    before = known.get(applied) or _Known(first[applied].decision, first[applied].application)
-    if before.application == entry.application:
-        return before.decision
-    return RepeatError(
-        "This application_id was decided before, for other content. Send a new one, or the same content."
-    )
+    before = known.get(name) or _Known(first[name].decision, _content(first[name].row.received))
+    if isinstance(before.answer, RequestError) or before.content == _content(entry.row.received):
+        return before.answer
+    return RepeatError(REPEATED)

@@ -28,7 +28,7 @@ class Dossier(BaseModel):
     policy_version: str
     service_version: str
     application_id: str | None
-    asked_by: str = Field(description="Name of the key that asked; empty where none was needed.")
+    asked_by: str = Field(description="The key that asked: its name, or owner/name; empty where none was needed.")
     received: dict[str, JsonValue] = Field(description="The application as it came.")
     seen: dict[str, JsonValue] = Field(description="What the model saw of it.")
     writer: str = Field(description="The worker that decided.")

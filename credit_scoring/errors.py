@@ -8,7 +8,8 @@ CreditScoringError
 ├── StoreError             the model store cannot be read or written
 ├── ScoringError           an application could not be scored
 ├── RequestError           a request that cannot be answered as it is
-│   └── RepeatError        an application id used again for another application
+│   ├── RepeatError        an application id used again for another application
+│   └── UnreadableError    what is on record of its application id cannot be read
 ├── StorageError           the decision log cannot be read or written
 │   └── DuplicateError     it holds already what was to be unique
 └── UnavailableError       the service cannot answer now
@@ -72,6 +73,13 @@ class RepeatError(RequestError):
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message, "repeated_application_id")
+
+
+class UnreadableError(RequestError):
+    """The decision on record under an application id is missing or damaged; whoever else asks is not affected."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(500, message, "unreadable_decision")
 
 
 class UnavailableError(CreditScoringError):

@@ -66,6 +66,7 @@ def _known(database: Database, wanted: Wanted, progress: Callable[[int], None]) 
 def _application(record: Record) -> tuple[dict[str, Any], list[Fault]]:
     """The fields of an application, or why it is not one of this version's any more."""
     try:
-        return Application.model_validate(from_json(record["received"])).model_dump(), []
+        received = {name: value for name, value in from_json(record["received"]).items() if name != "application_id"}
+        return Application.model_validate(received).model_dump(), []
     except ValidationError as error:
         return {}, faults(error)

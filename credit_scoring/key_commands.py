@@ -30,14 +30,18 @@ def new(
         list[Scope],
         typer.Option(help="What for, several times: predict; outcomes (report them, reviews too); read (dossiers)."),
     ],
+    owner: Annotated[
+        str | None, typer.Option(help="Whose it is; all keys of an owner share its application ids. [the key's name]")
+    ] = None,
     file: Annotated[Path | None, typer.Option(help="Keys file to add it to. [print the lines to add]")] = None,
 ) -> None:
     """Make a key and print it, this once; what is kept is its hash.
 
-    To replace a key, add the new one under another name, let its user change over, then take the old one's lines out.
+    To replace a key, add the new one under another name with the same owner, let its user change over, then take the
+    old one's lines out. Where the old one names no owner, its name is the owner.
     """
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    lines = entry(name, secret, frozenset(scope))
+    lines = entry(name, secret, frozenset(scope), owner)
     if file is None:
         console.print("Add these lines to the file that CREDIT_SCORING_API_KEYS_FILE names:\n", highlight=False)
         console.print(lines, highlight=False, markup=False)

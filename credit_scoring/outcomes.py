@@ -9,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection, insert, select
 
+from credit_scoring import claims
+from credit_scoring.claims import Name
 from credit_scoring.errors import RequestError
 from credit_scoring.identifiers import new_id
-from credit_scoring.tables import claims, decisions, one_at_a_time, outcomes
+from credit_scoring.owners import owner_of
+from credit_scoring.tables import decisions, one_at_a_time, outcomes
 
 DecisionId = Annotated[
     str,
@@ -56,10 +59,11 @@ class OutcomeReport(BaseModel):
     decision_id: DecisionId | None = Field(None, description="Which decision; this or `application_id`.")
     application_id: str | None = Field(
         None,
+        min_length=1,
         max_length=64,
         pattern=r"^[^\x00-\x1f\x7f]*$",
         title="Id da proposta",
-        description="Your id of it; this or `decision_id`.",
+        description="Your id of it; this or `decision_id`. Names a decision that a key of the same owner asked for.",
     )
     outcome: Outcome = Field(title="Desfecho", description="PAID, or DEFAULTED.")
     observed_on: date = Field(title="Data do desfecho", description="The day on which this was known.")
@@ -93,8 +97,8 @@ class RecordedOutcome(OutcomeRecord):
 def record(reports: Sequence[OutcomeReport], by: str, connection: Connection) -> list[RecordedOutcome | RequestError]:
     """Keep these reports, in order; for each what became of it, or RequestError where there is no such decision."""
     one_at_a_time(connection)
-    known = _known_decisions(reports, connection)
-    found = [_decision_of(report, known) for report in reports]
+    known = _known_decisions(reports, owner_of(by), connection)
+    found = [known.get(_named(report, owner_of(by))) for report in reports]
     last = {each.decision_id: each for each in history([one for one in found if one], connection)}
     settled: list[RecordedOutcome | RequestError] = []
     for report, decision in zip(reports, found, strict=True):
@@ -117,17 +121,19 @@ def history(decision_ids: Sequence[str], connection: Connection) -> Iterator[Out
         yield OutcomeRecord(outcome_id=row["id"], decision_id=row["decision"], **_without(row, "id", "decision"))
 
 
-def _known_decisions(reports: Sequence[OutcomeReport], connection: Connection) -> dict[str, str]:
-    """Decisions by their own id and by the application id that they answer for."""
-    asked = [report.decision_id for report in reports if report.decision_id]
-    applied = [report.application_id for report in reports if report.application_id is not None]
-    by_id = connection.execute(select(decisions.c.id).where(decisions.c.id.in_(asked))).scalars()
-    by_application = connection.execute(select(claims).where(claims.c.application_id.in_(applied)))
-    return {each: each for each in by_id} | {f"application {name}": decision for name, decision in by_application}
+def _known_decisions(reports: Sequence[OutcomeReport], owner: str, connection: Connection) -> dict[str | Name, str]:
+    """Decisions by their own id and by the application id that they answer for to this owner."""
+    asked = [_named(report, owner) for report in reports]
+    by_id = connection.execute(
+        select(decisions.c.id).where(decisions.c.id.in_([each for each in asked if isinstance(each, str)]))
+    )
+    found = claims.find([each for each in asked if isinstance(each, Name)], connection).by_name
+    by_application = {name: claim["claimed"] for name, claim in found.items() if claim}
+    return {each: each for each in by_id.scalars()} | by_application
 
 
-def _decision_of(report: OutcomeReport, known: Mapping[str, str]) -> str | None:
-    return known.get(report.decision_id or f"application {report.application_id}")
+def _named(report: OutcomeReport, owner: str) -> str | Name:
+    return Name(owner, report.application_id) if report.application_id is not None else str(report.decision_id)
 
 
 def _recorded(report: OutcomeReport, decision: str, last: OutcomeRecord | None, by: str) -> RecordedOutcome:

@@ -1,13 +1,14 @@
 """The decision log on a PostgreSQL server, asked by asyncpg on the event loop itself."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from credit_scoring.chain import Batch
+from credit_scoring.chain import Batch, Row
 from credit_scoring.database import Appender, Database, Result, Work
 
 CONNECTIONS = 4
@@ -77,12 +78,18 @@ class PostgresAppender(Appender):
                 if self._connection is None:
                     self._connection = await self._database.connect()
                     self._statement = await self._connection.prepare(_BATCH)
-                await self._statement.fetch(*_values(batch))
+                await self._store(self._connection, batch)
             except asyncpg.UniqueViolationError:
                 raise  # the connection is as good as before
             except BaseException:
                 self._drop()
                 raise
+
+    async def _store(self, connection: asyncpg.Connection, batch: Batch) -> None:
+        if batch.namesakes:
+            await connection.fetch(_BATCH_WITH_NAMESAKES, *_values(batch), *_columns(batch.namesakes, 3))
+        else:
+            await self._statement.fetch(*_values(batch))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -107,12 +114,22 @@ SELECT id, $1, $2, application_id, received, seen, risk_probability, decision, a
 FROM unnest($9::uuid[], $10::text[], $11::text[], $12::text[], $13::float8[], $14::text[], $15::text[])
     AS row (id, application_id, received, seen, risk_probability, decision, asked_by)
 """
-_COLUMNS = 7
+_BATCH_WITH_NAMESAKES = _BATCH.replace(
+    "WITH",
+    """
+WITH other_owners AS (
+    INSERT INTO namesakes (owner, application_id, decision)
+    SELECT * FROM unnest($16::text[], $17::text[], $18::uuid[])
+),""",
+    1,
+)
 
 
 def _values(batch: Batch) -> tuple[Any, ...]:
     """The statement's arguments: what the batch is, its claims and its rows column by column."""
-    claimed = list(zip(*batch.claims, strict=True)) or [()] * 2
-    columns = list(zip(*batch.rows, strict=True)) or [()] * _COLUMNS
     own = (batch.writer, batch.number, batch.decided_at, len(batch.rows), batch.rows_hash, batch.hash)
-    return (*own, *claimed, *columns)
+    return (*own, *_columns(batch.claims, 2), *_columns(batch.rows, len(Row._fields)))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) or [()] * count

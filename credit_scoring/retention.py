@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
+from credit_scoring import claims
 from credit_scoring.identifiers import new_id
-from credit_scoring.tables import batches, claims, decisions, outcomes, purges, reviews
+from credit_scoring.tables import batches, decisions, outcomes, purges, reviews
 
 
 def count_before(moment: datetime, connection: Connection) -> int:
@@ -20,7 +21,8 @@ def purge_before(moment: datetime, connection: Connection) -> int:
     The purge is put on record, so that `verify` can tell it from tampering. All of it or nothing is done.
     """
     gone = count_before(moment, connection)
-    for table in (claims, outcomes, reviews):
+    claims.release(_before(moment), connection)
+    for table in (outcomes, reviews):
         connection.execute(delete(table).where(table.c.decision.in_(_before(moment))))
     connection.execute(delete(decisions).where(decisions.c.id.in_(_before(moment))))
     record = {"id": new_id(), "purged_at": datetime.now(UTC), "decided_before": moment, "decisions": gone}

@@ -79,6 +79,7 @@ class Application(BaseModel):
 
     application_id: Annotated[str | None, Column(Role.ENVELOPE)] = Field(
         None,
+        min_length=1,
         max_length=64,
         pattern=r"^[^\x00-\x1f\x7f]*$",
         title="Id da proposta",

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from credit_scoring.chain import Batch
+from credit_scoring.chain import Batch, Row
 from credit_scoring.database import Appender, Database, Result, Work
 from credit_scoring.errors import StorageError
 
@@ -23,6 +23,12 @@ SHORT_S = 0.003
 USUAL_WEIGHT = 0.05
 POLL_S = 0.0005  # SQLite's own waiting sleeps up to 100 ms, for a lock that workers hold for less than one
 _READING = {"reading": True}
+_COLUMNS = {
+    "batches": ("writer", "number", "decided_at", "size", "rows_hash", "hash"),
+    "decisions": (Row._fields[0], "writer", "batch", *Row._fields[1:]),
+    "claims": ("application_id", "decision"),
+    "namesakes": ("owner", "application_id", "decision"),
+}
 
 
 class SqliteDatabase(Database):
@@ -171,16 +177,18 @@ def _insert(cursor: sqlite3.Cursor, batch: Batch) -> None:
     _insert_many(cursor, "batches", [(*place, decided_at, len(batch.rows), batch.rows_hash, batch.hash)])
     _insert_many(cursor, "decisions", [(row[0], *place, *row[1:]) for row in batch.rows])
     _insert_many(cursor, "claims", batch.claims)
+    _insert_many(cursor, "namesakes", batch.namesakes)
 
 
 def _insert_many(cursor: sqlite3.Cursor, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """As many rows as possible in one statement; the driver hands the interpreter lock over at each."""
     for start in range(0, len(rows), LARGEST_INSERT):
         part = rows[start : start + LARGEST_INSERT]
-        cursor.execute(_statement(table, len(part[0]), len(part)), [value for row in part for value in row])
+        cursor.execute(_statement(table, len(part)), [value for row in part for value in row])
 
 
 @cache
-def _statement(table: str, columns: int, rows: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names
+def _statement(table: str, rows: int) -> str:
+    columns = _COLUMNS[table]
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names

@@ -1,8 +1,9 @@
-"""The tables of the decision log; nothing in them is ever updated, and only `purge` deletes.
+"""The tables of the decision log; only `purge` deletes, and only a migration updates.
 
 writers ─< batches ─< decisions ─< outcomes, reviews
-                      claims (one decision for each application id)
+                      claims, namesakes (one decision for each application id of an owner)
 purges
+compatibility
 
 There are no foreign keys: the hashes of the batches (`chain.py`) hold the rows together, and a purge leaves batches.
 """
@@ -108,6 +109,15 @@ claims = Table(
     Column("decision", ID, nullable=False, comment="The decision that answers for this application id."),
 )
 
+namesakes = Table(
+    "namesakes",
+    metadata,
+    Column("application_id", String(64), primary_key=True, comment="One that another owner has claimed before."),
+    Column("owner", Text, primary_key=True),
+    Column("decision", ID, nullable=False, comment="The decision that answers for it to this owner."),
+    Index("namesakes_by_decision", "decision"),
+)
+
 outcomes = Table(
     "outcomes",
     metadata,
@@ -140,6 +150,13 @@ purges = Table(
     Column("purged_at", UtcTime, nullable=False),
     Column("decided_before", UtcTime, nullable=False),
     Column("decisions", BigInteger, nullable=False),
+)
+
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("version", String(32), primary_key=True, comment="Of the tables."),
+    Column("oldest_code", String(32), nullable=False, comment="Version of the oldest code that can work with them."),
 )
 
 _REPORTS_LOCK = 7_410_283_561  # PostgreSQL's advisory locks have numbers

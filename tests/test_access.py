@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from credit_scoring.access import Anonymous, Key, Keyring, Scope, entry
 from credit_scoring.errors import ConfigurationError, RequestError
+from credit_scoring.owners import owner_of
 
 SECRET = "cs_kQmZ3vT8sYb1RrXw0pLd7NfGh2JcUe5AoI4tMy6VqKE"  # noqa: S105 - nobody\'s key
 OTHER = "cs_0000000000000000000000000000000000000000000"
@@ -77,6 +78,36 @@ def test_the_lines_for_a_key_hold_its_hash_and_not_the_key() -> None:
     lines = entry("gateway", SECRET, ALL)
     assert HASH in lines
     assert SECRET not in lines
+
+
+def test_the_owner_of_a_key_is_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text(entry("gateway-2", SECRET, ALL, "gateway"), encoding="utf-8")
+    assert [each.owner for each in Keyring.read(path, "loopback").keys] == ["gateway"]
+
+
+@pytest.mark.parametrize("owner", ["", "Ana Paula", "one/other"])
+def test_lines_for_an_owner_that_cannot_be_used_are_refused(owner: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"Key owner {owner}: String should match pattern"):
+        entry("gateway", SECRET, ALL, owner)
+
+
+@pytest.mark.parametrize(
+    ("owner", "recorded", "whose"),
+    [
+        (None, "gateway-2", "gateway-2"),
+        ("gateway-2", "gateway-2", "gateway-2"),
+        ("gateway", "gateway/gateway-2", "gateway"),
+    ],
+)
+def test_who_asked_is_recorded_so_that_the_owner_can_be_told(owner: str | None, recorded: str, whose: str) -> None:
+    keyring = Keyring(keys=(key("gateway-2").model_copy(update={"owner": owner}),))
+    signature = keyring.admit(bearer(SECRET), ELSEWHERE)
+    assert (signature, owner_of(signature)) == (recorded, whose)
+
+
+def test_without_keys_the_owner_is_empty() -> None:
+    assert owner_of(Keyring().admit({}, HERE)) == ""
 
 
 def test_lines_for_a_name_that_cannot_be_used_are_refused() -> None:

@@ -88,6 +88,14 @@ def test_typed_rows_are_refused_where_the_api_would_and_with_the_same_faults(row
     agree(typed(rows), TypedSource(NAMES), sent)
 
 
+def test_an_empty_id_is_refused_in_a_typed_row_and_is_none_in_a_cell() -> None:
+    refused = examine(typed([{**EXAMPLE_APPLICATION, ID: ""}]), TypedSource(NAMES), FEATURES).faults
+    assert [(fault.field, fault.type) for fault in refused[0]] == [(ID, "string_too_short")]
+    cell = {name: str(EXAMPLE_APPLICATION.get(name, "")) for name in NAMES}
+    found = examine(texts_of([cell]), TextSource.of(NAMES), FEATURES)
+    assert (found.faults, found.columns[ID].tolist()) == ({}, [None])
+
+
 cells = (
     st.sampled_from(["", "NA", " ", "-", "abc", "CAR", "car", "carro", "\tCAR", "OWNER", "true", "No", "casa própria"])
     | st.sampled_from(["0", "-0", "1", "18", " 48 ", "48.0", "48.5", "99999999", "1.234,56", "1.5,2", "٣٧", "\x1c48"])

@@ -138,7 +138,9 @@ def test_the_order_and_the_notation_of_the_fields_make_no_other_content(address:
     first = entry(application_id="a", term_months=48)
     received = json.dumps(dict(reversed(json.loads(first.row.received).items())) | {"term_months": 48.0}, indent=1)
     other = entry(application_id="a")
-    again = other._replace(application=Application.model_validate_json(received))
+    again = other._replace(
+        application=Application.model_validate_json(received), row=other.row._replace(received=received)
+    )
 
     async def life(log: DecisionLog) -> None:
         await log.store([first])
@@ -206,16 +208,6 @@ def test_a_repeat_is_not_stored_at_once(address: str) -> None:
     assert check(address).problems == []
 
 
-def test_an_empty_application_id_is_an_id_like_any_other(address: str) -> None:
-    first = entry(application_id="")
-
-    async def life(log: DecisionLog) -> None:
-        await log.store([first])
-        assert await log.store([entry(application_id="")]) == [first.decision]
-
-    live(address, life)
-
-
 def test_a_worker_of_another_model_gives_the_answer_of_the_one_that_decided(address: str) -> None:
     first = entry(application_id="a")
     live(address, lambda log: store_all(log, [first]))
@@ -275,41 +267,47 @@ def new_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 class Sent(NamedTuple):
-    """One application as a client sends it: its id, and one of two contents."""
+    """One application as a client sends it: by one of two owners, with its id, and one of two contents."""
 
+    owner: str
     name: str | None
     content: int
 
     def decided(self) -> Entry:
-        return entry(application_id=self.name, monthly_income=1000.0 * (1 + self.content))
+        income = 1000.0 * (1 + self.content)
+        return entry(asked_by=self.owner, application_id=self.name, monthly_income=income)
 
 
-batches = st.lists(st.builds(Sent, st.sampled_from(["a", "b", "c", None]), st.integers(0, 1)), max_size=4)
+sent = st.builds(Sent, st.sampled_from(["", "other"]), st.sampled_from(["a", "b", "c", None]), st.integers(0, 1))
+batches = st.lists(sent, max_size=4)
 rounds = st.lists(st.tuples(batches, batches), max_size=5)
 
 
 @settings(max_examples=60)
 @given(rounds)
-def test_however_two_workers_interleave_each_application_id_is_decided_once(
+def test_however_two_workers_interleave_each_application_id_is_decided_once_for_each_owner(
     new_file: Callable[[], str], rounds: list[tuple[list[Sent], list[Sent]]]
 ) -> None:
     address = new_file()
     answered = asyncio.run(_interleaved(address, rounds))
     found = {row.id: row for row in stored(address)}
-    contents = {(row.application_id, json.loads(row.received)["monthly_income"]) for row in found.values()}
-    by_name = {row.application_id: row for row in found.values() if row.application_id is not None}
+    contents = {
+        (row.asked_by, row.application_id, json.loads(row.received)["monthly_income"]) for row in found.values()
+    }
+    by_name = {(row.asked_by, row.application_id): row for row in found.values() if row.application_id is not None}
     for each, answer in answered:
-        applied, received = each.row.application_id, each.application.monthly_income
-        if applied is None:
+        applied, received = (each.row.asked_by, each.row.application_id), each.application.monthly_income
+        if each.row.application_id is None:
             assert answer == each.decision
             assert found[each.row.id] == each.row
-        elif (applied, received) in contents:
+        elif (*applied, received) in contents:
             assert isinstance(answer, Decision)
             assert answer.decision_id == by_name[applied].id
         else:
             assert isinstance(answer, RepeatError)
-    names = [sent.name for both in rounds for batch in both for sent in batch]
-    assert len(found) == names.count(None) + len(set(names) - {None})
+    names = [(each.owner, each.name) for both in rounds for batch in both for each in batch]
+    plain = [name for name in names if name[1] is None]
+    assert len(found) == len(plain) + len(set(names) - set(plain))
     assert check(address).problems == []
 
 

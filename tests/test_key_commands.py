@@ -92,6 +92,20 @@ def test_a_second_key_is_added_behind_the_first_and_what_the_owner_wrote_stays(f
         assert keyring.admit({b"authorization": f"Bearer {secret}".encode()}, None) == name
 
 
+def test_a_key_is_made_for_an_owner_who_may_have_several(file: Path) -> None:
+    for name in ("gateway-1", "gateway-2"):
+        found = run_here("keys", "new", name, "--owner", "gateway", "--scope", "predict", "--file", file)
+        assert found.exit_code == 0, found.output
+    keys = tomllib.loads(file.read_text(encoding="utf-8"))["keys"]
+    assert [(key["name"], key["owner"]) for key in keys] == [("gateway-1", "gateway"), ("gateway-2", "gateway")]
+
+
+def test_an_owner_that_cannot_be_used_is_refused_before_anything_is_written(file: Path) -> None:
+    message = error_here("keys", "new", "gateway", "--owner", "The Gateway", "--scope", "predict", "--file", file)
+    assert message.startswith("Key owner The Gateway: String should match pattern")
+    assert not file.exists()
+
+
 def test_no_two_keys_are_the_same(file: Path) -> None:
     assert len({new(f"key-{number}", file) for number in range(20)}) == 20
     assert len(names_in(file)) == 20

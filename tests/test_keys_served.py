@@ -16,6 +16,7 @@ from credit_scoring.outcomes import EXAMPLE_OUTCOME
 from credit_scoring.reviews import EXAMPLE_REVIEW
 from credit_scoring.schemas import EXAMPLE_APPLICATION, ErrorAnswer
 from tests.conftest import RunningService, wait_until_ready
+from tests.decision_records import tamper
 from tests.test_service import assert_error_shape, is_running, served
 from tests.waiting import wait_for
 
@@ -25,17 +26,27 @@ Send = Callable[[httpx.Client, dict[str, str]], httpx.Response]
 SECRETS = {scope: f"cs_for-{scope.value}-only-{'x' * 32}" for scope in Scope}
 NAMES = {scope: f"{scope.value}-2026" for scope in Scope}
 UNKNOWN = "cs_unknown-to-everybody-xxxxxxxxxxxxxxxxxxxxxxxxxxx"
+OWNED = {"one-2026": "one", "one-2027": "one", "other-2026": None}
 
 
 def bearer(scope: Scope) -> dict[str, str]:
     return {"authorization": f"Bearer {SECRETS[scope]}"}
 
 
+def secret_of(name: str) -> str:
+    return f"cs_of-{name}-{'x' * 32}"
+
+
+def by(name: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {secret_of(name)}"}
+
+
 @pytest.fixture(scope="module")
 def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key for each scope."""
+    """A key for each scope, and keys of two owners that are good for all."""
     path = tmp_path_factory.mktemp("keys") / "keys.toml"
     lines = [entry(NAMES[scope], SECRETS[scope], frozenset([scope])) for scope in Scope]
+    lines += [entry(name, secret_of(name), frozenset(Scope), owner) for name, owner in OWNED.items()]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
@@ -205,7 +216,7 @@ def test_the_name_of_the_key_stands_beside_outcomes_and_reviews(client: httpx.Cl
 
 
 def test_no_key_reaches_a_log_whether_it_is_good_or_not(keyed: RunningService, recordless: RunningService) -> None:
-    sent = [*SECRETS.values(), UNKNOWN]
+    sent = [*SECRETS.values(), *map(secret_of, OWNED), UNKNOWN]
     for service in (keyed, recordless):
         with httpx.Client(base_url=service.url, timeout=30) as client:
             for send, _, _ in GUARDED.values():
@@ -213,6 +224,62 @@ def test_no_key_reaches_a_log_whether_it_is_good_or_not(keyed: RunningService, r
                     send(client, {"authorization": f"Bearer {secret}"})
         assert [secret for secret in sent if secret in service.log_text()] == []
     assert "/predict" in recordless.log_text()
+
+
+# Whose an application id is
+
+
+@pytest.mark.parametrize("send", [as_one_body, in_chunks], ids=["the hot protocol", "the app"])
+def test_owners_may_use_the_same_application_id_and_keep_it_when_a_key_is_replaced(
+    client: httpx.Client, send: Callable[[str, Any], Send]
+) -> None:
+    name = new_id()
+
+    def decided(key: str, income: float) -> httpx.Response:
+        content = {**EXAMPLE_APPLICATION, "application_id": name, "monthly_income": income}
+        return send("/predict", content)(client, by(key))
+
+    first, other = decided("one-2026", 5000.0).json(), decided("other-2026", 900.0).json()
+    assert first["decision_id"] != other["decision_id"]
+    assert decided("one-2027", 5000.0).json() == first
+    assert decided("other-2026", 900.0).json() == other
+    assert [decided(*sent).status_code for sent in (("one-2027", 900.0), ("other-2026", 5000.0))] == [409, 409]
+    dossier = client.get(f"/decisions/{first['decision_id']}", headers=by("one-2026")).json()
+    assert dossier["asked_by"] == "one/one-2026"
+
+
+def test_an_outcome_by_application_id_goes_to_the_decision_of_the_owner_who_reports(client: httpx.Client) -> None:
+    name = new_id()
+    sent = {**EXAMPLE_APPLICATION, "application_id": name}
+    given = {key: client.post("/predict", json=sent, headers=by(key)).json() for key in ("one-2026", "other-2026")}
+    report = {**EXAMPLE_OUTCOME, "decision_id": None, "application_id": name}
+    found = client.post("/outcomes", json=report, headers=by("one-2027")).json()
+    assert found["decision_id"] == given["one-2026"]["decision_id"]
+    assert found["reported_by"] == "one/one-2027"
+    assert client.post("/outcomes", json=report, headers=bearer(Scope.OUTCOMES)).status_code == 404
+
+
+def test_scopes_are_not_divided_by_owner(client: httpx.Client, decision_id: str) -> None:
+    """Who may read or review may do so with every decision, as docs/operations.md says."""
+    assert client.get(f"/decisions/{decision_id}", headers=by("other-2026")).status_code == 200
+
+
+def test_an_application_id_whose_decision_is_damaged_is_an_error_for_its_own_caller_alone(
+    keyed: RunningService, client: httpx.Client
+) -> None:
+    name = new_id()
+    poisoned = {**EXAMPLE_APPLICATION, "application_id": name}
+    decision = client.post("/predict", json=poisoned, headers=by("one-2026")).json()["decision_id"]
+    tamper(f"sqlite:///{keyed.log.parent}/decisions.db", f"DELETE FROM decisions WHERE id = '{decision}'")
+    for _ in range(2):
+        alone = client.post("/predict", json=poisoned, headers=by("one-2026"))
+        assert alone.status_code == 500
+        assert_error_shape(alone)
+        both = client.post("/predict_many", json=[poisoned, EXAMPLE_APPLICATION], headers=by("one-2026")).json()
+        assert [fault["type"] for fault in both[0]["detail"]] == ["unreadable_decision"]
+        assert "decision_id" in both[1]
+    assert client.get("/readyz").status_code == 200
+    assert name not in keyed.log_text()
 
 
 # Without a record

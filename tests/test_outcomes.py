@@ -62,20 +62,19 @@ def test_a_report_is_kept_with_who_reported_it_and_when(address: str) -> None:
 
 
 def test_a_decision_can_be_named_by_the_application_id_that_it_answers_for(address: str) -> None:
-    _, decision = put(address, [entry(), entry(application_id="proposta 7")])
+    _, decision = put(address, [entry(), entry(asked_by="collections", application_id="proposta 7")])
     (found,) = recorded(address, report(application_id="proposta 7"))
     assert found.decision_id == decision
 
 
 def test_an_application_id_names_the_decision_that_was_given_first(address: str) -> None:
     """Under best_effort two decisions may bear the same one."""
-    first, _ = put(
-        address, [entry(application_id="7", age=37), entry(application_id="7", age=38)], at=datetime.now(UTC)
-    )
+    both = [entry(asked_by="collections", application_id="7", age=age) for age in (37, 38)]
+    first, _ = put(address, both, at=datetime.now(UTC))
     assert recorded(address, report(application_id="7"))[0].decision_id == first
 
 
-@pytest.mark.parametrize("which", [{"decision_id": new_id()}, {"application_id": "unknown"}, {"application_id": ""}])
+@pytest.mark.parametrize("which", [{"decision_id": new_id()}, {"application_id": "unknown"}])
 def test_of_a_decision_that_is_not_on_record_nothing_is_kept(address: str, which: Json) -> None:
     put(address, [entry(application_id="7")])
     (found,) = record(address, report(**which))
@@ -96,7 +95,7 @@ def test_an_application_id_is_not_taken_for_a_decision_id(address: str) -> None:
 
 
 def test_the_same_report_again_changes_nothing_whoever_sends_it(address: str) -> None:
-    (decision,) = put(address, [entry(application_id="7")])
+    (decision,) = put(address, [entry(asked_by="somebody else", application_id="7")])
     (first,) = recorded(address, report(decision_id=decision))
     again = recorded(address, report(decision_id=decision), report(application_id="7"), by="somebody else")
     assert [each.status for each in again] == ["known", "known"]
@@ -167,6 +166,7 @@ def test_no_reports_have_no_answers(address: str) -> None:
         ({"decision_id": new_id().upper()}, "string_pattern_mismatch"),
         ({"decision_id": "7"}, "string_pattern_mismatch"),
         ({"application_id": "7" * 65, "decision_id": None}, "string_too_long"),
+        ({"application_id": "", "decision_id": None}, "string_too_short"),
         ({"outcome": "paid"}, "enum"),
         ({"observed_on": "31/05/2026"}, "date_parsing"),
         ({"observed_on": "2026-02-30"}, "date_parsing"),

@@ -3,10 +3,13 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from alembic import command
@@ -16,15 +19,21 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from credit_scoring import schema_version
-from credit_scoring.decision_log import DecisionLog
+from credit_scoring import outcomes, reviews, schema_version
+from credit_scoring.chain import Batch, Row
+from credit_scoring.decision_log import DecisionLog, Entry, Settled
 from credit_scoring.errors import StorageError
-from credit_scoring.migrations import HEAD
+from credit_scoring.migrations import HEAD, OLDEST_CODE
+from credit_scoring.outcomes import Outcome, OutcomeReport, RecordedOutcome
+from credit_scoring.retention import purge_before
+from credit_scoring.reviews import ReviewStep, Step
 from credit_scoring.storage import open_database
 from credit_scoring.tables import metadata
+from credit_scoring.verification import verify
 from tests.decision_records import ORIGIN, ask, entry, put, rows_in
 from tests.postgres import Postgres
 
+REPORT: dict[str, Any] = {"outcome": Outcome.PAID, "observed_on": date(2026, 5, 31)}
 PROCESSES = 3
 ENDED_WITHIN = 60
 ENSURE = """
@@ -158,9 +167,185 @@ def test_every_migration_can_be_taken_back(address: str) -> None:
     assert (version(address), rows_in(address, "decisions")) == (HEAD, 0)
 
 
-def test_tables_of_a_newer_version_are_a_storage_error(address: str) -> None:
+# Newer tables
+
+
+def add_to_every_table(address: str, oldest_code: str) -> None:
+    """What a later migration may do: columns with a default, a table, an index."""
+
+    def work(connection: Connection) -> None:
+        for name in metadata.tables:
+            connection.execute(text(f"ALTER TABLE {name} ADD COLUMN added TEXT NOT NULL DEFAULT ''"))
+        connection.execute(text("CREATE TABLE newest (id TEXT PRIMARY KEY)"))
+        connection.execute(text("CREATE INDEX decisions_by_sender ON decisions (asked_by)"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text(f"UPDATE compatibility SET version = '9999', oldest_code = '{oldest_code}'"))
+
+    ask(address, work)
+
+
+def test_a_worker_starts_and_goes_on_where_newer_tables_have_only_more(address: str) -> None:
+    first, second, third = (entry(asked_by="one", application_id=name) for name in "abc")
+
+    async def life() -> None:
+        log = DecisionLog(open_database(address, timeout=10), ORIGIN)
+        try:
+            await log.store([first])
+            await asyncio.to_thread(add_to_every_table, address, HEAD)
+            assert log.store_at_once([second]) or await log.store([second])
+        finally:
+            await log.close()
+
+    asyncio.run(life())
+    repeated, other = entry(0.9, "one", application_id="a"), entry(0.9, "other", application_id="a")
+    assert put(address, [third, other])
+    (outcome,) = ask(address, partial(outcomes.record, [OutcomeReport(**REPORT, application_id="a")], "one"))
+    assert isinstance(outcome, RecordedOutcome)
+    assert outcome.decision_id == first.row.id
+    ask(address, partial(reviews.record, first.row.id, ReviewStep(step=Step.REQUESTED, reason="Why."), "one"))
+    assert answers(address, [repeated]) == [first.decision]
+    assert rows_in(address, "decisions") == 4
+    assert ask(address, verify, reading=True).problems == []
+    ask(address, partial(purge_before, datetime.now(UTC)))
+    assert rows_in(address, "decisions") == 0
+
+
+def answers(address: str, entries: Sequence[Entry]) -> list[Settled]:
+    """What a worker answers that starts now."""
+
+    async def life() -> list[Settled]:
+        log = DecisionLog(open_database(address, timeout=10), ORIGIN)
+        try:
+            return await log.store(entries)
+        finally:
+            await log.close()
+
+    return asyncio.run(life())
+
+
+def test_newer_tables_that_suit_this_code_are_left_as_they_are(address: str) -> None:
+    add_to_every_table(address, HEAD)
+    for bring_up_to_date in (schema_version.ensure, schema_version.upgrade):
+        ask(address, bring_up_to_date)
+        assert version(address) == "9999"
+
+
+def test_newer_tables_that_need_newer_code_are_a_storage_error_and_nothing_is_stored(address: str) -> None:
+    add_to_every_table(address, "9998")
+    for attempt in (schema_version.ensure, schema_version.upgrade):
+        with pytest.raises(StorageError, match=rf"version 9999, which code of version 9998 .* this code's is {HEAD}\."):
+            ask(address, attempt)
+    with pytest.raises(StorageError, match="Run the newer code"):
+        put(address, [entry()])
+    assert rows_in(address, "decisions") == 0
+
+
+def test_newer_tables_that_do_not_say_which_code_they_suit_are_a_storage_error(address: str) -> None:
     ask(address, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(StorageError, match="9999"):
         ask(address, schema_version.ensure)
     with pytest.raises(StorageError, match="9999"):
         ask(address, schema_version.upgrade)
+
+
+def test_a_database_says_which_code_its_tables_suit(address: str) -> None:
+    said = text("SELECT version, oldest_code FROM compatibility")
+    assert ask(address, lambda connection: connection.execute(said).all(), reading=True) == [(HEAD, OLDEST_CODE)]
+
+
+# A rollout, and back
+
+
+class OldAppender:
+    """How the first version of this code stored a batch."""
+
+    POSTGRESQL = (
+        "INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash)",
+        f"INSERT INTO decisions (id, writer, batch, {', '.join(Row._fields[1:])})",
+        "INSERT INTO claims (application_id, decision)",
+    )
+    SQLITE = "INSERT INTO batches", "INSERT INTO decisions", "INSERT INTO claims"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def append(self, batch: Batch) -> None:
+        await asyncio.to_thread(ask, self._address, partial(self._insert, batch))
+
+    def append_at_once(self, batch: Batch) -> bool:
+        return False
+
+    async def close(self) -> None:
+        pass
+
+    def _insert(self, batch: Batch, connection: Connection) -> None:
+        place = (batch.writer, batch.number)
+        is_server = connection.dialect.name == "postgresql"
+        at = batch.decided_at if is_server else batch.decided_at.replace(tzinfo=None).isoformat(" ")
+        rows = (
+            [(*place, at, len(batch.rows), batch.rows_hash, batch.hash)],
+            [(row[0], *place, *row[1:]) for row in batch.rows],
+            batch.claims,
+        )
+        for statement, some in zip(self.POSTGRESQL if is_server else self.SQLITE, rows, strict=True):
+            for row in some:
+                marks = ", ".join(f":v{number}" for number in range(len(row)))
+                values = {f"v{number}": value for number, value in enumerate(row)}
+                connection.execute(text(f"{statement} VALUES ({marks})"), values)
+
+
+@asynccontextmanager
+async def worker(address: str, code: str = HEAD) -> AsyncIterator[DecisionLog]:
+    """One worker's log from its start to its end, by this code or by the first version of it."""
+    database = open_database(address, timeout=10)
+    with pytest.MonkeyPatch.context() as patch:
+        if code != HEAD:
+            patch.setattr(database, "appender", lambda: OldAppender(address))
+        log = DecisionLog(database, ORIGIN)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+def as_of(code: str) -> AbstractContextManager[object]:
+    """Tables are judged as code of this version does."""
+    return patch.object(schema_version, "HEAD", code)
+
+
+@pytest.fixture
+def old_address(address: str) -> str:
+    """Tables of the first version."""
+    ask(address, lambda connection: command.downgrade(config(connection), "0001"))
+    return address
+
+
+def test_a_rollout_to_newer_tables_can_be_rolled_back(old_address: str) -> None:
+    address = old_address
+    sent = {name: entry(asked_by="one", application_id=name) for name in "abcde"}
+
+    def again(name: str) -> Entry:
+        return entry(0.9, "one", application_id=name)
+
+    async def rollout() -> None:
+        with as_of("0001"):
+            async with worker(address, "0001") as old:
+                assert await old.store([sent["a"]]) == [sent["a"].decision]
+                with as_of(HEAD):
+                    await asyncio.to_thread(ask, address, schema_version.upgrade)
+                assert await old.store([sent["b"]]) == [sent["b"].decision]  # goes on
+            async with worker(address, "0001") as old:
+                assert await old.store([sent["c"]]) == [sent["c"].decision]  # and restarts
+        async with worker(address) as new:
+            assert await new.store([again("a"), again("c")]) == [sent["a"].decision, sent["c"].decision]
+            assert await new.store([sent["d"]]) == [sent["d"].decision]
+        with as_of("0001"):
+            async with worker(address, "0001") as old:  # rolled back
+                assert await old.store([again("d"), again("a")]) == [sent["d"].decision, sent["a"].decision]
+                assert await old.store([sent["e"]]) == [sent["e"].decision]
+            await asyncio.to_thread(ask, address, schema_version.upgrade)  # as the migration of old code does
+
+    asyncio.run(rollout())
+    assert version(address) == HEAD
+    assert rows_in(address, "decisions") == len(sent)
+    assert ask(address, verify, reading=True).problems == []

@@ -66,6 +66,7 @@ TITLES = {
     "marital_status": "Estado civil",
 }
 JUST_OUTSIDE: list[tuple[str, Any]] = [
+    ("application_id", ""),
     ("application_id", "x" * 65),
     ("good_type", "YACHT"),
     ("good_type", "car"),
@@ -89,6 +90,7 @@ JUST_OUTSIDE: list[tuple[str, Any]] = [
     ("marital_status", "COMPLICATED"),
 ]
 JUST_INSIDE: list[tuple[str, Any]] = [
+    ("application_id", "x"),
     ("application_id", "x" * 64),
     ("credit_letter_value", 0.01),
     ("good_value", 0.01),
@@ -118,7 +120,7 @@ def _category(name: str) -> st.SearchStrategy[str]:
 
 _REQUIRED = {"credit_letter_value": _money(), "age": st.integers(18, 120)}
 _OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
-    "application_id": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=64),
+    "application_id": st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64),
     "good_value": _money(),
     "term_months": st.integers(1, 420),
     "monthly_income": st.floats(0, allow_infinity=False),
