@@ -44,6 +44,9 @@ class Database:
         """The same for whoever has no event loop."""
         raise NotImplementedError
 
+    def check(self) -> None:
+        """Raises StorageError where it is plain, without asking, that nothing written now would be kept."""
+
     def appender(self) -> "Appender":
         """What stores batches in it."""
         raise NotImplementedError
@@ -75,8 +78,11 @@ class Database:
 class Appender:
     """Stores batches, each in a transaction of its own: the hot path, written against the driver.
 
-    SQLAlchemy's part of a transaction would take a worker more time than the database's.
+    SQLAlchemy's part of a transaction would take a worker more time than the database's. `seconds` is how long the last
+    one took, measured where it was made.
     """
+
+    seconds = 0.0
 
     def append_at_once(self, batch: Batch) -> bool:
         """Store a batch before this returns; False, with nothing stored, where that might take long or failed."""

@@ -69,6 +69,19 @@ class DecisionLog:
         self._origin = origin
         self._head: Head | None = None
 
+    @property
+    def seconds(self) -> float:
+        """How long the last batch took to be stored, measured where that was done."""
+        return self._appender.seconds
+
+    def beside(self, database: Database) -> "DecisionLog":
+        """A log of the same worker in another database."""
+        return DecisionLog(database, self._origin)
+
+    def check(self) -> None:
+        """Raises StorageError where it is plain, without asking the database, that nothing can be stored."""
+        self._database.check()
+
     def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
         """Store these decisions before this returns; None where that might take long, or fails: then `store` them."""
         if self._head is None:
@@ -85,7 +98,8 @@ class DecisionLog:
         That is the decision itself, or the one that was given before under the same application id of the same owner,
         RepeatError where that was for other content, UnreadableError where it cannot be read. No entries make an empty
         batch, which proves that the log can be written.
-        Raises StorageError when nothing was stored, or when it cannot be known.
+        Raises StorageError when nothing was stored, or when it cannot be known. Cancelled, it stores nothing unless its
+        commit is under way.
         """
         decided_at = datetime.now(UTC)
         try:

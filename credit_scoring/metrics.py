@@ -68,7 +68,9 @@ _writable = Gauge(
     multiprocess_mode="livemin",
 )
 _stored = Histogram(
-    "credit_scoring_decision_log_store_seconds", "From a decision to its being stored, by batch.", buckets=SECONDS
+    "credit_scoring_decision_log_store_seconds",
+    "Time that a transaction of decisions took in the decision log, waiting for other writers included.",
+    buckets=SECONDS,
 )
 _spooled = Gauge(
     "credit_scoring_decision_log_spooled",
@@ -136,7 +138,7 @@ def tell_writable(writable: bool) -> None:
 
 
 def observe_store(seconds: float) -> None:
-    """A batch was stored, so long after it was decided."""
+    """A transaction of decisions was stored and took this long."""
     _stored.observe(seconds)
 
 

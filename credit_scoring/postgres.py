@@ -1,6 +1,7 @@
 """The decision log on a PostgreSQL server, asked by asyncpg on the event loop itself."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,7 +73,8 @@ class PostgresAppender(Appender):
         self._statement: Any = None
 
     async def append(self, batch: Batch) -> None:
-        """On the event loop."""
+        """On the event loop; cancelled, it drops the connection, and the server undoes what it has not committed."""
+        started = time.perf_counter()
         with self._database.telling():
             try:
                 if self._connection is None:
@@ -84,6 +86,7 @@ class PostgresAppender(Appender):
             except BaseException:
                 self._drop()
                 raise
+        self.seconds = time.perf_counter() - started
 
     async def _store(self, connection: asyncpg.Connection, batch: Batch) -> None:
         if batch.namesakes:

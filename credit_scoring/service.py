@@ -21,7 +21,7 @@ from credit_scoring.manifest import inspect
 from credit_scoring.protocol import HotProtocol
 from credit_scoring.recorder import Log, Recorder
 from credit_scoring.settings import ServiceSettings, read_settings
-from credit_scoring.spool import SpooledLog
+from credit_scoring.spooled_log import SpooledLog
 from credit_scoring.storage import check_address, default_address, default_folder, open_database
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst

@@ -1,168 +1,144 @@
-"""best_effort: what the decision log does not take waits in a local file and follows later, in order."""
+"""best_effort: what the decision log does not take waits in a local SQLite file and follows later, in order."""
 
-import asyncio
 import fcntl
-import json
-import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from sqlalchemy import URL, Connection, delete, exists, func, select
+
+from credit_scoring import schema_version
 from credit_scoring.chain import Row
-from credit_scoring.decision_log import DecisionLog, Entry, Settled
 from credit_scoring.errors import StorageError
+from credit_scoring.sqlite import SqliteDatabase
+from credit_scoring.storage import TIMEOUT_S
+from credit_scoring.tables import batches, claims, decisions, namesakes
 
-logger = logging.getLogger(__name__)
-
-PATIENCE_S = 0.3
-RETRY_EVERY_S = 0.5
-SUFFIX = ".jsonl"
+FILE = "decisions.db"
+LARGEST_READ = 1024
 
 
 class Spooled(NamedTuple):
-    """Decisions that were answered, and when."""
+    """Decisions that were answered together, and when."""
 
     decided_at: datetime
     rows: list[Row]
 
 
-class SpoolFile:
-    """One worker's file of answered decisions, a line a batch; each is on the disk before `append` returns.
+class Spool:
+    """One worker's folder with a database of answered decisions, in the same tables as the log.
 
-    The file is locked while its worker lives, so that another one can tell whose work it may take over.
+    The folder is locked while its worker lives, so that another one can tell whose work it may take over. How far the
+    decisions have been copied into the log is known here only: who takes a spool over copies all that it finds.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: BinaryIO = _opened(path)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._read = 0
+    def __init__(self, folder: Path, *, wait: bool = True) -> None:
+        self.folder = folder
+        self._copied = ""
+        self._lock = _locked(folder, wait)
+        self.database = SqliteDatabase(URL.create("sqlite", database=str(folder / FILE)), TIMEOUT_S)
 
-    def append(self, spooled: Spooled) -> None:
-        """Keep a batch; raises StorageError, with nothing kept, where the disk does not take it."""
-        line = json.dumps([spooled.decided_at.isoformat(), *spooled.rows]).encode() + b"\n"
-        end = self._file.seek(0, os.SEEK_END)
+    @classmethod
+    def new(cls, folder: Path) -> "Spool":
+        """Make the folder; raises StorageError."""
         try:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            folder.mkdir(parents=True, exist_ok=True)
+            return cls(folder)
         except OSError as error:
-            self._file.truncate(end)
-            raise StorageError(f"The spool {self.path} cannot be written ({error.strerror}).", error) from error
+            raise StorageError(
+                f"The spool {folder} cannot be made ({error.strerror}). "
+                "Point CREDIT_SCORING_SPOOL_FOLDER at a folder that you may write to."
+            ) from error
 
-    def next(self) -> Spooled | None:
-        """The oldest batch that is not done; a last line that is not whole was never answered."""
-        self._file.seek(self._read)
-        line = self._file.readline()
-        if not line.endswith(b"\n"):
-            return None
-        decided_at, *rows = json.loads(line)
-        return Spooled(datetime.fromisoformat(decided_at), [Row(*row) for row in rows])
+    def check_order(self, id: str) -> None:
+        """Raises StorageError for a decision that would be taken for copied, since it is older than one that is."""
+        if id <= self._copied:
+            raise StorageError(f"The spool {self.folder} has no place for a decision older than those it gave away.")
 
-    def done(self) -> None:
-        """The batch that `next` gave is done; after the last one the file is empty again."""
-        self._file.seek(self._read)
-        self._read += len(self._file.readline())
-        if self.next() is None:
-            self._file.truncate(0)
-            self._read = 0
+    async def next(self) -> list[Spooled]:
+        """The oldest decisions that are not copied, in order; none where all are."""
+        return await self.database.run(partial(_read_after, self._copied))
+
+    def note_copied(self, spooled: Spooled) -> None:
+        """These are in the log; they stay in the file until it is cleared or removed."""
+        self._copied = spooled.rows[-1].id
+
+    async def clear(self) -> None:
+        """Delete what is copied."""
+        await self.database.run(partial(_delete_until, self._copied))
 
     def count(self) -> int:
-        """How many decisions are not done."""
-        self._file.seek(self._read)
-        return sum(len(json.loads(line)) - 1 for line in self._file if line.endswith(b"\n"))
+        """How many decisions are in it."""
+        return self.database.run_now(_count)
 
-    def close(self) -> None:
-        """Give it up; an empty one is removed."""
-        if not self.path.stat().st_size:
-            self.path.unlink()
-        self._file.close()
+    async def close(self) -> None:
+        """Leave it to the next worker; one without anything to copy is removed."""
+        if self._is_done():
+            await self.remove()
+            return
+        await self.database.close()
+        os.close(self._lock)
 
+    async def remove(self) -> None:
+        """Delete it: all that is in it is in the log."""
+        await self.database.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab+")
-    except OSError as error:
-        raise StorageError(
-            f"The spool {path} cannot be opened ({error.strerror}). "
-            "Point CREDIT_SCORING_SPOOL_FOLDER at a folder that you may write to."
-        ) from error
-
-
-def left_behind(folder: Path) -> Iterator[SpoolFile]:
-    """Files of workers that have ended."""
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    def _is_done(self) -> bool:
         try:
-            yield SpoolFile(path)
-        except (BlockingIOError, StorageError):  # its worker lives, or another one has taken it over
+            return not self.database.exists() or not self.database.run_now(partial(_read_after, self._copied))
+        except StorageError:  # as long as that is not known, nothing is deleted
+            return False
+
+
+def left_behind(folder: Path) -> Iterator[Spool]:
+    """Spools of workers that have ended."""
+    for path in sorted(folder.glob(f"*/{FILE}")):
+        try:
+            yield Spool(path.parent, wait=False)
+        except OSError:  # its worker lives, or another one has taken it over
             continue
 
 
-class SpooledLog:
-    """A decision log that takes what it is given straight away, or by way of the spool.
+def _locked(folder: Path, wait: bool) -> int:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
-    It begins with what workers that have ended left behind. `tell` is told how many decisions wait in the spool
-    whenever that changes. One instance belongs to one event loop.
-    """
 
-    def __init__(self, log: DecisionLog, folder: Path, tell: Callable[[int], None] = lambda waiting: None) -> None:
-        self._log = log
-        self._tell = tell
-        self._own = SpoolFile(folder / f"{log.writer}{SUFFIX}")
-        self._inherited = list(left_behind(folder))
-        self._waiting = sum(each.count() for each in self._inherited)
-        self._log_is_free = asyncio.Lock()
-        self._draining: asyncio.Task[None] | None = None
+def _read_after(copied: str, connection: Connection) -> list[Spooled]:
+    schema_version.ensure(connection)
+    columns = [decisions.c[name] for name in Row._fields]
+    together = (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch)
+    found = connection.execute(
+        select(batches.c.decided_at, *columns)
+        .join(batches, together)
+        .where(decisions.c.id > copied)
+        .order_by(decisions.c.id)
+        .limit(LARGEST_READ)
+    )
+    by_moment = groupby(found, key=lambda row: row[0])
+    return [Spooled(moment, [Row(*row[1:]) for row in rows]) for moment, rows in by_moment]
 
-    def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
-        """Straight away if nothing waits and nothing is being stored."""
-        return None if self._waiting or self._log_is_free.locked() else self._log.store_at_once(entries)
 
-    async def store(self, entries: Sequence[Entry]) -> list[Settled]:
-        """Straight away if nothing waits and the log takes it soon, else by way of the spool; raises StorageError."""
-        if not self._waiting:
-            try:
-                async with self._log_is_free:
-                    return await asyncio.wait_for(self._log.store(entries), PATIENCE_S)
-            except (StorageError, TimeoutError) as error:
-                logger.error("%s Decisions wait in %s.", error or "The decision log is slow.", self._own.path)
-        spooled = Spooled(datetime.now(UTC), [entry.row for entry in entries])
-        if entries:
-            self._own.append(spooled)
-            self._note(len(entries))
-        if self._draining is None:
-            self._draining = asyncio.get_running_loop().create_task(self._drain())
-        return [entry.decision for entry in entries]
+def _delete_until(copied: str, connection: Connection) -> None:
+    for table in (claims, namesakes):
+        connection.execute(delete(table).where(table.c.decision <= copied))
+    connection.execute(delete(decisions).where(decisions.c.id <= copied))
+    holds_some = exists().where((decisions.c.writer == batches.c.writer) & (decisions.c.batch == batches.c.number))
+    connection.execute(delete(batches).where(~holds_some))
 
-    async def close(self) -> None:
-        """Store what can be stored now; the rest stays in the spool for the next worker."""
-        if self._draining:
-            self._draining.cancel()
-        for file in (*self._inherited, self._own):
-            file.close()
-        await self._log.close()
 
-    async def _drain(self) -> None:
-        """Bring what waits into the log, oldest first, however often it takes."""
-        while self._waiting:
-            try:
-                await self._drain_once()
-            except (StorageError, TimeoutError):
-                await asyncio.sleep(RETRY_EVERY_S)
-        self._draining = None
-        logger.info("The decision log has everything that waited in the spool.")
-
-    async def _drain_once(self) -> None:
-        for file in (*self._inherited, self._own):
-            while spooled := file.next():
-                async with self._log_is_free:
-                    await self._log.store_given(spooled.rows, spooled.decided_at)
-                file.done()
-                self._note(-len(spooled.rows))
-
-    def _note(self, change: int) -> None:
-        self._waiting += change
-        self._tell(self._waiting)
+def _count(connection: Connection) -> int:
+    schema_version.ensure(connection)
+    return connection.scalar(select(func.count()).select_from(decisions)) or 0

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -29,6 +30,9 @@ _COLUMNS = {
     "claims": ("application_id", "decision"),
     "namesakes": ("owner", "application_id", "decision"),
 }
+_NEVER = Event()
+
+_Identity = tuple[int, int]
 
 
 class SqliteDatabase(Database):
@@ -40,6 +44,8 @@ class SqliteDatabase(Database):
     def __init__(self, url: URL, timeout: float) -> None:
         super().__init__(url, timeout)
         self._engine = _engine(self.connect)
+        self._paths = (Path(str(url.database)), Path(f"{url.database}-wal"))
+        self._files: tuple[_Identity, ...] = ()
         self._threads = ThreadPoolExecutor(THREADS, "database")
 
     def exists(self) -> bool:
@@ -55,10 +61,30 @@ class SqliteDatabase(Database):
         """In this thread."""
         options = _READING if reading else {}
         with self.telling(), self._engine.connect().execution_options(**options) as connection, connection.begin():
-            return work(connection)
+            result = work(connection)
+            self.check()
+            return result
+
+    def check(self) -> None:
+        """Raises StorageError where the file, or its write-ahead log, is no longer the one that was opened."""
+        if self._files and self._identities() != self._files:
+            raise StorageError(
+                f"The decision log's file {self.url.database}, or its write-ahead log beside it, was moved, deleted or "
+                "replaced while it was in use. Put it back, or restart the service."
+            )
+
+    def _identities(self) -> "tuple[_Identity, ...]":
+        try:
+            return tuple([(found.st_dev, found.st_ino) for found in (path.stat() for path in self._paths)])
+        except FileNotFoundError:
+            return ()
 
     def connect(self, timeout: float | None = None) -> sqlite3.Connection:
-        """A connection of the driver's own, which waits so many seconds for other processes; raises sqlite3.Error."""
+        """A connection of the driver's own, which waits so many seconds for other processes.
+
+        Raises sqlite3.Error, and StorageError where the file is no longer the one that was opened first.
+        """
+        self.check()  # before SQLite makes a new file in the place of one that is gone
         path = Path(str(self.url.database))
         _make_folder(path.parent)
         wait = self.timeout if timeout is None else timeout
@@ -66,7 +92,10 @@ class SqliteDatabase(Database):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")  # opens the write-ahead log
+            self._files = self._files or self._identities()
+            self.check()
+        except (sqlite3.Error, StorageError):
             connection.close()
             raise
         return connection
@@ -79,6 +108,7 @@ class SqliteDatabase(Database):
         """Close the connections."""
         self._threads.shutdown(wait=False)
         self._engine.dispose()
+        self._files = ()  # SQLite deletes the write-ahead log with the last connection
 
     def in_short(self, cause: BaseException) -> str:
         """SQLite's own words name no value."""
@@ -132,8 +162,13 @@ class SqliteAppender(Appender):
         return True
 
     async def append(self, batch: Batch) -> None:
-        """In the thread, which waits for other processes."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._append_there, batch)
+        """In the thread, which waits for other processes; cancelled, it stores nothing unless it is committing."""
+        given_up = Event()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._append_there, batch, given_up)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
     async def close(self) -> None:
         """Wait for the thread, then close."""
@@ -142,33 +177,39 @@ class SqliteAppender(Appender):
         for connection in filter(None, (self._here, self._there)):
             connection.close()
 
-    def _append_there(self, batch: Batch) -> None:
+    def _append_there(self, batch: Batch, given_up: Event) -> None:
+        started = time.perf_counter()
         with self._database.telling():
-            deadline = time.monotonic() + self._database.timeout
-            while not self._append_unless_locked(batch, deadline):
+            while not self._append_unless_locked(batch, given_up, started + self._database.timeout):
                 time.sleep(POLL_S)
+        self.seconds = time.perf_counter() - started
 
-    def _append_unless_locked(self, batch: Batch, deadline: float) -> bool:
+    def _append_unless_locked(self, batch: Batch, given_up: Event, deadline: float) -> bool:
         try:
             self._there = self._there or self._database.connect(timeout=0)
-            self._append_by(self._there, batch)
+            self._append_by(self._there, batch, given_up)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not busy or given_up.is_set() or time.perf_counter() > deadline:
                 raise
             return False
         return True
 
-    def _append_by(self, connection: sqlite3.Connection, batch: Batch) -> None:
+    def _append_by(self, connection: sqlite3.Connection, batch: Batch, given_up: Event = _NEVER) -> None:
         cursor = connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         started = time.perf_counter()
         try:
             _insert(cursor, batch)
+            self._database.check()
+            if given_up.is_set():
+                raise StorageError("Nobody waits for this batch any more.")
             cursor.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
-        self._usual_s += USUAL_WEIGHT * (time.perf_counter() - started - self._usual_s)
+        self.seconds = time.perf_counter() - started
+        self._usual_s += USUAL_WEIGHT * (self.seconds - self._usual_s)
 
 
 def _insert(cursor: sqlite3.Cursor, batch: Batch) -> None:

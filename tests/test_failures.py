@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,9 +15,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, select
 
+from credit_scoring.schemas import EXAMPLE_APPLICATION
 from credit_scoring.tables import batches, decisions
 from tests.conftest import STOPPED_WITHIN, RunningService, wait_until_ready
 from tests.decision_records import ask
+from tests.disks import fill_up, small_disk
 from tests.postgres import Postgres
 from tests.test_service import is_ready, served
 from tests.traffic import (
@@ -161,37 +162,6 @@ def test_a_locked_database_is_answered_503_in_time_and_the_service_recovers(
     assert_kept(address, load.record)
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of this size; where none can be mounted, say so loudly."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        reason = f"FULL DISK NOT TESTED, mount: {mounted.stderr.strip()}"
-        if "CI" in os.environ:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill_up(disk: Path) -> Path:
-    """Take the last byte of it; the file that does."""
-    ballast = disk / "ballast"
-    with ballast.open("ab", buffering=0) as file:
-        for size in (1024 * 1024, 4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
-    return ballast
-
-
 def test_a_full_disk_is_answered_503_loses_no_worker_and_once_there_is_room_the_service_recovers(
     model_tag: str, tmp_path: Path
 ) -> None:
@@ -216,6 +186,20 @@ def test_a_full_disk_is_answered_503_loses_no_worker_and_once_there_is_room_the_
         assert load.record.lost == 0
         assert_prompt(load.record)
         assert_kept(address, load.record)
+
+
+def test_workers_whose_sqlite_file_is_deleted_are_not_ready_though_nobody_asks_and_make_no_new_one(
+    model_tag: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "decisions.db"
+    environment = {"CREDIT_SCORING_MODEL": model_tag, "CREDIT_SCORING_DATABASE_URL": f"sqlite:///{path}"}
+    with served(tmp_path, **environment) as running:
+        wait_until_ready(running)
+        path.unlink()
+        wait_for(lambda: not is_ready(running), "readiness to turn false")
+        assert httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, timeout=30).status_code == 503
+        assert not path.exists()
+        assert "moved, deleted or replaced while it was in use" in running.log_text()
 
 
 @contextmanager
@@ -290,10 +274,15 @@ def test_under_best_effort_an_outage_and_a_killed_worker_cost_no_answer_and_all_
             finally:
                 postgres.start()
             load.wait_for_answers(100)
-        wait_for(lambda: not any(file.stat().st_size for file in spool.iterdir()), "an empty spool")
+        wait_for(lambda: waiting_in_spools(running) == 0 and len(list(spool.iterdir())) == 1, "an empty spool")
     assert load.record.refused == 0
     assert_kept(address, load.record)
     assert all(ids == sorted(ids) for ids in ask(address, in_chained_order, reading=True).values())
+
+
+def waiting_in_spools(running: RunningService) -> int:
+    """How many decisions wait in spools, as the metrics tell."""
+    return _sum_of(running, "credit_scoring_decision_log_spooled")
 
 
 # SIGTERM
@@ -301,9 +290,13 @@ def test_under_best_effort_an_outage_and_a_killed_worker_cost_no_answer_and_all_
 
 def decided(running: RunningService) -> int:
     """How many decisions the metrics tell of."""
+    return _sum_of(running, "credit_scoring_decisions_total")
+
+
+def _sum_of(running: RunningService, metric: str) -> int:
     families = text_string_to_metric_families(httpx.get(f"{running.url}/metrics", timeout=30).text)
     samples = [sample for family in families for sample in family.samples]
-    return int(sum(sample.value for sample in samples if sample.name == "credit_scoring_decisions_total"))
+    return int(sum(sample.value for sample in samples if sample.name == metric))
 
 
 def test_on_sigterm_every_request_that_was_taken_is_answered_after_its_decision_is_stored(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -37,12 +38,14 @@ class Notes:
 class HeldLog(Log):
     """A log that ends a transaction when the test does; empty batches succeed at once unless it is `broken`."""
 
-    broken: bool = False
+    broken: Exception | None = None
     is_quick: bool = False
     probes: int = 0
     is_closed: bool = False
     sizes: list[int] = field(default_factory=list)
     stored: list[Entry] = field(default_factory=list)
+    seconds: float = 0.0
+    lost: Exception | None = None
     _held: asyncio.Queue[tuple[Sequence[Entry], asyncio.Future[None]]] = field(default_factory=asyncio.Queue)
 
     def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
@@ -61,8 +64,12 @@ class HeldLog(Log):
         else:
             self.probes += 1
             if self.broken:
-                raise StorageError("The log is broken.")
+                raise self.broken
         return [each.decision for each in entries]
+
+    def check(self) -> None:
+        if self.lost:
+            raise self.lost
 
     async def close(self) -> None:
         self.is_closed = True
@@ -72,10 +79,10 @@ class HeldLog(Log):
         _, end = await asyncio.wait_for(self._held.get(), SOON_S)
         end.set_result(None)
 
-    async def fail(self) -> None:
+    async def fail(self, error: Exception | None = None) -> None:
         """Let it fail."""
         _, end = await asyncio.wait_for(self._held.get(), SOON_S)
-        end.set_exception(StorageError("The log is broken."))
+        end.set_exception(error or StorageError("The log is broken."))
 
 
 @asynccontextmanager
@@ -98,11 +105,15 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+def submission(of: Entry | None = None) -> Submission:
+    given = of or entry()
+    return Submission(given.application, given.row.received.encode(), given.row.asked_by)
+
+
 def keep(recorder: Recorder, entries: Sequence[Entry]) -> list[Caller]:
     """Give the recorder a batch; who waits for it."""
     callers: list[Caller] = [asyncio.get_running_loop().create_future() for _ in entries]
-    submissions = [Submission(each.application, each.row.received.encode(), each.row.asked_by) for each in entries]
-    recorder.keep(submissions, callers, [each.decision for each in entries])
+    recorder.keep([submission(each) for each in entries], callers, [each.decision for each in entries])
     return callers.copy()
 
 
@@ -250,18 +261,19 @@ def test_one_callers_repeat_is_refused_and_the_others_are_answered() -> None:
     asyncio.run(scenario())
 
 
-def test_the_seconds_that_each_batch_took_are_told() -> None:
+def test_the_seconds_that_each_transaction_took_where_it_was_made_are_told() -> None:
     async def scenario() -> None:
-        log = HeldLog()
+        log = HeldLog(seconds=0.25)
         async with recording(log) as (recorder, notes):
             callers = keep(recorder, some(2))
             await until(lambda: log.sizes == [2])
             callers += keep(recorder, some(1)) + keep(recorder, some(1))
             await log.commit()
+            await until(lambda: log.sizes == [2, 2])
+            log.seconds = 0.5
             await log.commit()
             await asyncio.gather(*callers)
-            assert len(notes.seconds) == 3
-            assert all(0 <= seconds < SOON_S for seconds in notes.seconds)
+            assert notes.seconds == [0.25, 0.5]
 
     asyncio.run(scenario())
 
@@ -312,7 +324,7 @@ def test_a_log_that_does_not_answer_keeps_a_recorder_from_opening_no_longer_than
 
 def test_a_recorder_admits_nobody_before_it_has_seen_that_the_log_can_be_written() -> None:
     async def scenario() -> None:
-        log = HeldLog(broken=True)
+        log = HeldLog(broken=StorageError("The log is broken."))
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
         await recorder.open()
         try:
@@ -320,7 +332,7 @@ def test_a_recorder_admits_nobody_before_it_has_seen_that_the_log_can_be_written
             with pytest.raises(NotReadyError) as refusal:
                 recorder.check_admission()
             assert refusal.value.retry_after >= 1
-            log.broken = False
+            log.broken = None
             await until(lambda: recorder.writable)
             recorder.check_admission()
         finally:
@@ -329,7 +341,18 @@ def test_a_recorder_admits_nobody_before_it_has_seen_that_the_log_can_be_written
     asyncio.run(scenario())
 
 
-def test_when_a_transaction_fails_all_its_callers_are_told_and_nobody_is_admitted_until_a_probe_succeeds() -> None:
+FAILURES = [
+    StorageError("The log is broken."),
+    OSError(28, "No space left on device"),
+    ValueError("as nobody expected"),
+]
+of_any_kind = pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+
+
+@of_any_kind
+def test_when_a_transaction_fails_all_its_callers_are_told_and_nobody_is_admitted_until_a_probe_succeeds(
+    error: Exception,
+) -> None:
     async def scenario() -> None:
         log = HeldLog()
         async with recording(log) as (recorder, notes):
@@ -337,8 +360,8 @@ def test_when_a_transaction_fails_all_its_callers_are_told_and_nobody_is_admitte
             await until(lambda: log.sizes == [1])
             callers += keep(recorder, some(2)) + keep(recorder, some(3))
             await log.commit()
-            log.broken = True
-            await log.fail()
+            log.broken = error
+            await log.fail(error)
             ends = [await end_of(caller) for caller in callers]
             assert [type(end) for end in ends] == [Decision, *[NotStoredError] * 5]
             with pytest.raises(NotReadyError):
@@ -346,7 +369,7 @@ def test_when_a_transaction_fails_all_its_callers_are_told_and_nobody_is_admitte
             probes = log.probes
             await until(lambda: log.probes >= probes + 2)
             assert not recorder.writable
-            log.broken = False
+            log.broken = None
             await until(lambda: recorder.writable)
             recorder.check_admission()
             assert notes.writable == [True, False, True]
@@ -376,7 +399,7 @@ def test_batches_that_wait_while_another_fails_are_tried_all_the_same() -> None:
 def test_a_log_that_fails_is_tried_a_few_times_a_second_and_no_more() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        log = HeldLog(broken=True)
+        log = HeldLog(broken=StorageError("The log is broken."))
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
         await recorder.open()
         try:
@@ -391,23 +414,91 @@ def test_a_log_that_fails_is_tried_a_few_times_a_second_and_no_more() -> None:
     asyncio.run(scenario())
 
 
-def test_who_has_waited_too_long_is_told_so_and_nobody_is_admitted_until_the_log_answers() -> None:
+def test_a_commit_that_takes_too_long_is_given_up_and_nobody_is_admitted_until_the_log_answers() -> None:
     async def scenario() -> None:
-        log = HeldLog()
+        log = HeldLog(broken=None)
         async with recording(log, timeout=SHORT_S) as (recorder, notes):
-            callers = keep(recorder, some(1))
-            await until(lambda: log.sizes == [1])
-            callers += keep(recorder, some(2))
-            assert [type(await end_of(caller)) for caller in callers] == [NotStoredError] * 3
+            log.broken = StorageError("The log is broken.")
+            (caller,) = keep(recorder, some(1))
+            assert isinstance(await end_of(caller), NotStoredError)
             with pytest.raises(NotReadyError):
                 recorder.check_admission()
-            await log.commit()
-            await log.commit()
-            await until(lambda: len(log.stored) == 3)
-            assert recorder.writable
+            log.broken = None
+            await until(lambda: recorder.writable)
+            assert log.stored == []
             assert notes.writable == [True, False, True]
 
     asyncio.run(scenario())
+
+
+def test_a_batch_that_was_given_up_before_its_transaction_began_is_never_stored(tmp_path: Path) -> None:
+    """Its application id is free again, and the commit before it is not blamed."""
+    path = tmp_path / "decisions.db"
+
+    class Held(HeldLog):
+        async def store(self, entries: Sequence[Entry]) -> list[Settled]:
+            if entries and not self.sizes:
+                await super().store(entries)
+            return await real.store(entries)
+
+    async def scenario() -> None:
+        log = Held()
+        async with recording(log) as (recorder, notes):
+            (first,) = keep(recorder, [begun])
+            await until(lambda: log.sizes == [1])
+            with_short_timeout(recorder)
+            (given_up,) = keep(recorder, [entry(application_id="a")])
+            assert isinstance(await end_of(given_up), NotStoredError)
+            recorder.check_admission()
+            assert notes.writable == [True]
+            await log.commit()
+            assert await end_of(first) == begun.decision
+            (sent_again,) = keep(recorder, [again])
+            assert await end_of(sent_again) == again.decision
+
+    def with_short_timeout(recorder: Recorder) -> None:
+        recorder._timeout = SHORT_S
+
+    begun, again = entry(), entry(application_id="a", age=50)
+    real = real_log(path)
+    asyncio.run(scenario())
+    assert [row["id"] for row in rows(path)] == [begun.row.id, again.row.id]
+
+
+def test_a_late_event_loop_is_not_taken_for_a_slow_log(tmp_path: Path) -> None:
+    """Turns that each take longer than the timeout, as when thousands of requests are read in one."""
+
+    async def scenario() -> None:
+        async with recording(real_log(tmp_path / "decisions.db"), timeout=SHORT_S) as (recorder, notes):
+            callers = []
+            for _ in range(3):
+                callers += keep(recorder, [entry(application_id="twice"), entry(application_id="twice")])
+                time.sleep(2 * SHORT_S)  # this thread is what is late
+                await turns(1)
+            time.sleep(2 * SHORT_S)
+            assert [type(await end_of(caller)) for caller in callers] == [Decision] * 6
+            assert notes.writable == [True]
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_whose_transaction_waits_for_another_process_is_not_stored_once_it_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+
+    async def scenario() -> None:
+        async with recording(real_log(path), timeout=SHORT_S) as (recorder, _):
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                (caller,) = keep(recorder, [entry(application_id="a")])
+                assert isinstance(await end_of(caller), NotStoredError)
+                other.execute("ROLLBACK")
+            await until(lambda: recorder.writable)
+            other_content = entry(application_id="a", age=50)
+            (caller,) = keep(recorder, [other_content])
+            assert await end_of(caller) == other_content.decision
+
+    asyncio.run(scenario())
+    assert len(rows(path)) == 1
 
 
 def test_while_a_transaction_is_under_way_the_log_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,16 +506,103 @@ def test_while_a_transaction_is_under_way_the_log_is_not_probed(monkeypatch: pyt
 
     async def scenario() -> None:
         log = HeldLog()
-        async with recording(log, timeout=SHORT_S) as (recorder, _):
+        async with recording(log) as (recorder, _):
+            log.lost = StorageError("The log is gone.")
+            await until(lambda: not recorder.writable)
+            keep(recorder, some(1))
+            await until(lambda: log.sizes == [1])
             probes = log.probes
-            (caller,) = keep(recorder, some(1))
-            assert isinstance(await end_of(caller), NotStoredError)
             await turns(100)
             assert not recorder.writable
             assert log.probes == probes
+            log.lost = None
             await log.commit()
 
     asyncio.run(scenario())
+
+
+@of_any_kind
+def test_a_log_that_is_lost_while_nothing_is_stored_is_noticed(error: Exception) -> None:
+    async def scenario() -> None:
+        log = HeldLog()
+        async with recording(log) as (recorder, notes):
+            log.lost = log.broken = error
+            await until(lambda: not recorder.writable)
+            probes = log.probes
+            await until(lambda: log.probes > probes)
+            assert not recorder.writable
+            log.lost = log.broken = None
+            await until(lambda: recorder.writable)
+            assert notes.writable == [True, False, True]
+
+    asyncio.run(scenario())
+
+
+@of_any_kind
+def test_what_fails_at_once_is_stored_after_all(error: Exception) -> None:
+    class Failing(HeldLog):
+        def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
+            raise error
+
+    async def scenario() -> None:
+        log = Failing()
+        async with recording(log) as (recorder, _):
+            entries = some(2)
+            callers = keep(recorder, entries)
+            await log.commit()
+            assert [await end_of(caller) for caller in callers] == [each.decision for each in entries]
+
+    asyncio.run(scenario())
+
+
+def test_a_log_that_answers_for_too_few_has_stored_nothing_that_is_given() -> None:
+    class Short(HeldLog):
+        async def store(self, entries: Sequence[Entry]) -> list[Settled]:
+            return [each.decision for each in entries[1:]]
+
+    async def scenario() -> None:
+        async with recording(Short()) as (recorder, _):
+            callers = keep(recorder, some(2)) + keep(recorder, some(1))
+            assert [type(await end_of(caller)) for caller in callers] == [NotStoredError] * 3
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_and_a_callback_that_raise_keep_nobody_from_being_answered() -> None:
+    class Raising(asyncio.Future[Decision]):
+        def set_result(self, result: Decision) -> None:
+            raise ValueError
+
+    def raising(seconds: float) -> None:
+        raise OSError
+
+    async def scenario() -> None:
+        log = HeldLog()
+        recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S, observe=raising)
+        await recorder.open()
+        try:
+            for _ in range(2):
+                bad, good = Raising(), asyncio.get_running_loop().create_future()
+                recorder.keep([submission(), submission()], [bad, good], [each.decision for each in some(2)])
+                await log.commit()
+                assert isinstance(await end_of(good), Decision)
+        finally:
+            await recorder.close()
+
+    asyncio.run(scenario())
+
+
+def test_no_message_of_an_unexpected_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        log = HeldLog()
+        async with recording(log) as (recorder, _):
+            (caller,) = keep(recorder, some(1))
+            await log.fail(ValueError("R$ 1.234,56"))
+            await end_of(caller)
+
+    asyncio.run(scenario())
+    assert "ValueError at " in caplog.text
+    assert "1.234,56" not in caplog.text
 
 
 def test_when_too_many_wait_newcomers_are_refused_until_the_log_has_taken_them() -> None:
@@ -472,7 +650,7 @@ def test_closing_stores_what_waits_and_answers_it_first() -> None:
 
 def test_closing_a_recorder_whose_log_was_never_writable_ends() -> None:
     async def scenario() -> None:
-        log = HeldLog(broken=True)
+        log = HeldLog(broken=StorageError("The log is broken."))
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
         await recorder.open()
         await until(lambda: log.probes >= 1)

@@ -1,153 +1,149 @@
 """best_effort: the spool as a file, and a log that answers by way of it while its database is down."""
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from credit_scoring import schema_version
-from credit_scoring.chain import Row
 from credit_scoring.decision_log import DecisionLog, Entry
-from credit_scoring.errors import RepeatError, StorageError
+from credit_scoring.errors import NotReadyError, NotStoredError, RepeatError, StorageError
+from credit_scoring.recorder import Recorder, Submission
+from credit_scoring.schemas import Decision
 from credit_scoring.settings import PROJECT_FOLDER
-from credit_scoring.spool import Spooled, SpooledLog, SpoolFile, left_behind
+from credit_scoring.spool import Spool, left_behind
+from credit_scoring.spooled_log import SpooledLog
 from credit_scoring.storage import open_database
 from credit_scoring.tables import batches, claims, decisions
 from credit_scoring.verification import verify
 from tests.decision_records import ORIGIN, ask, entry
+from tests.disks import fill_up, small_disk
 from tests.postgres import Postgres
 from tests.traffic import crash
 
 SOON_S = 30.0
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-# Of the files of workers that live, which are looked at and not closed.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*jsonl:ResourceWarning")
+AMPLE_S = 60.0
 
 Outage = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def rows(count: int) -> list[Row]:
-    return [entry(application_id=f"Nº {number}").row for number in range(count)]
+def some(count: int) -> list[Entry]:
+    return [entry() for _ in range(count)]
 
 
-@contextmanager
-def spool(path: Path) -> Iterator[SpoolFile]:
-    with closing(SpoolFile(path)) as file:
-        yield file
+def ids(*entries: Sequence[Entry]) -> list[str]:
+    return [each.row.id for batch in entries for each in batch]
 
 
-# The file
+@asynccontextmanager
+async def spool(folder: Path) -> AsyncIterator[tuple[Spool, DecisionLog]]:
+    """A spool, and the log that writes into it."""
+    spool = Spool.new(folder)
+    log = DecisionLog(spool.database, ORIGIN)
+    try:
+        yield spool, log
+    finally:
+        await log.close()
+        await spool.close()
 
 
-def test_batches_come_back_in_the_order_in_which_they_were_kept(tmp_path: Path) -> None:
-    kept = [Spooled(NOON + timedelta(microseconds=number), rows(number)) for number in range(1, 5)]
-    with spool(tmp_path / "spool.jsonl") as file:
-        for each in kept:
-            file.append(each)
-        assert file.count() == 10
-        found = []
-        while (oldest := file.next()) is not None:
-            assert file.next() == oldest
-            found.append(oldest)
-            file.done()
-        assert found == kept
-        assert file.count() == 0
+async def copied(spool: Spool) -> list[str]:
+    """The ids of all that is left in it, which are then copied."""
+    found = []
+    while blocks := await spool.next():
+        for block in blocks:
+            found += [row.id for row in block.rows]
+            spool.note_copied(block)
+    return found
 
 
-def test_what_is_kept_meanwhile_comes_after_what_was_kept_before(tmp_path: Path) -> None:
-    first, second, third = (Spooled(NOON, rows(1)) for _ in range(3))
-    with spool(tmp_path / "spool.jsonl") as file:
-        file.append(first)
-        file.append(second)
-        assert file.next() == first
-        file.append(third)
-        file.done()
-        assert file.next() == second
-        file.done()
-        assert file.next() == third
-        file.done()
-        assert file.next() is None
+# The spool
 
 
-def test_a_file_is_empty_once_all_is_done_and_takes_more(tmp_path: Path) -> None:
-    path = tmp_path / "spool.jsonl"
-    with spool(path) as file:
-        for _ in range(2):
-            kept = Spooled(NOON, rows(2))
-            file.append(kept)
-            assert file.next() == kept
-            file.done()
-            assert path.stat().st_size == 0
+def test_batches_come_back_in_the_order_in_which_they_were_kept_as_they_were(tmp_path: Path) -> None:
+    strange = {"asked_by": "Filial São Paulo \u2028", "application_id": '"\\😀\u0085'}
+    kept = [some(2), [entry(0.1 + 0.2, **strange), entry(5e-324)], some(1)]
+
+    async def life() -> None:
+        async with spool(tmp_path / "spool") as (each, log):
+            before = datetime.now(UTC)
+            for batch in kept:
+                await log.store(batch)
+            found = await each.next()
+            assert [block.rows for block in found] == [[given.row for given in batch] for batch in kept]
+            assert all(before <= block.decided_at <= datetime.now(UTC) for block in found)
+            assert each.count() == 5
+            assert await copied(each) == ids(*kept)
+
+    asyncio.run(life())
 
 
-def test_a_batch_is_on_the_disk_before_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "spool.jsonl"
-    synced: list[bytes] = []
-    sync = os.fsync
+@pytest.mark.parametrize("is_cleared", [False, True])
+def test_what_is_copied_does_not_come_back_and_what_is_kept_meanwhile_does(tmp_path: Path, is_cleared: bool) -> None:
+    first, second, third = some(2), some(1), some(1)
 
-    def observed(descriptor: int) -> None:
-        synced.append(path.read_bytes())
-        sync(descriptor)
+    async def life() -> None:
+        async with spool(tmp_path / "spool") as (each, log):
+            for batch in (first, second):
+                await log.store(batch)
+            each.note_copied((await each.next())[0])
+            await log.store(third)
+            if is_cleared:
+                await each.clear()
+                assert each.count() == 2
+            assert await copied(each) == ids(second, third)
+            if is_cleared:
+                await each.clear()
+                assert each.count() == 0
+            with pytest.raises(StorageError, match="older"):
+                each.check_order(first[0].row.id)
+            each.check_order(entry().row.id)
 
-    monkeypatch.setattr(os, "fsync", observed)
-    with spool(path) as file:
-        file.append(Spooled(NOON, rows(1)))
-        assert synced == [path.read_bytes()]
-        assert synced[0].endswith(b"\n")
-
-
-def test_rows_come_back_as_they_were_kept_exactly(tmp_path: Path) -> None:
-    strange = entry(0.1 + 0.2, asked_by="Filial São Paulo \u2028", application_id='"\\😀\u0085').row
-    tiny = entry(5e-324).row
-    with spool(tmp_path / "spool.jsonl") as file:
-        file.append(Spooled(NOON, [strange, tiny]))
-        assert file.next() == Spooled(NOON, [strange, tiny])
-
-
-@pytest.mark.parametrize("cut", [1, 2, 20, -1])
-def test_a_last_line_that_is_not_whole_was_never_answered_and_is_left_out(tmp_path: Path, cut: int) -> None:
-    """A worker was killed while it wrote."""
-    path = tmp_path / "spool.jsonl"
-    whole = Spooled(NOON, rows(2))
-    with spool(path) as file:
-        file.append(whole)
-        end = path.stat().st_size
-        file.append(Spooled(NOON, rows(3)))
-    os.truncate(path, end + cut if cut > 0 else path.stat().st_size + cut)
-    with spool(path) as file:
-        assert file.count() == 2
-        assert file.next() == whole
-        file.done()
-        assert file.next() is None
+    asyncio.run(life())
 
 
-def test_an_empty_file_is_removed_when_it_is_closed_and_another_stays(tmp_path: Path) -> None:
-    empty, full = tmp_path / "empty.jsonl", tmp_path / "full.jsonl"
-    with spool(empty), spool(full) as file:
-        file.append(Spooled(NOON, rows(1)))
-    assert sorted(tmp_path.iterdir()) == [full]
+def test_an_application_id_is_free_again_once_its_decision_is_cleared(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with spool(tmp_path / "spool") as (each, log):
+            await log.store([entry(application_id="a")])
+            await copied(each)
+            await each.clear()
+            again = entry(application_id="a", age=50)
+            assert await log.store([again]) == [again.decision]
+
+    asyncio.run(life())
+
+
+def test_a_spool_with_nothing_to_copy_is_removed_when_it_is_closed_and_another_stays(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with spool(tmp_path / "unused"), spool(tmp_path / "copied") as (done, log):
+            await log.store(some(1))
+            await copied(done)
+            async with spool(tmp_path / "full") as (_, other):
+                await other.store(some(1))
+
+    asyncio.run(life())
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
 def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="CREDIT_SCORING_SPOOL_FOLDER"):
-        SpoolFile(tmp_path / "file" / "spool.jsonl")
+        Spool.new(tmp_path / "file" / "spool")
 
 
 DYING_WORKER = """
 import asyncio, sys
 from pathlib import Path
 from credit_scoring.decision_log import DecisionLog
-from credit_scoring.spool import SpooledLog
+from credit_scoring.spooled_log import SpooledLog
 from credit_scoring.storage import open_database
 from tests.decision_records import ORIGIN, entry
 
@@ -176,27 +172,42 @@ def living_worker(address: str, folder: Path, *batches: int) -> Iterator[list[st
             process.kill()
 
 
-def test_the_file_of_a_worker_that_lives_is_left_alone_and_that_of_a_killed_one_taken_over(tmp_path: Path) -> None:
-    with living_worker(UNREACHABLE, tmp_path, 2, 1) as ids:
-        assert len(ids) == 3
+async def close(*spools: Spool) -> None:
+    for each in spools:
+        await each.close()
+
+
+def test_the_spool_of_a_worker_that_lives_is_left_alone_and_that_of_a_killed_one_taken_over(tmp_path: Path) -> None:
+    with living_worker(UNREACHABLE, tmp_path, 2, 1) as given:
+        assert len(given) == 3
         assert list(left_behind(tmp_path)) == []
-    (file,) = left_behind(tmp_path)
-    with closing(file):
-        assert file.count() == 3
-        oldest = file.next()
-        assert oldest is not None
-        assert [row.id for row in oldest.rows] == ids[:2]
+    (left,) = left_behind(tmp_path)
+
+    async def look() -> None:
+        assert left.count() == 3
+        assert await copied(left) == given
+
+    asyncio.run(look())
+    asyncio.run(close(left))
 
 
 def test_only_one_worker_takes_over_what_was_left_behind(tmp_path: Path) -> None:
     with living_worker(UNREACHABLE, tmp_path, 1):
         pass
     (mine,) = left_behind(tmp_path)
-    with closing(mine):
-        assert list(left_behind(tmp_path)) == []
+    assert list(left_behind(tmp_path)) == []
+    asyncio.run(close(mine))
+    (again,) = left_behind(tmp_path)
+    asyncio.run(close(again))
 
 
 # The log
+
+
+@pytest.fixture(autouse=True)
+def ample_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the log may take long without being away."""
+    monkeypatch.setattr("credit_scoring.spooled_log.PATIENCE_S", SOON_S)
 
 
 @pytest.fixture
@@ -244,10 +255,6 @@ async def spooling(address: str, folder: Path) -> AsyncIterator[tuple[SpooledLog
         await log.close()
 
 
-def some(count: int) -> list[Entry]:
-    return [entry() for _ in range(count)]
-
-
 async def answered(log: SpooledLog, entries: Sequence[Entry]) -> None:
     """Store them as a recorder does; each gets its own decision."""
     settled = log.store_at_once(entries) or await log.store(entries)
@@ -266,10 +273,6 @@ def stored(address: str) -> list[str]:
 
 def problems(address: str) -> list[str]:
     return ask(address, verify, reading=True).problems
-
-
-def ids(*entries: Sequence[Entry]) -> list[str]:
-    return [each.row.id for batch in entries for each in batch]
 
 
 def test_while_the_database_takes_what_it_is_given_nothing_waits_in_the_spool(address: str, tmp_path: Path) -> None:
@@ -397,9 +400,6 @@ def test_one_outage_after_another_loses_nothing_and_stores_nothing_twice(
 def test_what_a_killed_worker_left_behind_is_stored_by_the_next_one(address: str, tmp_path: Path) -> None:
     with living_worker(UNREACHABLE, tmp_path / "spool", 2, 1, 3) as left:
         assert len(left) == 6
-    (file,) = (tmp_path / "spool").iterdir()
-    with file.open("ab") as written:
-        written.write(b'["2026-11-24T12:00:00+00:00", ["never answer')
     new = some(1)
 
     async def life() -> None:
@@ -415,25 +415,25 @@ def test_what_a_killed_worker_left_behind_is_stored_by_the_next_one(address: str
 def test_a_worker_that_was_killed_while_it_drained_its_spool_leaves_nothing_to_be_stored_twice(
     address: str, tmp_path: Path
 ) -> None:
-    """Where it had got to is on record nowhere but in the database."""
-    kept = [Spooled(NOON, rows(size)) for size in (2, 3)]
-    path = tmp_path / "spool" / "killed.jsonl"
-    with spool(path) as file:
-        for each in kept:
-            file.append(each)
+    """It had copied the first batch and not deleted it."""
+    kept = [[entry(application_id="a"), entry()], some(3)]
 
     async def die() -> None:
-        async with worker(address) as log:
-            await log.store_given(kept[0].rows, kept[0].decided_at)
+        async with spool(tmp_path / "spool" / "killed") as (each, log), worker(address) as main:
+            for batch in kept:
+                await log.store(batch)
+            first, _ = await each.next()
+            await main.store_given(first.rows, first.decided_at)
 
     async def live() -> None:
-        async with spooling(address, path.parent) as (log, told):
+        async with spooling(address, tmp_path / "spool") as (log, told):
             await log.store([])
             await told.drained()
 
     asyncio.run(die())
     asyncio.run(live())
-    assert sorted(stored(address)) == [row.id for each in kept for row in each.rows]
+    assert sorted(stored(address)) == ids(*kept)
+    assert claim_of(address, "a") == kept[0][0].row.id
     assert problems(address) == []
 
 
@@ -452,22 +452,25 @@ def claim_of(address: str, application_id: str) -> str:
     return ask(address, lambda connection: str(connection.execute(wanted).scalar_one()), reading=True)
 
 
-def test_an_application_sent_twice_during_an_outage_is_decided_twice_and_the_first_decision_counts(
+def test_an_application_sent_again_during_an_outage_is_answered_as_before(
     address: str, outage: Outage, tmp_path: Path
 ) -> None:
-    first, second = entry(application_id="a"), entry(application_id="a")
+    first = entry(application_id="a")
 
     async def life() -> None:
         async with spooling(address, tmp_path / "spool") as (log, told):
             await log.store([])
             async with outage():
                 await answered(log, [first])
-                await answered(log, [second])
+                again, refused = await log.store([entry(application_id="a"), entry(application_id="a", age=50)])
+                assert again == first.decision
+                assert isinstance(refused, RepeatError)
+                assert told == [1]
             await told.drained()
             assert await log.store([entry(application_id="a")]) == [first.decision]
 
     asyncio.run(life())
-    assert stored(address) == ids([first, second])
+    assert stored(address) == ids([first])
     assert claim_of(address, "a") == first.row.id
     assert problems(address) == []
 
@@ -494,8 +497,9 @@ def test_an_application_id_that_another_worker_has_claimed_meanwhile_stays_with_
 
 
 def test_a_database_that_takes_long_keeps_nobody_waiting_and_has_everything_in_the_end(
-    postgres: Postgres, tmp_path: Path
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("credit_scoring.spooled_log.PATIENCE_S", 0.3)
     address = postgres.database()
     ask(address, schema_version.upgrade)
     slow_down(postgres, address)
@@ -520,3 +524,111 @@ def slow_down(postgres: Postgres, address: str) -> None:
     event = "AFTER INSERT ON batches DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()"
     for statement in (made, f"CREATE CONSTRAINT TRIGGER slow {event}"):
         postgres.run(statement, address.rpartition("/")[2])
+
+
+# The disk of the spool
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Room for a few spools."""
+    with small_disk(tmp_path / "disk", "2m") as folder:
+        yield folder
+
+
+@asynccontextmanager
+async def deciding(log: SpooledLog) -> AsyncIterator[Recorder]:
+    """A worker's recorder under best_effort; it closes the log."""
+    recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
+    await recorder.open()
+    try:
+        yield recorder
+    finally:
+        await recorder.close()
+
+
+async def ask_for(recorder: Recorder, given: Entry) -> Decision | BaseException:
+    caller: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+    submission = Submission(given.application, given.row.received.encode(), given.row.asked_by)
+    recorder.keep([submission], [caller], [given.decision])
+    (found,) = await asyncio.gather(caller, return_exceptions=True)
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_while_the_log_is_away_and_the_spools_disk_is_full_nothing_is_decided_and_afterwards_it_is_again(
+    address: str, outage: Outage, disk: Path
+) -> None:
+    """What was refused is stored nowhere, ever, and its application id is free."""
+    kept, refused, after = (entry(application_id=name) for name in "aba")
+    again = entry(application_id="b", age=50)
+    told = Told()
+
+    async def life() -> None:
+        log = SpooledLog(DecisionLog(open_database(address), ORIGIN), disk / "spool", told.append)
+        async with deciding(log) as recorder:
+            await until(lambda: recorder.writable)
+            async with outage():
+                assert await ask_for(recorder, kept) == kept.decision
+                ballast = fill_up(disk)
+                assert isinstance(await ask_for(recorder, refused), NotStoredError)
+                with pytest.raises(NotReadyError):
+                    recorder.check_admission()
+                ballast.unlink()
+                await until(lambda: recorder.writable)
+                assert await ask_for(recorder, again) == again.decision
+            await told.drained()
+            assert await ask_for(recorder, after) == kept.decision
+
+    asyncio.run(life())
+    assert stored(address) == ids([kept, again])
+    assert problems(address) == []
+
+
+def test_what_a_full_disk_keeps_from_being_deleted_is_stored_once_and_no_more_is_spooled(
+    address: str, outage: Outage, disk: Path
+) -> None:
+    """The log is back before there is room: what comes now goes past the spool, which drains all the same."""
+    during, after = some(3), some(2)
+    told = Told()
+
+    async def life() -> None:
+        log = SpooledLog(DecisionLog(open_database(address), ORIGIN), disk / "spool", told.append)
+        async with deciding(log) as recorder:
+            await until(lambda: recorder.writable)
+            async with outage():
+                for each in during:
+                    assert await ask_for(recorder, each) == each.decision
+                fill_up(disk)
+            await told.drained()
+            for each in after:
+                assert await ask_for(recorder, each) == each.decision
+            assert told[-1] == 0
+            assert recorder.writable
+        assert list((disk / "spool").iterdir()) == []
+
+    asyncio.run(life())
+    assert stored(address) == ids(during, after)
+    assert problems(address) == []
+
+
+def test_a_worker_starts_with_a_full_disk_for_its_spool_and_says_so(
+    disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = f"sqlite:///{tmp_path}/decisions.db"
+    given = entry()
+
+    async def life() -> None:
+        async with spooling(address, disk / "spool") as (log, _):
+            fill_up(disk)
+            assert await log.store([]) == []
+            await answered(log, [given])
+
+    asyncio.run(life())
+    assert stored(address) == ids([given])
+    assert "nothing is decided while the decision log is away" in caplog.text

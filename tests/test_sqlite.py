@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,14 +131,15 @@ def test_what_fails_at_once_leaves_nothing_of_its_batch(path: Path) -> None:
 
 
 SLOW_DOWN = (
-    "CREATE VIEW long_sum AS WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT 200000) "
+    "CREATE VIEW long_sum AS WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT 2000000) "
     "SELECT sum(n) AS total FROM number",
     "CREATE TRIGGER slow AFTER INSERT ON batches BEGIN SELECT total FROM long_sum; END",
 )
 
 
-def test_while_batches_take_long_none_is_appended_at_once(path: Path) -> None:
+def test_while_batches_take_long_none_is_appended_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would hold up the event loop; in the thread they take as long, and tell when they are short again."""
+    monkeypatch.setattr("credit_scoring.sqlite.SHORT_S", 0.05)  # what no commit takes on a busy machine either
 
     async def scenario() -> None:
         async with appending(path) as appender:
@@ -272,6 +273,66 @@ def test_every_text_and_every_float_comes_back_exactly(
 
     assert database.run_now(work, reading=True) == sorted(rows)
     asyncio.run(database.close())
+
+
+# A file that is gone
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    copy = path.with_suffix(".copy")
+    with closing(sqlite3.connect(path)) as one, closing(sqlite3.connect(copy)) as other:
+        one.backup(other)
+    copy.replace(path)
+
+
+def delete_write_ahead_log(path: Path) -> None:
+    Path(f"{path}-wal").unlink()
+
+
+@pytest.mark.parametrize("take_away", [delete, replace, delete_write_ahead_log])
+def test_a_file_that_is_taken_away_while_it_is_in_use_is_written_no_more(
+    path: Path, take_away: Callable[[Path], None]
+) -> None:
+    async def scenario() -> None:
+        database = opened(path)
+        appender = database.appender()
+        try:
+            assert appender.append_at_once(batch(a_row()))
+            await appender.append(batch(a_row()))
+            database.check()
+            take_away(path)
+            with pytest.raises(StorageError, match=r"decisions\.db.* moved, deleted or replaced"):
+                database.check()
+            assert not appender.append_at_once(batch(a_row()))
+            with pytest.raises(StorageError, match="Put it back, or restart the service"):
+                await appender.append(batch(a_row()))
+            with pytest.raises(StorageError, match="moved, deleted or replaced"):
+                await database.run(lambda connection: connection.execute(text("INSERT INTO claims VALUES ('a', 'b')")))
+            assert path.exists() == (take_away is not delete)
+        finally:
+            await appender.close()
+            await database.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_is_put_back_is_written_again(path: Path) -> None:
+    async def scenario() -> None:
+        async with appending(path) as appender:
+            rows = [a_row(), a_row()]
+            await appender.append(batch(rows[0]))
+            away = path.rename(path.with_suffix(".away"))
+            with pytest.raises(StorageError):
+                await appender.append(batch(a_row()))
+            away.rename(path)
+            await appender.append(batch(rows[1]))
+            assert stored(path) == rows
+
+    asyncio.run(scenario())
 
 
 # Errors
