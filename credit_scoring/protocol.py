@@ -105,12 +105,17 @@ class HotProtocol(HttpToolsProtocol):
         try:
             self.hot_route.check_admission()
         except UnavailableError as error:
-            if self._between_requests and not self.pipeline and is_plain_request(data, self.hot_route):
+            if self._between_requests and self._owes_nothing and is_plain_request(data, self.hot_route):
                 self._refuse(error)
                 return
         super().data_received(data)
         if isinstance(self.cycle, Exchange) and self.cycle.more_body and self._too_late is None:
             self._too_late = self.loop.call_later(self.hot_route.timeout, self._give_up)
+
+    @property
+    def _owes_nothing(self) -> bool:
+        """Whether every request read on this connection has its whole answer: only then may another one be written."""
+        return not self.pipeline and (self.cycle is None or self.cycle.response_complete)
 
     def _refuse(self, error: UnavailableError) -> None:
         """Answer what this error means, nothing parsed: in a storm of refusals each takes time from a decision."""
@@ -145,11 +150,7 @@ class HotProtocol(HttpToolsProtocol):
         route, parser = self.hot_route, self.parser
         if self.url != route.path or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return False
-        if (
-            self.expect_100_continue
-            or parser.should_upgrade()
-            or not (self.cycle is None or self.cycle.response_complete)
-        ):
+        if self.expect_100_continue or parser.should_upgrade() or not self._owes_nothing:
             return False
         length = headers.get(b"content-length", b"")
         return headers.get(b"content-type") == b"application/json" and length.isdigit() and int(length) <= route.limit

@@ -1,5 +1,6 @@
 """The hot route at the wire, byte by byte, on a real uvicorn."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -34,6 +35,7 @@ class Desk:
     seen: list[int] = field(default_factory=list)
     kept: list[Exchange] = field(default_factory=list)
     reads: list[HotProtocol] = field(default_factory=list)
+    held: list["Held"] = field(default_factory=list)
 
     def protocol(self) -> type[HotProtocol]:
         """The protocol under test, which notes each time that it has read something."""
@@ -73,19 +75,41 @@ class Desk:
         assert 0 <= seconds < SOON
         self.seen.append(status)
 
-
-async def ordinary(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """An ASGI app that says that the request came the ordinary way."""
-    if scope["type"] == "http":
+    async def ordinary(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """An ASGI app that says that the request came the ordinary way; on /held the test lets the answer end."""
         await receive()
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"3")]})
-        await send({"type": "http.response.body", "body": b"way"})
+        if scope["path"] == "/held":
+            await send({"type": "http.response.body", "body": b"w", "more_body": True})
+            self.held.append(Held(asyncio.get_running_loop()))
+            await self.held[-1].released.wait()
+            await send({"type": "http.response.body", "body": b"ay"})
+        else:
+            await send({"type": "http.response.body", "body": b"way"})
+
+
+class Held:
+    """An answer half given."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.released = asyncio.Event()
+        self._loop = loop
+
+    def release(self) -> None:
+        self._loop.call_soon_threadsafe(self.released.set)
 
 
 @contextmanager
 def serving(desk: Desk) -> Iterator[tuple[str, int]]:
     """Host and port of a real uvicorn with the hot route, in a thread of this process."""
-    config = uvicorn.Config(ordinary, http=desk.protocol(), lifespan="off", log_level="critical", timeout_keep_alive=2)
+    config = uvicorn.Config(
+        desk.ordinary,
+        interface="asgi3",
+        http=desk.protocol(),
+        lifespan="off",
+        log_level="critical",
+        timeout_keep_alive=2,
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -130,6 +154,11 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.01)
+
+
+def answer_later(exchange: Exchange) -> None:
+    """Give it its result on the server's own loop."""
+    exchange._protocol.loop.call_soon_threadsafe(exchange.set_result, "late")
 
 
 def test_a_plain_request_is_answered_on_the_spot() -> None:
@@ -179,7 +208,7 @@ def test_a_request_sent_ahead_waits_for_the_answer_that_is_still_due() -> None:
     with connected(desk) as client:
         client.sendall(request(b"later") + request(b"ok"))
         wait_for(lambda: bool(desk.kept), "the first request")
-        desk.kept[0]._protocol.loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        answer_later(desk.kept[0])
         assert read_answer(client)[::2] == (200, b'"late"')
         assert read_answer(client)[0] == 202  # goes the ordinary way: the hot one takes one at a time
 
@@ -271,7 +300,7 @@ def test_a_client_that_is_gone_is_known_to_be_gone_and_not_answered() -> None:
             wait_for(lambda: bool(desk.kept), "the request")
             assert not desk.kept[0].done()
         wait_for(desk.kept[0].done, "the end of the connection")
-        desk.kept[0]._protocol.loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        answer_later(desk.kept[0])
         assert httpx.post(f"http://{address[0]}:{address[1]}/cold").status_code == 202
     assert desk.seen == []
 
@@ -315,6 +344,35 @@ def test_under_overload_the_rest_of_a_request_half_read_before_is_not_taken_for_
         client.sendall(inner)
         wait_for(lambda: bool(desk.handled), "the whole request")
     assert desk.handled == [inner]
+
+
+def test_under_overload_a_refusal_waits_for_the_answer_that_is_still_due() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the first request")
+        desk.overloaded = True
+        read = len(desk.reads)
+        client.sendall(request(b"ok"))
+        wait_for(lambda: len(desk.reads) > read, "the second request to be read")
+        answer_later(desk.kept[0])
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert read_answer(client)[0] == 202  # its turn came the ordinary way, where the app refuses it
+    assert desk.seen == [200]
+
+
+def test_under_overload_no_refusal_stands_inside_an_answer_that_is_half_given() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", path=b"/held"))
+        wait_for(lambda: bool(desk.held), "the first half of the answer")
+        desk.overloaded = True
+        read = len(desk.reads)
+        client.sendall(request(b"ok"))
+        wait_for(lambda: len(desk.reads) > read, "the second request to be read")
+        desk.held[0].release()
+        assert [read_answer(client)[::2] for _ in range(2)] == [(202, b"way"), (202, b"way")]
+    assert desk.seen == []
 
 
 def test_under_overload_other_paths_are_served() -> None:
