@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 TURN_SHARE = 0.5  # of the budget: admitting ends; what arrives in a turn may have to wait for all that follows in it
 RELIEF_SHARE = 0.75  # of the budget: refusing ends, for a storm of requests leaves no turn an end of its own
+UNDELIVERED = "The application was scored, but its decision could not be delivered."
 REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
 
@@ -112,21 +113,34 @@ class MicroBatcher(Generic[Item, Result]):
         waiting = [pair for pair in self._queue if not pair[1].done()]
         self._queue = []
         if waiting:
-            self._observe(len(waiting), self._clock() - self._oldest)
+            oldest_wait = self._clock() - self._oldest
             self._settle(waiting)
+            self._tell_observer(len(waiting), oldest_wait)
+
+    def _tell_observer(self, size: int, oldest_wait: float) -> None:
+        try:
+            self._observe(size, oldest_wait)
+        except Exception as error:
+            _log_failure("Observing a batch", error)
 
     def _settle(self, batch: Sequence[tuple[Item, Caller[Result]]]) -> None:
+        items, callers = [item for item, _ in batch], [caller for _, caller in batch]
         try:
-            results = _scored(self._score, [item for item, _ in batch])
+            results = _scored(self._score, items)
         except Exception as error:  # one application's failure must not reach its batch-mates
             self._settle_one_by_one(batch, error)
             return
-        self._deliver([item for item, _ in batch], [caller for _, caller in batch], results)
+        try:
+            self._deliver(items, callers, results)
+        except Exception as error:
+            _log_failure("Delivering a batch", error)
+            for caller in callers:
+                _fail(caller, ScoringError(UNDELIVERED))
 
     def _settle_one_by_one(self, batch: Sequence[tuple[Item, Caller[Result]]], error: Exception) -> None:
         if len(batch) == 1:
-            logger.error("Scoring failed: %s at %s", type(error).__name__, place_of(error))
-            batch[0][1].set_exception(ScoringError("The application could not be scored."))
+            _log_failure("Scoring", error)
+            _fail(batch[0][1], ScoringError("The application could not be scored."))
             return
         for waiting in batch:
             self._settle([waiting])
@@ -134,7 +148,25 @@ class MicroBatcher(Generic[Item, Result]):
 
 def _deliver_at_once(items: Sequence[Item], callers: Sequence[Caller[Result]], results: Sequence[Result]) -> None:
     for caller, result in zip(callers, results, strict=True):
-        caller.set_result(result)
+        try:
+            caller.set_result(result)
+        except Exception as error:
+            _log_failure("Answering a caller", error)
+            _fail(caller, ScoringError(UNDELIVERED))
+
+
+def _fail(caller: Caller[Result], error: ScoringError) -> None:
+    """Answer with this error unless there is an answer already."""
+    try:
+        if not caller.done():
+            caller.set_exception(error)
+    except Exception as failure:
+        _log_failure("Answering a caller", failure)
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    """A callback's failure ends here: the other callers of the batch still wait for their answers."""
+    logger.error("%s failed: %s at %s", what, type(error).__name__, place_of(error))
 
 
 def _scored(score: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]) -> Sequence[Result]:

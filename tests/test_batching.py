@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.batching import MicroBatcher
+from credit_scoring.batching import Caller, MicroBatcher
 from credit_scoring.errors import OverloadedError, ScoringError
 
 AMPLE = 1e9
+SOON = 20.0
 MARKER = "987654321.25"
 
 
@@ -50,6 +51,15 @@ def batcher(
 
 async def submit_all(to: MicroBatcher[int, int], items: Sequence[int]) -> list[int | BaseException]:
     return await asyncio.gather(*(to.submit(item) for item in items), return_exceptions=True)
+
+
+async def answered(to: MicroBatcher[int, int], items: Sequence[int]) -> list[int | BaseException]:
+    """What each item's caller is given, all put in the same turn."""
+    callers: list[asyncio.Future[int]] = []
+    for item in items:
+        callers.append(asyncio.get_running_loop().create_future())
+        to.put(item, callers[-1])
+    return await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), SOON)
 
 
 async def turns(count: int) -> None:
@@ -121,6 +131,47 @@ def test_when_a_batch_loses_a_result_nobody_gets_the_result_of_another() -> None
 def test_when_there_are_too_many_results_nobody_gets_one_silently() -> None:
     answers = asyncio.run(submit_all(batcher(lambda items: [*items, 0]), range(3)))
     assert [type(answer) for answer in answers] == [ScoringError] * 3
+
+
+def test_when_delivering_raises_every_caller_gets_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def deliver(items: Sequence[int], callers: Sequence[Caller[int]], results: Sequence[int]) -> None:
+        callers[0].set_result(results[0])
+        raise ValueError(f"cannot deliver {MARKER}")
+
+    shared = MicroBatcher(Doubler(), max_batch_size=3, budget=AMPLE, deliver=deliver)
+    first, *others = asyncio.run(answered(shared, range(3)))
+    assert first == 0
+    assert [type(answer) for answer in others] == [ScoringError] * 2
+    assert "ValueError" in caplog.text
+    assert MARKER not in caplog.text
+
+
+def test_a_caller_that_raises_keeps_no_other_from_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    class Raising(asyncio.Future[int]):
+        def set_result(self, result: int) -> None:
+            raise OSError(MARKER)
+
+    async def among_others() -> list[int | BaseException]:
+        shared = batcher(Doubler(), max_batch_size=3)
+        loop = asyncio.get_running_loop()
+        callers = [loop.create_future(), Raising(), loop.create_future()]
+        for item, caller in enumerate(callers):
+            shared.put(item, caller)
+        return await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), SOON)
+
+    first, raising, last = asyncio.run(among_others())
+    assert (first, type(raising), last) == (0, ScoringError, 4)
+    assert "OSError" in caplog.text
+    assert MARKER not in caplog.text
+
+
+@pytest.mark.parametrize("max_batch_size", [2, 64], ids=["a full batch", "the end of the turn"])
+def test_an_observer_that_raises_keeps_nobody_from_an_answer(max_batch_size: int) -> None:
+    def observe(size: int, oldest_wait: float) -> None:
+        raise ValueError(MARKER)
+
+    shared = MicroBatcher(Doubler(), max_batch_size=max_batch_size, budget=AMPLE, observe=observe)
+    assert asyncio.run(answered(shared, range(2))) == [0, 2]
 
 
 def test_a_cancelled_submit_is_not_scored() -> None:
