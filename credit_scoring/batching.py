@@ -41,7 +41,8 @@ class MicroBatcher(Generic[Item, Result]):
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
     only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
-    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. `deliver` is given
+    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. Only processor time
+    counts: a worker that was stopped or had to share its core is late, not overloaded. `deliver` is given
     each batch, its callers and results, and tells the callers, now or later. `observe` is told each batch's size and
     the seconds that its oldest item waited. One instance belongs to one event loop.
     """
@@ -55,6 +56,7 @@ class MicroBatcher(Generic[Item, Result]):
         deliver: Deliver[Item, Result] | None = None,
         observe: Callable[[int, float], None] = lambda size, oldest_wait: None,
         clock: Callable[[], float] = time.monotonic,
+        processor_time: Callable[[], float] = time.thread_time,
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
@@ -62,9 +64,11 @@ class MicroBatcher(Generic[Item, Result]):
         self._deliver = deliver or _deliver_at_once
         self._observe = observe
         self._clock = clock
+        self._processor_time = processor_time
         self._queue: list[tuple[Item, Caller[Result]]] = []
         self._oldest = 0.0
         self._turn_began: float | None = None
+        self._work_began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: Item) -> Result:
@@ -75,11 +79,16 @@ class MicroBatcher(Generic[Item, Result]):
         return await answer
 
     def check_admission(self) -> None:
-        """Raises OverloadedError when this turn of the event loop has taken too long to answer a newcomer in time."""
+        """Raises OverloadedError when this turn of the event loop has worked too long to answer a newcomer in time."""
         now = self._clock()
-        taken = (now - self._beginning_of_turn(now)) / self._budget
+        if now - self._beginning_of_turn(now) > TURN_SHARE * self._budget:
+            self._judge(now)  # only now: asking for processor time is a system call
+
+    def _judge(self, now: float) -> None:
+        worked = self._processor_time()
+        taken = (worked - self._work_began) / self._budget
         if taken > RELIEF_SHARE:
-            self._turn_began = now
+            self._turn_began, self._work_began = now, worked
         elif taken > TURN_SHARE:
             raise OverloadedError(REFUSAL)
 
@@ -95,7 +104,7 @@ class MicroBatcher(Generic[Item, Result]):
     def _beginning_of_turn(self, now: float) -> float:
         """When this turn of the loop began; the first call in a turn sees to its end."""
         if self._turn_began is None:
-            self._turn_began = now
+            self._turn_began, self._work_began = now, self._processor_time()
             self._running_loop().call_soon(self._end_turn)
         return self._turn_began
 

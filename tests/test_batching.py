@@ -1,6 +1,8 @@
 """The micro-batcher, driven on a real event loop."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -205,7 +207,7 @@ def admissions(at: Sequence[float], budget: float = 100.0) -> list[bool]:
 
     async def one_turn() -> list[bool]:
         clock = Clock()
-        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=budget, clock=clock)
+        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=budget, clock=clock, processor_time=clock)
         found = []
         for clock.now in at:
             try:
@@ -237,10 +239,34 @@ def test_a_storm_that_never_ends_the_turn_is_refused_for_a_quarter_of_the_budget
     ]
 
 
+def test_a_turn_that_was_off_the_processor_for_longer_than_the_budget_refuses_nobody() -> None:
+    async def one_turn() -> None:
+        shared = batcher(Doubler(), budget=0.1)
+        shared.check_admission()
+        threading.Event().wait(0.2)  # the whole loop stands still, as when other processes have its core
+        for _ in range(3):
+            shared.check_admission()
+
+    asyncio.run(one_turn())
+
+
+def test_a_turn_that_has_worked_for_half_of_the_budget_refuses_newcomers() -> None:
+    async def one_turn() -> None:
+        shared = batcher(Doubler(), budget=0.1)
+        shared.check_admission()
+        until = time.thread_time() + 0.06
+        while time.thread_time() < until:
+            pass
+        shared.check_admission()
+
+    with pytest.raises(OverloadedError):
+        asyncio.run(one_turn())
+
+
 def test_the_next_turn_admits_again() -> None:
     async def two_turns() -> list[int]:
         clock = Clock()
-        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=100.0, clock=clock)
+        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=100.0, clock=clock, processor_time=clock)
         shared.check_admission()
         clock.now = 60.0
         await turns(1)
