@@ -6,6 +6,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ from tests.traffic import (
 from tests.waiting import keep_answering, wait_for
 
 KILLS = 3
+STOPS = 10
 SEED = 20261124
 
 
@@ -159,6 +161,30 @@ def test_a_locked_database_is_answered_503_in_time_and_the_service_recovers(
     assert load.record.lost == 0
     assert_prompt(load.record)
     assert_kept(address, load.record)
+
+
+def test_a_worker_that_stands_still_for_200_ms_refuses_nobody_afterwards(model_tag: str, tmp_path: Path) -> None:
+    """Most of the times it is stopped in the middle of a turn, with requests still to be read in it."""
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_DECISION_LOG="off") as running:
+        wait_until_ready(running)
+        (worker,) = workers(running.process.pid)
+        with Traffic(running.url, clients=64, with_ids=False) as load:
+            for _ in range(STOPS):
+                load.wait_for_answers(50)
+                with standing_still(worker):
+                    resumed_at = time.monotonic() + 0.2
+                    wait_for(lambda at=resumed_at: time.monotonic() > at, "200 ms")
+    assert (load.record.refused, load.record.strange) == (0, {})
+
+
+@contextmanager
+def standing_still(process: int) -> Iterator[None]:
+    """Stop it meanwhile, as a debugger, a suspended machine or a busy neighbour would."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 @contextmanager
