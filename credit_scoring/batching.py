@@ -71,13 +71,6 @@ class MicroBatcher(Generic[Item, Result]):
         self._work_began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def submit(self, item: Item) -> Result:
-        """The item's result; raises OverloadedError when it cannot come in time, ScoringError when scoring fails."""
-        self.check_admission()
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.put(item, answer)
-        return await answer
-
     def check_admission(self) -> None:
         """Raises OverloadedError when this turn of the event loop has worked too long to answer a newcomer in time."""
         now = self._clock()

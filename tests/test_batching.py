@@ -51,17 +51,16 @@ def batcher(
     return MicroBatcher(score, max_batch_size=max_batch_size, budget=budget)
 
 
+async def submit(to: MicroBatcher[int, int], item: int) -> int:
+    """What the caller of this item is given."""
+    answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    to.put(item, answer)
+    return await answer
+
+
 async def submit_all(to: MicroBatcher[int, int], items: Sequence[int]) -> list[int | BaseException]:
-    return await asyncio.gather(*(to.submit(item) for item in items), return_exceptions=True)
-
-
-async def answered(to: MicroBatcher[int, int], items: Sequence[int]) -> list[int | BaseException]:
-    """What each item's caller is given, all put in the same turn."""
-    callers: list[asyncio.Future[int]] = []
-    for item in items:
-        callers.append(asyncio.get_running_loop().create_future())
-        to.put(item, callers[-1])
-    return await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), SOON)
+    answers = asyncio.gather(*(submit(to, item) for item in items), return_exceptions=True)
+    return await asyncio.wait_for(answers, SOON)
 
 
 async def turns(count: int) -> None:
@@ -90,7 +89,7 @@ def test_items_are_scored_in_the_order_in_which_they_came() -> None:
 
 def test_a_single_submit_is_scored_without_waiting_for_company() -> None:
     async def one() -> bool:
-        task = asyncio.create_task(batcher(Doubler()).submit(21))
+        task = asyncio.create_task(submit(batcher(Doubler()), 21))
         await turns(4)
         return task.done() and task.result() == 42
 
@@ -100,7 +99,7 @@ def test_a_single_submit_is_scored_without_waiting_for_company() -> None:
 def test_a_batcher_works_on_after_its_queue_ran_empty() -> None:
     async def twice() -> list[int]:
         one = batcher(Doubler())
-        return [await one.submit(1), await one.submit(2)]
+        return [await submit(one, 1), await submit(one, 2)]
 
     assert asyncio.run(twice()) == [2, 4]
 
@@ -141,7 +140,7 @@ def test_when_delivering_raises_every_caller_gets_an_answer(caplog: pytest.LogCa
         raise ValueError(f"cannot deliver {MARKER}")
 
     shared = MicroBatcher(Doubler(), max_batch_size=3, budget=AMPLE, deliver=deliver)
-    first, *others = asyncio.run(answered(shared, range(3)))
+    first, *others = asyncio.run(submit_all(shared, range(3)))
     assert first == 0
     assert [type(answer) for answer in others] == [ScoringError] * 2
     assert "ValueError" in caplog.text
@@ -173,7 +172,7 @@ def test_an_observer_that_raises_keeps_nobody_from_an_answer(max_batch_size: int
         raise ValueError(MARKER)
 
     shared = MicroBatcher(Doubler(), max_batch_size=max_batch_size, budget=AMPLE, observe=observe)
-    assert asyncio.run(answered(shared, range(2))) == [0, 2]
+    assert asyncio.run(submit_all(shared, range(2))) == [0, 2]
 
 
 def test_a_cancelled_submit_is_not_scored() -> None:
@@ -181,7 +180,7 @@ def test_a_cancelled_submit_is_not_scored() -> None:
 
     async def one_gives_up() -> tuple[int | BaseException, int | BaseException]:
         shared = batcher(score)
-        staying, leaving = (asyncio.create_task(shared.submit(item)) for item in (1, 2))
+        staying, leaving = (asyncio.create_task(submit(shared, item)) for item in (1, 2))
         await turns(1)
         leaving.cancel()
         return await asyncio.gather(staying, leaving, return_exceptions=True)
@@ -270,7 +269,8 @@ def test_the_next_turn_admits_again() -> None:
         shared.check_admission()
         clock.now = 60.0
         await turns(1)
-        return [await shared.submit(1), await shared.submit(2)]
+        shared.check_admission()
+        return [await submit(shared, 1), await submit(shared, 2)]
 
     assert asyncio.run(two_turns()) == [2, 4]
 
@@ -317,7 +317,7 @@ async def _serve(shared: MicroBatcher[int, int], clients: Sequence[Client]) -> l
 
 async def _visit(shared: MicroBatcher[int, int], number: int, client: Client) -> int:
     await turns(client.turns_late)
-    submitting = asyncio.ensure_future(shared.submit(number))
+    submitting = asyncio.ensure_future(submit(shared, number))
     if client.gives_up:
         submitting.cancel()
     return await submitting
