@@ -171,18 +171,16 @@ def test_a_worker_that_stands_still_for_200_ms_refuses_nobody_afterwards(model_t
         with Traffic(running.url, clients=64, with_ids=False) as load:
             for _ in range(STOPS):
                 load.wait_for_answers(50)
-                with standing_still(worker):
-                    resumed_at = time.monotonic() + 0.2
-                    wait_for(lambda at=resumed_at: time.monotonic() > at, "200 ms")
+                stand_still(worker, 0.2)
     assert (load.record.refused, load.record.strange) == (0, {})
 
 
-@contextmanager
-def standing_still(process: int) -> Iterator[None]:
-    """Stop it meanwhile, as a debugger, a suspended machine or a busy neighbour would."""
+def stand_still(process: int, seconds: float) -> None:
+    """Stop it for so long, as a debugger, a suspended machine or a busy neighbour would."""
+    until = time.monotonic() + seconds
     os.kill(process, signal.SIGSTOP)
     try:
-        yield
+        wait_for(lambda: time.monotonic() > until, "the end of the standstill")
     finally:
         os.kill(process, signal.SIGCONT)
 
