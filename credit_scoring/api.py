@@ -114,22 +114,26 @@ class CreditApi:
             admit=partial(self._keyring.admit, scope=Scope.PREDICT),
             handle=lambda body, exchange: self.accept(body, exchange, exchange.asked_by),
             check_admission=self.check_admission,
+            on_refusal=_count_refusal,
             observe=metrics.request_observer("predict"),
         )
 
     def check_admission(self) -> None:
         """Raises UnavailableError when a newcomer could not be answered in time."""
+        self._open_batcher().check_admission()
+        if self._recorder:
+            self._recorder.check_admission()
+
+    def _admit(self) -> None:
+        """Raises UnavailableError, which is counted, when a request that came the ordinary way is to be refused."""
         try:
-            self._open_batcher().check_admission()
-            if self._recorder:
-                self._recorder.check_admission()
+            self.check_admission()
         except UnavailableError as error:
-            metrics.count_refusal(type(error).__name__)
+            _count_refusal(error)
             raise
 
     def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
-        """One application in; its caller is told the decision."""
-        self.check_admission()
+        """One application in, whose request was admitted; its caller is told the decision."""
         application = Application.model_validate_json(body)
         refuse_repeats(body, len(application.model_fields_set))
         self._open_batcher().put(Submission(application, body, asked_by), caller)
@@ -158,13 +162,14 @@ class CreditApi:
 
     async def predict(self, body: bytes, asked: Asked) -> bytes:
         """One application in, one decision out."""
+        self._admit()
         decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self.accept(body, decision, asked.by)
         return to_json(await decision)
 
     async def predict_many(self, body: bytes, asked: Asked) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        self.check_admission()
+        self._admit()
         answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
         for item in _items(body):
             answers.append(self._submitted(item, asked.by))
@@ -218,6 +223,10 @@ class CreditApi:
         response = _error(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
         response.headers["Allow"] = ", ".join(methods)
         return response
+
+
+def _count_refusal(error: UnavailableError) -> None:
+    metrics.count_refusal(type(error).__name__)
 
 
 def _call_later(seconds: float, function: Callable[[], None]) -> object:

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 TURN_SHARE = 0.5  # of the budget: admitting ends; what arrives in a turn may have to wait for all that follows in it
 RELIEF_SHARE = 0.75  # of the budget: refusing ends, for a storm of requests leaves no turn an end of its own
+UNDELIVERED = "The application was scored, but its decision could not be delivered."
 REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
 
@@ -40,7 +41,8 @@ class MicroBatcher(Generic[Item, Result]):
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
     only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
-    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. `deliver` is given
+    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. Only processor time
+    counts: a worker that was stopped or had to share its core is late, not overloaded. `deliver` is given
     each batch, its callers and results, and tells the callers, now or later. `observe` is told each batch's size and
     the seconds that its oldest item waited. One instance belongs to one event loop.
     """
@@ -54,6 +56,7 @@ class MicroBatcher(Generic[Item, Result]):
         deliver: Deliver[Item, Result] | None = None,
         observe: Callable[[int, float], None] = lambda size, oldest_wait: None,
         clock: Callable[[], float] = time.monotonic,
+        processor_time: Callable[[], float] = time.thread_time,
     ) -> None:
         self._score = score
         self._max_batch_size = max_batch_size
@@ -61,24 +64,24 @@ class MicroBatcher(Generic[Item, Result]):
         self._deliver = deliver or _deliver_at_once
         self._observe = observe
         self._clock = clock
+        self._processor_time = processor_time
         self._queue: list[tuple[Item, Caller[Result]]] = []
         self._oldest = 0.0
         self._turn_began: float | None = None
+        self._work_began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def submit(self, item: Item) -> Result:
-        """The item's result; raises OverloadedError when it cannot come in time, ScoringError when scoring fails."""
-        self.check_admission()
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.put(item, answer)
-        return await answer
-
     def check_admission(self) -> None:
-        """Raises OverloadedError when this turn of the event loop has taken too long to answer a newcomer in time."""
+        """Raises OverloadedError when this turn of the event loop has worked too long to answer a newcomer in time."""
         now = self._clock()
-        taken = (now - self._beginning_of_turn(now)) / self._budget
+        if now - self._beginning_of_turn(now) > TURN_SHARE * self._budget:
+            self._judge(now)  # only now: asking for processor time is a system call
+
+    def _judge(self, now: float) -> None:
+        worked = self._processor_time()
+        taken = (worked - self._work_began) / self._budget
         if taken > RELIEF_SHARE:
-            self._turn_began = now
+            self._turn_began, self._work_began = now, worked
         elif taken > TURN_SHARE:
             raise OverloadedError(REFUSAL)
 
@@ -94,7 +97,7 @@ class MicroBatcher(Generic[Item, Result]):
     def _beginning_of_turn(self, now: float) -> float:
         """When this turn of the loop began; the first call in a turn sees to its end."""
         if self._turn_began is None:
-            self._turn_began = now
+            self._turn_began, self._work_began = now, self._processor_time()
             self._running_loop().call_soon(self._end_turn)
         return self._turn_began
 
@@ -112,21 +115,34 @@ class MicroBatcher(Generic[Item, Result]):
         waiting = [pair for pair in self._queue if not pair[1].done()]
         self._queue = []
         if waiting:
-            self._observe(len(waiting), self._clock() - self._oldest)
+            oldest_wait = self._clock() - self._oldest
             self._settle(waiting)
+            self._tell_observer(len(waiting), oldest_wait)
+
+    def _tell_observer(self, size: int, oldest_wait: float) -> None:
+        try:
+            self._observe(size, oldest_wait)
+        except Exception as error:
+            _log_failure("Observing a batch", error)
 
     def _settle(self, batch: Sequence[tuple[Item, Caller[Result]]]) -> None:
+        items, callers = [item for item, _ in batch], [caller for _, caller in batch]
         try:
-            results = _scored(self._score, [item for item, _ in batch])
+            results = _scored(self._score, items)
         except Exception as error:  # one application's failure must not reach its batch-mates
             self._settle_one_by_one(batch, error)
             return
-        self._deliver([item for item, _ in batch], [caller for _, caller in batch], results)
+        try:
+            self._deliver(items, callers, results)
+        except Exception as error:
+            _log_failure("Delivering a batch", error)
+            for caller in callers:
+                _fail(caller, ScoringError(UNDELIVERED))
 
     def _settle_one_by_one(self, batch: Sequence[tuple[Item, Caller[Result]]], error: Exception) -> None:
         if len(batch) == 1:
-            logger.error("Scoring failed: %s at %s", type(error).__name__, place_of(error))
-            batch[0][1].set_exception(ScoringError("The application could not be scored."))
+            _log_failure("Scoring", error)
+            _fail(batch[0][1], ScoringError("The application could not be scored."))
             return
         for waiting in batch:
             self._settle([waiting])
@@ -134,7 +150,25 @@ class MicroBatcher(Generic[Item, Result]):
 
 def _deliver_at_once(items: Sequence[Item], callers: Sequence[Caller[Result]], results: Sequence[Result]) -> None:
     for caller, result in zip(callers, results, strict=True):
-        caller.set_result(result)
+        try:
+            caller.set_result(result)
+        except Exception as error:
+            _log_failure("Answering a caller", error)
+            _fail(caller, ScoringError(UNDELIVERED))
+
+
+def _fail(caller: Caller[Result], error: ScoringError) -> None:
+    """Answer with this error unless there is an answer already."""
+    try:
+        if not caller.done():
+            caller.set_exception(error)
+    except Exception as failure:
+        _log_failure("Answering a caller", failure)
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    """A callback's failure ends here: the other callers of the batch still wait for their answers."""
+    logger.error("%s failed: %s at %s", what, type(error).__name__, place_of(error))
 
 
 def _scored(score: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]) -> Sequence[Result]:

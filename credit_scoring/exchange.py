@@ -142,23 +142,18 @@ def _body_without_faults(sentence: str) -> bytes:
 
 async def _read_json(scope: Scope, receive: Receive, limit: int, timeout: float) -> bytes:
     _check_headers(dict(scope["headers"]), limit)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        try:
-            async with asyncio.timeout(timeout):
-                body = await _read_rest(body, receive, limit)
-        except TimeoutError:
-            raise body_too_late(timeout) from None
-    if message["type"] == "http.disconnect":
-        raise _DisconnectedError
+    try:
+        async with asyncio.timeout(timeout):
+            body = await _read_all(receive, limit)
+    except TimeoutError:
+        raise body_too_late(timeout) from None
     if len(body) > limit:
         raise _too_large(limit)
     return body
 
 
-async def _read_rest(body: bytes, receive: Receive, limit: int) -> bytes:
-    more = True
+async def _read_all(receive: Receive, limit: int) -> bytes:
+    body, more = b"", True
     while more and len(body) <= limit:
         message = await receive()
         if message["type"] == "http.disconnect":

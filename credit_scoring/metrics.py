@@ -24,7 +24,7 @@ _duration = Histogram(
     ["endpoint", "status"],
     buckets=SECONDS,
 )
-_refusals = Counter("credit_scoring_refusals_total", "Applications refused unread, by why.", ["reason"])
+_refusals = Counter("credit_scoring_refusals_total", "Requests rejected before validation, by reason.", ["reason"])
 _decisions = Counter("credit_scoring_decisions_total", "Decisions made.", ["decision"])
 _batch_size = Histogram(
     "credit_scoring_batch_size", "Applications scored together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -95,7 +95,7 @@ def request_observer(endpoint: str) -> Callable[[int, float], None]:
 
 
 def count_refusal(reason: str) -> None:
-    """An application was refused unread."""
+    """A request was rejected before validation."""
     _refusals.labels(reason).inc()
 
 

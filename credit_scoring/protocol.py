@@ -7,19 +7,17 @@ Continue") goes the ordinary way through the ASGI app. docs/adr/0007 says what t
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 from pydantic_core import to_json
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from credit_scoring.connections import Limits
 from credit_scoring.errors import RequestError, UnavailableError
 from credit_scoring.exchange import JSON_TYPE, Admit, Headers, Observer, body_too_late, error_answer
-
-CLOSING = (b"connection", b"close")
+from credit_scoring.guarded import BETWEEN, CLOSING, GuardedProtocol, answer_bytes
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})(?:\r\n|$)", re.IGNORECASE)
 _NEEDS_A_LOOK = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade):", re.IGNORECASE)
@@ -31,8 +29,9 @@ class HotRoute:
 
     `admit` is given the headers and the address of the peer and tells the name of the key; where it raises, the request
     goes the ordinary way, to be refused there. `handle` gets the body and the exchange, which it gives a result or an
-    error, now or later; what it raises is the error. `check_admission` raises what a request is refused with unread.
-    `observe` is told the status and the seconds of every exchange.
+    error, now or later; what it raises is the error. `check_admission`, asked once for each read, raises what a request
+    is refused with, and `on_refusal` is called with it where a refusal is written. `observe` is told the status and the
+    seconds of every exchange.
     """
 
     path: bytes
@@ -41,6 +40,7 @@ class HotRoute:
     admit: Admit
     handle: Callable[[bytes, "Exchange"], None]
     check_admission: Callable[[], None]
+    on_refusal: Callable[[UnavailableError], None]
     observe: Observer
 
 
@@ -69,6 +69,11 @@ class Exchange:
         self.response_complete = False
         self.disconnected = False
 
+    @property
+    def response_started(self) -> bool:
+        """As in uvicorn's cycle: an answer is written as a whole."""
+        return self.response_complete
+
     def done(self) -> bool:
         """Whether it is answered, or nobody is there any more to be answered."""
         return self.response_complete or self._protocol.transport.is_closing()
@@ -88,48 +93,46 @@ class Exchange:
             self._protocol.hot_route.observe(status, time.perf_counter() - self._started)
 
 
-class HotProtocol(HttpToolsProtocol):
+class HotProtocol(GuardedProtocol):
     """uvicorn's HTTP protocol with a hot route; `with_route` makes the class that uvicorn is given."""
 
     hot_route: ClassVar[HotRoute]
     _too_late: asyncio.TimerHandle | None = None
-    _between_requests = True
+    _refused: UnavailableError | None = None  # why what is read now is to be refused
 
     @classmethod
-    def with_route(cls, route: HotRoute) -> type["HotProtocol"]:
-        """The protocol class for this route."""
-        return type("HotProtocol", (cls,), {"hot_route": route})
+    def with_route(cls, route: HotRoute, limits: Limits) -> type[GuardedProtocol]:
+        """The protocol class for this route, for one server."""
+        return cls.within(limits, hot_route=route)
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
+        self._refused = None
         try:
             self.hot_route.check_admission()
         except UnavailableError as error:
-            if self._between_requests and not self.pipeline and is_plain_request(data, self.hot_route):
-                self._refuse(error)
+            if self._stage == BETWEEN and self.owes_nothing and is_plain_request(data, self.hot_route):
+                self._refuse_unread(error)
                 return
+            self._refused = error
         super().data_received(data)
         if isinstance(self.cycle, Exchange) and self.cycle.more_body and self._too_late is None:
             self._too_late = self.loop.call_later(self.hot_route.timeout, self._give_up)
 
-    def _refuse(self, error: UnavailableError) -> None:
+    def _refuse_unread(self, error: UnavailableError) -> None:
         """Answer what this error means, nothing parsed: in a storm of refusals each takes time from a decision."""
         started = time.perf_counter()
         self.transport.write(_whole_refusal(str(error), error.retry_after))
         self.on_response_complete()
+        self.hot_route.on_refusal(error)
         self.hot_route.observe(503, time.perf_counter() - started)
 
-    def on_message_begin(self) -> None:
-        """Called by the parser."""
-        self._between_requests = False
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Called by the parser."""
+    def take_request(self) -> None:
+        """The hot way where it is plain, else the ordinary one."""
         headers = dict(self.headers)
         asked_by = self._asked_by(headers) if self._is_plain(headers) else None
         if asked_by is None:
-            super().on_headers_complete()
+            super().take_request()
         else:
             keep_alive = self.parser.should_keep_alive()
             self.cycle = Exchange(self, keep_alive, asked_by)  # type: ignore[assignment]  # in its place
@@ -145,11 +148,7 @@ class HotProtocol(HttpToolsProtocol):
         route, parser = self.hot_route, self.parser
         if self.url != route.path or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return False
-        if (
-            self.expect_100_continue
-            or parser.should_upgrade()
-            or not (self.cycle is None or self.cycle.response_complete)
-        ):
+        if self.expect_100_continue or parser.should_upgrade() or not self.owes_nothing:
             return False
         length = headers.get(b"content-length", b"")
         return headers.get(b"content-type") == b"application/json" and length.isdigit() and int(length) <= route.limit
@@ -163,13 +162,21 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        self._between_requests = True
         exchange = self.cycle
         if not isinstance(exchange, Exchange):
             super().on_message_complete()
             return
+        self._stage = BETWEEN
         exchange.more_body = False
         self._stop_timer()
+        if not exchange.done():
+            self._handle(exchange)
+
+    def _handle(self, exchange: Exchange) -> None:
+        if self._refused is not None:
+            self.hot_route.on_refusal(self._refused)
+            exchange.set_exception(self._refused)
+            return
         try:
             self.hot_route.handle(exchange.body, exchange)
         except Exception as error:  # the server would log its message, which may hold a value
@@ -183,7 +190,7 @@ class HotProtocol(HttpToolsProtocol):
     def write_answer(self, keep_alive: bool, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
         """Write one whole answer and make ready for the next request."""
         every = (*self.server_state.default_headers, *headers)
-        self.transport.write(_answer_bytes(status, every if keep_alive else (*every, CLOSING), content))
+        self.transport.write(answer_bytes(status, every if keep_alive else (*every, CLOSING), content))
         if not keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -213,16 +220,6 @@ def is_plain_request(data: bytes, route: HotRoute) -> bool:
     return length is not None and int(length[1]) == len(body)
 
 
-def _answer_bytes(status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> bytes:
-    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-    return b"%b%bcontent-length: %d\r\n\r\n%b" % (_status_line(status), lines, len(content), content)
-
-
 @cache
 def _whole_refusal(sentence: str, retry_after: int) -> bytes:
-    return _answer_bytes(*error_answer(UnavailableError(sentence, retry_after)))
-
-
-@cache
-def _status_line(status: int) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return answer_bytes(*error_answer(UnavailableError(sentence, retry_after)))

@@ -13,10 +13,12 @@ from uvicorn.config import HTTP_PROTOCOLS
 from credit_scoring import __version__, metrics, store
 from credit_scoring.access import Keyring
 from credit_scoring.api import CreditApi
+from credit_scoring.connections import Limits, affordable_connections
 from credit_scoring.database import Database
 from credit_scoring.decision_log import DecisionLog, Origin
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import CreditScoringError
+from credit_scoring.guarded import GuardedProtocol
 from credit_scoring.manifest import inspect
 from credit_scoring.protocol import HotProtocol
 from credit_scoring.recorder import Log, Recorder
@@ -51,9 +53,12 @@ class HotService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half
     """A Bento service whose POST /predict is answered by uvicorn's protocol class itself; docs/adr/0007 says why."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """BentoML's app; uvicorn, started next, is given our protocol unless spans or access log lines are wanted."""
-        if not (settings.tracing or settings.access_log):
-            HTTP_PROTOCOLS["auto"] = HotProtocol.with_route(api.hot_route())  # type: ignore[assignment]
+        """BentoML's app; uvicorn, started next, is given our protocol: with spans or access log lines no hot route."""
+        limits = Limits(connections=affordable_connections(settings.max_connections))
+        if settings.tracing or settings.access_log:
+            HTTP_PROTOCOLS["auto"] = GuardedProtocol.within(limits)  # type: ignore[assignment]
+        else:
+            HTTP_PROTOCOLS["auto"] = HotProtocol.with_route(api.hot_route(), limits)  # type: ignore[assignment]
         return super().to_asgi(is_main)
 
 

@@ -42,6 +42,9 @@ class ServiceSettings(DatabaseSettings):
         100.0, gt=0, description="A request that could not be answered within it is refused with 503."
     )
     request_timeout_s: float = Field(1.0, gt=0, description="A body that takes longer to arrive is refused with 408.")
+    max_connections: int = Field(
+        4096, ge=1, description="Open connections of a worker; others are answered 503 and closed."
+    )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of /predict.")
     max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
     api_keys_file: Path | None = Field(

@@ -1,6 +1,8 @@
 """The micro-batcher, driven on a real event loop."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.batching import MicroBatcher
+from credit_scoring.batching import Caller, MicroBatcher
 from credit_scoring.errors import OverloadedError, ScoringError
 
 AMPLE = 1e9
+SOON = 20.0
 MARKER = "987654321.25"
 
 
@@ -48,8 +51,16 @@ def batcher(
     return MicroBatcher(score, max_batch_size=max_batch_size, budget=budget)
 
 
+async def submit(to: MicroBatcher[int, int], item: int) -> int:
+    """What the caller of this item is given."""
+    answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    to.put(item, answer)
+    return await answer
+
+
 async def submit_all(to: MicroBatcher[int, int], items: Sequence[int]) -> list[int | BaseException]:
-    return await asyncio.gather(*(to.submit(item) for item in items), return_exceptions=True)
+    answers = asyncio.gather(*(submit(to, item) for item in items), return_exceptions=True)
+    return await asyncio.wait_for(answers, SOON)
 
 
 async def turns(count: int) -> None:
@@ -78,7 +89,7 @@ def test_items_are_scored_in_the_order_in_which_they_came() -> None:
 
 def test_a_single_submit_is_scored_without_waiting_for_company() -> None:
     async def one() -> bool:
-        task = asyncio.create_task(batcher(Doubler()).submit(21))
+        task = asyncio.create_task(submit(batcher(Doubler()), 21))
         await turns(4)
         return task.done() and task.result() == 42
 
@@ -88,7 +99,7 @@ def test_a_single_submit_is_scored_without_waiting_for_company() -> None:
 def test_a_batcher_works_on_after_its_queue_ran_empty() -> None:
     async def twice() -> list[int]:
         one = batcher(Doubler())
-        return [await one.submit(1), await one.submit(2)]
+        return [await submit(one, 1), await submit(one, 2)]
 
     assert asyncio.run(twice()) == [2, 4]
 
@@ -123,12 +134,53 @@ def test_when_there_are_too_many_results_nobody_gets_one_silently() -> None:
     assert [type(answer) for answer in answers] == [ScoringError] * 3
 
 
+def test_when_delivering_raises_every_caller_gets_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def deliver(items: Sequence[int], callers: Sequence[Caller[int]], results: Sequence[int]) -> None:
+        callers[0].set_result(results[0])
+        raise ValueError(f"cannot deliver {MARKER}")
+
+    shared = MicroBatcher(Doubler(), max_batch_size=3, budget=AMPLE, deliver=deliver)
+    first, *others = asyncio.run(submit_all(shared, range(3)))
+    assert first == 0
+    assert [type(answer) for answer in others] == [ScoringError] * 2
+    assert "ValueError" in caplog.text
+    assert MARKER not in caplog.text
+
+
+def test_a_caller_that_raises_keeps_no_other_from_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    class Raising(asyncio.Future[int]):
+        def set_result(self, result: int) -> None:
+            raise OSError(MARKER)
+
+    async def among_others() -> list[int | BaseException]:
+        shared = batcher(Doubler(), max_batch_size=3)
+        loop = asyncio.get_running_loop()
+        callers = [loop.create_future(), Raising(), loop.create_future()]
+        for item, caller in enumerate(callers):
+            shared.put(item, caller)
+        return await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), SOON)
+
+    first, raising, last = asyncio.run(among_others())
+    assert (first, type(raising), last) == (0, ScoringError, 4)
+    assert "OSError" in caplog.text
+    assert MARKER not in caplog.text
+
+
+@pytest.mark.parametrize("max_batch_size", [2, 64], ids=["a full batch", "the end of the turn"])
+def test_an_observer_that_raises_keeps_nobody_from_an_answer(max_batch_size: int) -> None:
+    def observe(size: int, oldest_wait: float) -> None:
+        raise ValueError(MARKER)
+
+    shared = MicroBatcher(Doubler(), max_batch_size=max_batch_size, budget=AMPLE, observe=observe)
+    assert asyncio.run(submit_all(shared, range(2))) == [0, 2]
+
+
 def test_a_cancelled_submit_is_not_scored() -> None:
     score = Doubler()
 
     async def one_gives_up() -> tuple[int | BaseException, int | BaseException]:
         shared = batcher(score)
-        staying, leaving = (asyncio.create_task(shared.submit(item)) for item in (1, 2))
+        staying, leaving = (asyncio.create_task(submit(shared, item)) for item in (1, 2))
         await turns(1)
         leaving.cancel()
         return await asyncio.gather(staying, leaving, return_exceptions=True)
@@ -154,7 +206,7 @@ def admissions(at: Sequence[float], budget: float = 100.0) -> list[bool]:
 
     async def one_turn() -> list[bool]:
         clock = Clock()
-        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=budget, clock=clock)
+        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=budget, clock=clock, processor_time=clock)
         found = []
         for clock.now in at:
             try:
@@ -186,14 +238,39 @@ def test_a_storm_that_never_ends_the_turn_is_refused_for_a_quarter_of_the_budget
     ]
 
 
+def test_a_turn_that_was_off_the_processor_for_longer_than_the_budget_refuses_nobody() -> None:
+    async def one_turn() -> None:
+        shared = batcher(Doubler(), budget=0.1)
+        shared.check_admission()
+        threading.Event().wait(0.2)  # the whole loop stands still, as when other processes have its core
+        for _ in range(3):
+            shared.check_admission()
+
+    asyncio.run(one_turn())
+
+
+def test_a_turn_that_has_worked_for_half_of_the_budget_refuses_newcomers() -> None:
+    async def one_turn() -> None:
+        shared = batcher(Doubler(), budget=0.1)
+        shared.check_admission()
+        until = time.thread_time() + 0.06
+        while time.thread_time() < until:
+            pass
+        shared.check_admission()
+
+    with pytest.raises(OverloadedError):
+        asyncio.run(one_turn())
+
+
 def test_the_next_turn_admits_again() -> None:
     async def two_turns() -> list[int]:
         clock = Clock()
-        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=100.0, clock=clock)
+        shared = MicroBatcher(Doubler(), max_batch_size=64, budget=100.0, clock=clock, processor_time=clock)
         shared.check_admission()
         clock.now = 60.0
         await turns(1)
-        return [await shared.submit(1), await shared.submit(2)]
+        shared.check_admission()
+        return [await submit(shared, 1), await submit(shared, 2)]
 
     assert asyncio.run(two_turns()) == [2, 4]
 
@@ -240,7 +317,7 @@ async def _serve(shared: MicroBatcher[int, int], clients: Sequence[Client]) -> l
 
 async def _visit(shared: MicroBatcher[int, int], number: int, client: Client) -> int:
     await turns(client.turns_late)
-    submitting = asyncio.ensure_future(shared.submit(number))
+    submitting = asyncio.ensure_future(submit(shared, number))
     if client.gives_up:
         submitting.cancel()
     return await submitting

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ from tests.traffic import (
 from tests.waiting import keep_answering, wait_for
 
 KILLS = 3
+STOPS = 10
 SEED = 20261124
 
 
@@ -160,6 +162,28 @@ def test_a_locked_database_is_answered_503_in_time_and_the_service_recovers(
     assert load.record.lost == 0
     assert_prompt(load.record)
     assert_kept(address, load.record)
+
+
+def test_a_worker_that_stands_still_for_200_ms_refuses_nobody_afterwards(model_tag: str, tmp_path: Path) -> None:
+    """Most of the times it is stopped in the middle of a turn, with requests still to be read in it."""
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_DECISION_LOG="off") as running:
+        wait_until_ready(running)
+        (worker,) = workers(running.process.pid)
+        with Traffic(running.url, clients=64, with_ids=False) as load:
+            for _ in range(STOPS):
+                load.wait_for_answers(50)
+                stand_still(worker, 0.2)
+    assert (load.record.refused, load.record.strange) == (0, {})
+
+
+def stand_still(process: int, seconds: float) -> None:
+    """Stop it for so long, as a debugger, a suspended machine or a busy neighbour would."""
+    until = time.monotonic() + seconds
+    os.kill(process, signal.SIGSTOP)
+    try:
+        wait_for(lambda: time.monotonic() > until, "the end of the standstill")
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 def test_a_full_disk_is_answered_503_loses_no_worker_and_once_there_is_room_the_service_recovers(

@@ -1,11 +1,13 @@
 """The hot route at the wire, byte by byte, on a real uvicorn."""
 
+import asyncio
 import json
+import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +17,17 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_scoring.errors import OverloadedError, RequestError, ScoringError
+from credit_scoring.connections import Limits
+from credit_scoring.errors import OverloadedError, RequestError, ScoringError, UnavailableError
+from credit_scoring.guarded import GuardedProtocol
 from credit_scoring.protocol import Exchange, HotProtocol, HotRoute, is_plain_request
 
 LIMIT = 1000
 TIMEOUT = 0.3
+BUFFERS = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+LARGEST_HEAD = 16 * 1024
+MOST_SENT = 32 * 1024 * 1024
+MOST_WAITING = 2 * 1024 * 1024
 SOON = 20.0
 REQUEST = b'POST /hot HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"a'
 HEAD, BODY = REQUEST.split(b"\r\n\r\n")
@@ -30,12 +38,15 @@ class Desk:
     """Answers b"ok"; other bodies get an error, or an answer when the test gives it. Remembers what it was told."""
 
     overloaded: bool = False
+    limits: Limits = field(default_factory=lambda: Limits(head_timeout=SOON))
     handled: list[bytes] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
     kept: list[Exchange] = field(default_factory=list)
     reads: list[HotProtocol] = field(default_factory=list)
+    held: list["Held"] = field(default_factory=list)
+    refusals: list[UnavailableError] = field(default_factory=list)
 
-    def protocol(self) -> type[HotProtocol]:
+    def protocol(self) -> type[GuardedProtocol]:
         """The protocol under test, which notes each time that it has read something."""
         desk = self
 
@@ -44,10 +55,19 @@ class Desk:
                 super().data_received(data)
                 desk.reads.append(self)
 
-        return Noting.with_route(desk.route())
+        return Noting.with_route(desk.route(), self.limits)
 
     def route(self) -> HotRoute:
-        return HotRoute(b"/hot", LIMIT, TIMEOUT, self.admit, self.handle, self.check_admission, self.observe)
+        return HotRoute(
+            b"/hot",
+            LIMIT,
+            TIMEOUT,
+            self.admit,
+            self.handle,
+            self.check_admission,
+            on_refusal=self.refusals.append,
+            observe=self.observe,
+        )
 
     def admit(self, headers: Mapping[bytes, bytes], peer: str | None) -> str:
         if headers.get(b"authorization") == b"Bearer wrong":
@@ -73,20 +93,44 @@ class Desk:
         assert 0 <= seconds < SOON
         self.seen.append(status)
 
-
-async def ordinary(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """An ASGI app that says that the request came the ordinary way."""
-    if scope["type"] == "http":
+    async def ordinary(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """An ASGI app that says that the request came the ordinary way; on /held the test lets the answer end."""
         await receive()
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"3")]})
-        await send({"type": "http.response.body", "body": b"way"})
+        if scope["path"] == "/held":
+            await send({"type": "http.response.body", "body": b"w", "more_body": True})
+            self.held.append(Held(asyncio.get_running_loop()))
+            await self.held[-1].released.wait()
+            await send({"type": "http.response.body", "body": b"ay"})
+        else:
+            await send({"type": "http.response.body", "body": b"way"})
+
+
+class Held:
+    """An answer half given."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.released = asyncio.Event()
+        self._loop = loop
+
+    def release(self) -> None:
+        self._loop.call_soon_threadsafe(self.released.set)
 
 
 @contextmanager
 def serving(desk: Desk) -> Iterator[tuple[str, int]]:
     """Host and port of a real uvicorn with the hot route, in a thread of this process."""
-    config = uvicorn.Config(ordinary, http=desk.protocol(), lifespan="off", log_level="critical", timeout_keep_alive=2)
+    config = uvicorn.Config(
+        desk.ordinary,
+        interface="asgi3",
+        http=desk.protocol(),
+        lifespan="off",
+        log_level="critical",
+        timeout_keep_alive=2,
+    )
     listening = socket.create_server(("127.0.0.1", 0))
+    for buffer in BUFFERS:  # so that little fills them
+        listening.setsockopt(socket.SOL_SOCKET, buffer, 4096)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -130,6 +174,11 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.01)
+
+
+def answer_later(exchange: Exchange) -> None:
+    """Give it its result on the server's own loop."""
+    exchange._protocol.loop.call_soon_threadsafe(exchange.set_result, "late")
 
 
 def test_a_plain_request_is_answered_on_the_spot() -> None:
@@ -179,7 +228,7 @@ def test_a_request_sent_ahead_waits_for_the_answer_that_is_still_due() -> None:
     with connected(desk) as client:
         client.sendall(request(b"later") + request(b"ok"))
         wait_for(lambda: bool(desk.kept), "the first request")
-        desk.kept[0]._protocol.loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        answer_later(desk.kept[0])
         assert read_answer(client)[::2] == (200, b'"late"')
         assert read_answer(client)[0] == 202  # goes the ordinary way: the hot one takes one at a time
 
@@ -271,7 +320,7 @@ def test_a_client_that_is_gone_is_known_to_be_gone_and_not_answered() -> None:
             wait_for(lambda: bool(desk.kept), "the request")
             assert not desk.kept[0].done()
         wait_for(desk.kept[0].done, "the end of the connection")
-        desk.kept[0]._protocol.loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        answer_later(desk.kept[0])
         assert httpx.post(f"http://{address[0]}:{address[1]}/cold").status_code == 202
     assert desk.seen == []
 
@@ -302,6 +351,7 @@ def test_under_overload_a_plain_request_is_refused_unread_and_the_connection_liv
         client.sendall(request(b"ok"))
         assert read_answer(client)[0] == 200
     assert desk.seen == [503, 503, 503, 200]
+    assert len(desk.refusals) == 3
 
 
 def test_under_overload_the_rest_of_a_request_half_read_before_is_not_taken_for_a_new_one() -> None:
@@ -313,14 +363,258 @@ def test_under_overload_the_rest_of_a_request_half_read_before_is_not_taken_for_
         wait_for(lambda: bool(desk.reads), "the head to be read")
         desk.overloaded = True
         client.sendall(inner)
-        wait_for(lambda: bool(desk.handled), "the whole request")
-    assert desk.handled == [inner]
+        assert read_answer(client)[0] == 503
+        desk.overloaded = False
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    assert (desk.handled, len(desk.refusals)) == ([b"ok"], 1)
 
 
-def test_under_overload_other_paths_are_served() -> None:
-    with connected(Desk(overloaded=True)) as client:
+def test_under_overload_a_refusal_waits_for_the_answer_that_is_still_due() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the first request")
+        desk.overloaded = True
+        read = len(desk.reads)
+        client.sendall(request(b"ok"))
+        wait_for(lambda: len(desk.reads) > read, "the second request to be read")
+        answer_later(desk.kept[0])
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert read_answer(client)[0] == 202  # its turn came the ordinary way, where the app refuses it
+    assert desk.seen == [200]
+
+
+def test_under_overload_no_refusal_stands_inside_an_answer_that_is_half_given() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", path=b"/held"))
+        wait_for(lambda: bool(desk.held), "the first half of the answer")
+        desk.overloaded = True
+        read = len(desk.reads)
+        client.sendall(request(b"ok"))
+        wait_for(lambda: len(desk.reads) > read, "the second request to be read")
+        desk.held[0].release()
+        assert [read_answer(client)[::2] for _ in range(2)] == [(202, b"way"), (202, b"way")]
+    assert desk.seen == []
+
+
+def test_under_overload_other_paths_are_served_and_count_as_no_refusal() -> None:
+    desk = Desk(overloaded=True)
+    with connected(desk) as client:
         client.sendall(request(b"ok", path=b"/cold"))
         assert read_answer(client)[0] == 202
+    assert desk.refusals == []
+
+
+def test_under_overload_a_request_that_comes_in_pieces_is_refused_and_counted_once() -> None:
+    desk = Desk(overloaded=True)
+    whole = request(b"ok")
+    with connected(desk) as client:
+        for cut in (10, len(whole) - 1):
+            desk.reads.clear()
+            client.sendall(whole[:cut])
+            wait_for(lambda: bool(desk.reads), "the first piece to be read")
+            client.sendall(whole[cut:])
+            assert read_answer(client)[0] == 503
+    assert (desk.handled, desk.seen, len(desk.refusals)) == ([], [503, 503], 2)
+
+
+def test_what_follows_a_request_that_asks_to_close_is_not_handled() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", b"connection: close") + request(b"later"))
+        assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+    assert desk.handled == [b"ok"]
+
+
+# Garbage
+
+
+def assert_refused_and_closed(client: socket.socket, expected: int) -> None:
+    status, headers, body = read_answer(client)
+    assert (status, headers["connection"], headers["content-type"]) == (expected, "close", "application/json")
+    assert set(json.loads(body)) == {"error", "detail"}
+    assert client.recv(1) == b""
+
+
+def test_garbage_is_refused_in_the_one_shape() -> None:
+    with connected(Desk()) as client:
+        client.sendall(b"GARBAGE\r\n\r\n")
+        assert_refused_and_closed(client, 400)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one read", "in another read"])
+def test_garbage_after_a_request_is_refused_after_its_answer(together: bool) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later") + (b"GARBAGE\r\n\r\n" if together else b""))
+        wait_for(lambda: bool(desk.kept), "the request")
+        if not together:
+            client.sendall(b"GARBAGE\r\n\r\n")
+            wait_for(lambda: len(desk.reads) == 2, "the garbage to be read")
+        answer_later(desk.kept[0])
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert_refused_and_closed(client, 400)
+
+
+def test_garbage_does_not_stand_inside_an_answer_that_is_half_given() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", path=b"/held"))
+        wait_for(lambda: bool(desk.held), "the first half of the answer")
+        client.sendall(b"GARBAGE\r\n\r\n")
+        wait_for(lambda: len(desk.reads) == 2, "the garbage to be read")
+        desk.held[0].release()
+        assert read_answer(client)[::2] == (202, b"way")
+        assert_refused_and_closed(client, 400)
+
+
+def test_a_request_whose_body_turns_into_garbage_is_refused_in_its_turn() -> None:
+    desk = Desk()
+    chunked = HEAD.replace(b"content-length: 2", b"transfer-encoding: chunked") + b"\r\n\r\n2\r\nok\r\nGARBAGE\r\n"
+    with connected(desk) as client:
+        client.sendall(request(b"later") + request(b"ok", path=b"/cold") + chunked)
+        wait_for(lambda: bool(desk.kept), "the first request")
+        answer_later(desk.kept[0])
+        assert [read_answer(client)[0] for _ in range(2)] == [200, 202]
+        assert_refused_and_closed(client, 400)
+
+
+def test_a_request_to_become_a_websocket_is_answered_in_its_turn() -> None:
+    desk = Desk()
+    upgrade = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    with connected(desk) as client:
+        client.sendall(request(b"later") + upgrade)
+        wait_for(lambda: bool(desk.kept), "the first request")
+        answer_later(desk.kept[0])
+        assert [read_answer(client)[0] for _ in range(2)] == [200, 202]
+
+
+# Bounds
+
+
+def padded(size: int) -> bytes:
+    """A request whose header lines hold so many bytes more than those of a plain one."""
+    return request(b"ok", b"x: " + b"y" * size)
+
+
+@pytest.mark.parametrize("size", [LARGEST_HEAD, 60_000, 2_000_000])
+def test_a_head_of_more_than_16_kb_is_refused(size: int) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        with suppress(ConnectionError):  # it is refused before all of it is sent
+            client.sendall(padded(size))
+        with suppress(ConnectionResetError):
+            assert read_answer(client)[0] == 431
+    assert desk.handled == []
+
+
+def test_a_head_of_nearly_16_kb_is_taken_in_one_piece_or_many() -> None:
+    whole, desk = padded(LARGEST_HEAD - 200), Desk()
+    with connected(desk) as client:
+        client.sendall(whole)
+        assert read_answer(client)[0] == 200
+        for start in range(0, len(whole), 5000):
+            desk.reads.clear()
+            client.sendall(whole[start : start + 5000])
+            wait_for(lambda: bool(desk.reads), "the piece to be read")
+        assert read_answer(client)[0] == 200
+
+
+def test_a_large_body_and_the_beginning_of_the_next_head_pass_for_no_large_head() -> None:
+    desk = Desk()
+    large, following = request(b"x" * 100_000, path=b"/cold"), request(b"ok")
+    with connected(desk) as client:
+        client.sendall(large + following[:20])
+        assert read_answer(client)[0] == 202
+        client.sendall(following[20:])
+        assert read_answer(client)[0] in (200, 202)  # the ordinary way while the first answer is under way
+
+
+@pytest.mark.parametrize("sent", [HEAD[:30], request(b"ok") + HEAD[:30]], ids=["at first", "after an answer"])
+def test_a_head_that_is_not_sent_to_its_end_is_refused_and_the_connection_closed(sent: bytes) -> None:
+    with connected(Desk(limits=Limits(head_timeout=0.2))) as client:
+        client.sendall(sent)
+        if sent.startswith(HEAD):
+            assert read_answer(client)[0] == 200
+        assert_refused_and_closed(client, 408)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"\r\n", request(b"ok") + b"\r\n"], ids=["nothing", "a line", "an answer, a line"]
+)
+def test_a_connection_that_sends_no_request_is_closed(sent: bytes) -> None:
+    desk = Desk(limits=Limits(head_timeout=0.2))
+    with connected(desk) as client:
+        client.sendall(sent)
+        if desk.handled or sent.startswith(HEAD):
+            assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+
+
+def test_a_connection_that_waits_for_its_answer_is_not_closed() -> None:
+    desk = Desk(limits=Limits(head_timeout=0.01))
+    with connected(desk) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the request")
+        with closing(socket.create_connection(client.getpeername(), timeout=SOON)) as silent:
+            assert silent.recv(1) == b""  # six sweeps later
+        answer_later(desk.kept[0])
+        assert read_answer(client)[0] == 200
+
+
+def test_one_connection_too_many_is_refused_until_another_one_ends(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(limits=Limits(connections=2))
+    with serving(desk) as address, ExitStack() as stack:
+        first, second = [stack.enter_context(closing(socket.create_connection(address, timeout=SOON))) for _ in "12"]
+        for client in (first, second):
+            client.sendall(request(b"later"))
+        wait_for(lambda: len(desk.kept) == 2, "both requests")
+        with closing(socket.create_connection(address, timeout=SOON)) as third:
+            assert_refused_and_closed(third, 503)
+        wait_for(lambda: "CREDIT_SCORING_MAX_CONNECTIONS" in caplog.text, "a line in the log")
+        first.close()
+        wait_for(desk.kept[0].done, "the end of the first")
+        with closing(socket.create_connection(address, timeout=SOON)) as fourth:
+            fourth.sendall(request(b"ok"))
+            assert read_answer(fourth)[0] == 200
+
+
+@contextmanager
+def deaf_client(desk: Desk) -> Iterator[tuple[socket.socket, int]]:
+    """One that reads no answer and sends requests until the server reads no more; and how many it has sent."""
+    one, sent = request(b"ok"), 0
+    with serving(desk) as address, closing(socket.socket()) as client:
+        for buffer in BUFFERS:
+            client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+        client.settimeout(SOON)
+        client.connect(address)
+        client.setblocking(False)
+        while not desk.reads or desk.reads[0].transport.is_reading():
+            assert sent < MOST_SENT, "the server reads on and on"
+            if select.select([], [client], [], 0.05)[1]:
+                sent += client.send((one * 1000)[sent % len(one) :])
+        client.settimeout(SOON)
+        yield client, sent // len(one)
+
+
+def test_a_client_that_reads_nothing_is_not_read_from_until_it_does() -> None:
+    desk = Desk()
+    with deaf_client(desk) as (client, requests):
+        assert desk.reads[0].transport.get_write_buffer_size() < MOST_WAITING
+        stream = client.makefile("rb")
+        for _ in range(requests):
+            length = next(int(line.split()[1]) for line in stream if line.startswith(b"content-length"))
+            assert stream.read(2 + length) == b'\r\n"ok"'
+    assert len(desk.handled) == requests
+
+
+def test_a_client_that_goes_on_reading_nothing_is_disconnected() -> None:
+    desk = Desk(limits=Limits(head_timeout=0.2))
+    with deaf_client(desk):
+        wait_for(lambda: not desk.reads[0].connections, "the end of the connection")
 
 
 @given(cut=st.integers(0, len(REQUEST)), more=st.binary(max_size=5))

@@ -21,6 +21,7 @@ import httpx
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from credit_scoring.datasets import Dataset
 from credit_scoring.schemas import EXAMPLE_APPLICATION, FIELDS, Application, Decision, ErrorAnswer
@@ -357,6 +358,7 @@ def test_an_overloaded_service_refuses_at_once_and_answers_what_it_took(model_ta
         assert is_ready(running)
         assert httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION).status_code == 200
         assert requests_counted(running) == {200: statuses[200] + 1, 503: statuses[503]}
+        assert refusals_counted(running) == statuses[503]
 
 
 def _burst(url: str, size: int) -> Counter[int]:
@@ -390,13 +392,22 @@ def _status(answer: HTTPResponse) -> int:
 
 def requests_counted(service: RunningService) -> dict[int, int]:
     """What the metrics say of /predict: how many requests had which status."""
-    text = httpx.get(f"{service.url}/metrics", timeout=30).text
     return {
         int(sample.labels["status"]): int(sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == "credit_scoring_request_duration_seconds_count" and sample.labels["endpoint"] == "predict"
+        for sample in _samples(service, "credit_scoring_request_duration_seconds_count")
+        if sample.labels["endpoint"] == "predict"
     }
+
+
+def refusals_counted(service: RunningService) -> int:
+    """What the metrics say: how many requests were rejected, for whichever reason."""
+    return int(sum(sample.value for sample in _samples(service, "credit_scoring_refusals_total")))
+
+
+def _samples(service: RunningService, name: str) -> list[Sample]:
+    text = httpx.get(f"{service.url}/metrics", timeout=30).text
+    families = text_string_to_metric_families(text)
+    return [sample for family in families for sample in family.samples if sample.name == name]
 
 
 def test_two_workers_share_the_requests_and_their_metrics_add_up(model_tag: str, tmp_path: Path) -> None:
@@ -413,6 +424,16 @@ def test_two_workers_share_the_requests_and_their_metrics_add_up(model_tag: str,
             sent += 50
             assert sent < 20_000, "one worker got all the requests"
         assert requests_counted(running) == {200: sent}
+
+
+def test_a_body_of_which_nothing_arrives_is_refused_on_every_route(service: RunningService) -> None:
+    for path in ("/predict", "/predict_many", "/outcomes"):
+        with closing(HTTPConnection(httpx.URL(service.url).netloc.decode(), timeout=30)) as connection:
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", "100")
+            connection.endheaders()
+            assert connection.getresponse().status == 408
 
 
 def test_predict_is_answered_by_the_hot_protocol_and_predict_many_by_the_app(service: RunningService) -> None:

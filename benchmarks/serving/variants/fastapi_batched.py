@@ -1,6 +1,7 @@
 # mypy: disable-error-code="import-not-found, untyped-decorator"
 """(b) FastAPI around this project's own compiled scorer, desk and micro-batcher: what BentoML itself costs."""
 
+import asyncio
 import gc
 import os
 
@@ -31,7 +32,10 @@ gc.set_threshold(GC_GENERATION_0, 20, 100)
 @app.post("/predict")
 async def predict(application: Application) -> Decision:
     """One application in, one decision out."""
-    return await batcher.submit(application)
+    batcher.check_admission()
+    decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+    batcher.put(application, decision)
+    return await decision
 
 
 @app.exception_handler(OverloadedError)
