@@ -294,7 +294,9 @@ def test_however_two_workers_interleave_each_application_id_is_decided_once_for_
     contents = {
         (row.asked_by, row.application_id, json.loads(row.received)["monthly_income"]) for row in found.values()
     }
-    by_name = {(row.asked_by, row.application_id): row for row in found.values() if row.application_id is not None}
+    by_name: dict[tuple[str, str | None], Row] = {
+        (row.asked_by, row.application_id): row for row in found.values() if row.application_id is not None
+    }
     for each, answer in answered:
         applied, received = (each.row.asked_by, each.row.application_id), each.application.monthly_income
         if each.row.application_id is None:
