@@ -97,7 +97,7 @@ def _predict() -> Json:
         "tags": ["decisions"],
         "operationId": "predict",
         "summary": "Decide one application",
-        "description": "The same `application_id` and content gets the answer given before; ids are per key owner.",
+        "description": "The same `application_id` and content from the same owner gets the answer given before.",
         "requestBody": _json_body({"$ref": "#/components/schemas/Application"}, EXAMPLE_APPLICATION),
         "responses": {
             "200": _json_answer("The decision.", _schema(Decision), EXAMPLE_DECISION),
