@@ -164,6 +164,8 @@ def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Gen
     rows = generator.choice(len(part.frame), min(SAMPLE, len(part.frame)), replace=False)
     clients = part.frame.iloc[rows][list(scorer.card.features)].reset_index(drop=True)
     for name in scorer.card.features:
+        if part.frame[name].isna().all():  # another portfolio may not have the field
+            continue
         values = _grid(part.frame[name], name)
         risks = np.array([scorer.score(clients.assign(**{name: value})) for value in values])
         moves = FIELDS[name].column.risk_moves

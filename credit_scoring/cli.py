@@ -23,7 +23,7 @@ from credit_scoring.decision_commands import open_log
 from credit_scoring.engine import Engine, MasterOption, SparkLogOption, engaged
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.excerpts import Wanted
-from credit_scoring.models import CANDIDATES
+from credit_scoring.models import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.policy import CostMatrix, Limits
 from credit_scoring.scorer import Scorer
@@ -270,13 +270,15 @@ def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:
             candidate.name: progress.add_task(candidate.title, total=plan.trials_of(candidate), best="", start=False)
             for candidate in CANDIDATES
         }
+        tasks[UNCONSTRAINED] = progress.add_task(UNCONSTRAINED_TITLE, total=None, best="", start=False)
         final = progress.add_task("Compare, calibrate, test", total=1, best="", start=False)
 
         def listen(report: "TrialReport") -> None:
             task = tasks[report.candidate.name]
             progress.start_task(task)
-            progress.update(task, completed=report.number, best=f"best AUC {report.best_auc:.4f}")
-            if report.candidate is CANDIDATES[-1] and report.number == report.trials:
+            best = f"best AUC {report.best_auc:.4f}"
+            progress.update(task, completed=report.number, total=report.trials, best=best)
+            if report.candidate.name == UNCONSTRAINED and report.number == report.trials:
                 progress.start_task(final)
 
         scorer: Scorer = _training().train(dataset, plan, listen)

@@ -79,23 +79,25 @@ class Dataset:
         """Rows that repeat an earlier one, outcome included; kept, because two clients may look alike."""
         return int(self.frame.assign(_defaulted=self.defaulted).duplicated().sum())
 
-    def split(self, test_share: float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """A training and a test part: the newest decisions are the test where days are known, else a random share
-        with as many defaults. Raises DataError where the newest have too few of either outcome.
+    def split(self, test: float | int, seed: int) -> tuple["Dataset", "Dataset"]:
+        """A training and a test part, of which `test` is the share (float) or the number of rows (int).
+
+        The newest decisions are the test where days are known, else random ones with the same share of defaults; the
+        same seed and number of rows draw the same parts. Raises DataError where the newest have too few of an outcome.
         """
         if self.days is not None:
-            return self._split_by_time(self.days, test_share)
-        train, test = train_test_split(
-            np.arange(len(self.frame)), test_size=test_share, stratify=self.defaulted, random_state=seed
+            return self._split_by_time(self.days, test)
+        train_rows, test_rows = train_test_split(
+            np.arange(len(self.frame)), test_size=test, stratify=self.defaulted, random_state=seed
         )
-        return self.rows(np.sort(train)), self.rows(np.sort(test))
+        return self.rows(np.sort(train_rows)), self.rows(np.sort(test_rows))
 
-    def _split_by_time(self, days: Days, test_share: float) -> tuple["Dataset", "Dataset"]:
-        first = np.sort(days)[round(len(days) * (1 - test_share))]
-        train, test = self.rows(np.flatnonzero(days < first)), self.rows(np.flatnonzero(days >= first))
-        train.require_both_outcomes(f"before {first}, where the test part begins", "leave the date out")
-        test.require_both_outcomes(f"from {first}, where the test part begins", "leave the date out")
-        return train, test
+    def _split_by_time(self, days: Days, test: float | int) -> tuple["Dataset", "Dataset"]:
+        first = np.sort(days)[len(days) - test if isinstance(test, int) else round(len(days) * (1 - test))]
+        older, newer = self.rows(np.flatnonzero(days < first)), self.rows(np.flatnonzero(days >= first))
+        older.require_both_outcomes(f"before {first}, where the test part begins", "leave the date out")
+        newer.require_both_outcomes(f"from {first}, where the test part begins", "leave the date out")
+        return older, newer
 
     def require_both_outcomes(self, when: str, way_out: str) -> None:
         """Raises DataError where this part, of the time that `when` names, has too few of one to measure a model on."""

@@ -256,6 +256,9 @@ CANDIDATES = (
 )
 CANDIDATE_BY_NAME = {candidate.name: candidate for candidate in CANDIDATES}
 
+UNCONSTRAINED = "without constraints"
+UNCONSTRAINED_TITLE = "The best, without constraints"
+
 ENSEMBLE = "ensemble"
 ENSEMBLE_TITLE = "Weighted mean"
 ENSEMBLE_COST = 5

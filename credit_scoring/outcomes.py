@@ -1,7 +1,7 @@
 """What became of decisions: reports of outcomes, each kept; of several on one decision the last one counts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 from credit_scoring import claims
 from credit_scoring.claims import Name
 from credit_scoring.errors import RequestError
-from credit_scoring.identifiers import new_id
+from credit_scoring.identifiers import made_at, new_id
 from credit_scoring.owners import owner_of
 from credit_scoring.tables import decisions, one_at_a_time, outcomes
 
@@ -20,6 +20,8 @@ DecisionId = Annotated[
     str,
     Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", title="Id da decisão"),
 ]
+
+LATEST_ZONE = timedelta(hours=5)  # Acre: at the moment of a decision it may be the day before there
 
 
 class Outcome(StrEnum):
@@ -65,8 +67,15 @@ class OutcomeReport(BaseModel):
         title="Id da proposta",
         description="Your id of it; this or `decision_id`. Names a decision that a key of the same owner asked for.",
     )
-    outcome: Outcome = Field(title="Desfecho", description="PAID, or DEFAULTED.")
-    observed_on: date = Field(title="Data do desfecho", description="The day on which this was known.")
+    outcome: Outcome = Field(
+        title="Desfecho",
+        description="PAID or DEFAULTED, on the contract that followed. A client who was refused has an outcome only "
+        "where a contract was made all the same, as after a review that reversed the decision.",
+    )
+    observed_on: date = Field(
+        title="Data do desfecho",
+        description="The day on which this was known; refused if before the decision or in the future.",
+    )
 
     @model_validator(mode="after")
     def _names_one_decision(self) -> Self:
@@ -95,7 +104,7 @@ class RecordedOutcome(OutcomeRecord):
 
 
 def record(reports: Sequence[OutcomeReport], by: str, connection: Connection) -> list[RecordedOutcome | RequestError]:
-    """Keep these reports, in order; for each what became of it, or RequestError where there is no such decision."""
+    """Keep these reports, in order; for each what became of it, or RequestError saying why it was not kept."""
     one_at_a_time(connection)
     known = _known_decisions(reports, owner_of(by), connection)
     found = [known.get(_named(report, owner_of(by))) for report in reports]
@@ -105,8 +114,9 @@ def record(reports: Sequence[OutcomeReport], by: str, connection: Connection) ->
         if decision is None:
             settled.append(RequestError(404, "No such decision is on record.", "no_decision"))
             continue
-        recorded = _recorded(report, decision, last.get(decision), by)
-        last[decision] = recorded
+        recorded = _known(report, last.get(decision)) or _problem(report, decision)
+        if not recorded:
+            recorded = last[decision] = _recorded(report, decision, last.get(decision), by)
         settled.append(recorded)
     new = [each for each in settled if isinstance(each, RecordedOutcome) and each.status != "known"]
     if new:
@@ -136,9 +146,25 @@ def _named(report: OutcomeReport, owner: str) -> str | Name:
     return Name(owner, report.application_id) if report.application_id is not None else str(report.decision_id)
 
 
-def _recorded(report: OutcomeReport, decision: str, last: OutcomeRecord | None, by: str) -> RecordedOutcome:
+def _known(report: OutcomeReport, last: OutcomeRecord | None) -> RecordedOutcome | None:
+    """What is on record already, where the report says the same."""
     if last and (last.outcome, last.observed_on) == (report.outcome, report.observed_on):
         return RecordedOutcome(**last.model_dump(exclude={"status"}), status="known")
+    return None
+
+
+def _problem(report: OutcomeReport, decision: str) -> RequestError | None:
+    """Why the report cannot be true; a wrong day would spoil how long outcomes take."""
+    if report.observed_on > datetime.now(UTC).date():
+        message = "observed_on is in the future (UTC). Report the outcome once it is known."
+        return RequestError(400, message, "observed_in_future")
+    if report.observed_on < (made_at(decision) - LATEST_ZONE).date():
+        message = "observed_on is before the day of the decision. Give the day on which the outcome was known."
+        return RequestError(400, message, "observed_before_decision")
+    return None
+
+
+def _recorded(report: OutcomeReport, decision: str, last: OutcomeRecord | None, by: str) -> RecordedOutcome:
     return RecordedOutcome(
         outcome_id=new_id(),
         decision_id=decision,

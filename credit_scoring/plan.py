@@ -12,7 +12,7 @@ from credit_scoring.policy import NO_LIMITS, CostMatrix, Limits
 class TrainingPlan:
     """How to train. `trials` is per candidate, `timeout` in seconds for the whole search, `jobs` in processes.
 
-    The candidates at their best are compared on `repeats` different foldings.
+    The candidates at their best are compared on `repeats` different foldings, none of which the search has used.
 
     The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
     """
@@ -33,6 +33,13 @@ class TrainingPlan:
         """Search trials that a candidate gets, unless the timeout cuts them."""
         return max(1, round(self.trials * candidate.trials_share))
 
-    def splitter(self, repeat: int = 0) -> StratifiedKFold:
-        """The folds that every choice is made on; other ones for each repeat of the comparison."""
-        return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed + repeat)
+    def splitter(self) -> StratifiedKFold:
+        """The folds that parameters are searched and the threshold is chosen on."""
+        return self._splitter(0)
+
+    def comparison_splitters(self) -> list[StratifiedKFold]:
+        """The folds of each repeat of the comparison: others than those of the search, whose winners they judge."""
+        return [self._splitter(repeat) for repeat in range(1, self.repeats + 1)]
+
+    def _splitter(self, number: int) -> StratifiedKFold:
+        return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed + number)

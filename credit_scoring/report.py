@@ -28,8 +28,7 @@ def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
         return newest, f"{dataset.source}, the {len(newest.frame):,} rows since {since}, which training did not touch"
     if dataset.sha256 != card.data.sha256:
         return dataset, f"{dataset.source}, all {len(dataset.frame):,} rows"
-    rows = card.data.rows_train + card.data.rows_test
-    _, test_part = dataset.split(card.data.rows_test / rows, card.seed)
+    _, test_part = dataset.split(card.data.rows_test, card.seed)  # a share may round to one row more
     return test_part, f"{dataset.source}, the {len(test_part.frame):,} rows of the untouched test part"
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from sklearn.pipeline import Pipeline
 from credit_scoring.card import CandidateResult
 from credit_scoring.datasets import Dataset, Outcomes
 from credit_scoring.evaluation import auc, recall
-from credit_scoring.models import CANDIDATES, Candidate, Parameters
+from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES, UNCONSTRAINED, Candidate
 from credit_scoring.plan import TrainingPlan
-from credit_scoring.preprocessing import Floats
+from credit_scoring.preprocessing import Columns, Floats
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,13 +40,32 @@ def search(train_part: Dataset, plan: TrainingPlan, listen: Listener) -> list[Ca
     end = time.monotonic() + plan.timeout if plan.timeout else None
     results = []
     for number, candidate in enumerate(CANDIDATES):
-        deadline = end and time.monotonic() + (end - time.monotonic()) / (len(CANDIDATES) - number)
-        results.append(_search_candidate(candidate, train_part, plan, deadline, listen))
+        waiting = len(CANDIDATES) - number + 1  # the last one is `search_unconstrained`
+        deadline = end and time.monotonic() + (end - time.monotonic()) / waiting
+        results.append(_search_candidate(candidate, train_part, train_part.columns, plan, deadline, listen))
     return sorted(results, key=lambda result: result.auc_mean, reverse=True)
 
 
+def search_unconstrained(
+    best: CandidateResult, train_part: Dataset, plan: TrainingPlan, listen: Listener
+) -> CandidateResult:
+    """The best candidate searched again, with as many trials, free to move the risk either way.
+
+    Begins at the parameters that are best under the constraints, so that what these cost is not hidden by worse ones.
+    """
+    candidate = CANDIDATE_BY_NAME[best.name]
+    free = replace(candidate, name=UNCONSTRAINED, start=best.parameters, other_starts=tuple(candidate.starts))
+    deadline = time.monotonic() + plan.timeout / (len(CANDIDATES) + 1) if plan.timeout else None
+    return _search_candidate(free, train_part, train_part.columns.unconstrained(), plan, deadline, listen)
+
+
 def _search_candidate(
-    candidate: Candidate, part: Dataset, plan: TrainingPlan, deadline: float | None, listen: Listener
+    candidate: Candidate,
+    part: Dataset,
+    columns: Columns,
+    plan: TrainingPlan,
+    deadline: float | None,
+    listen: Listener,
 ) -> CandidateResult:
     """Tree-structured Parzen estimator over the candidate's space (Bergstra et al. 2011), sequential and seeded."""
     trials = plan.trials_of(candidate)
@@ -57,7 +76,7 @@ def _search_candidate(
     for number in _until(deadline, trials):
         trial = study.ask()
         parameters = candidate.suggest(trial)
-        scores = _cross_validate(candidate, part, parameters, plan)
+        scores = _cross_validate(candidate.pipeline(columns, parameters, plan.seed), part, plan)
         study.tell(trial, scores.auc_mean)
         tried.append((parameters, scores))
         listen(TrialReport(candidate, number, trials, scores.auc_mean, study.best_value))
@@ -94,9 +113,8 @@ class FoldScores:
         return float(np.mean(self.auc))
 
 
-def _cross_validate(candidate: Candidate, part: Dataset, parameters: Parameters, plan: TrainingPlan) -> FoldScores:
+def _cross_validate(pipeline: Pipeline, part: Dataset, plan: TrainingPlan) -> FoldScores:
     frame, defaulted = part.frame[list(part.features)], part.defaulted
-    pipeline = candidate.pipeline(part.columns, parameters, plan.seed)
     folds: Sequence[tuple[float, float]] = Parallel(n_jobs=plan.jobs)(
         delayed(_score_fold)(pipeline, frame, defaulted, fit_rows, held_out, plan.costs.break_even)
         for fit_rows, held_out in plan.splitter().split(frame, defaulted)

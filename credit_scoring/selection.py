@@ -29,17 +29,18 @@ from credit_scoring.plan import TrainingPlan
 from credit_scoring.preprocessing import Columns, Floats, Rows
 from credit_scoring.stacking import cross_stacked, stacking_weights
 
-UNCONSTRAINED = "without constraints"
-
 
 @dataclass(frozen=True)
 class Compared:
-    """The candidates, best first, which one was taken, and the weights of the ensemble's members."""
+    """The candidates, best first, which one was taken, and the weights of the ensemble's members.
+
+    `monotone_price` is the AUC that the best candidate gains without constraints; None where that was not searched.
+    """
 
     results: tuple[CandidateResult, ...]
     chosen: str
     weights: Mapping[str, float]
-    monotone_price: Interval
+    monotone_price: Interval | None
 
     @property
     def parameters(self) -> dict[str, Parameters]:
@@ -47,18 +48,27 @@ class Compared:
         return {result.name: result.parameters for result in self.results if result.name != ENSEMBLE}
 
 
-def compare(results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan) -> Compared:
-    """Put the candidates and their ensemble to repeated cross-validation and choose; a simpler one wins a tie."""
+def compare(
+    results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan, unconstrained: CandidateResult | None = None
+) -> Compared:
+    """Put the candidates and their ensemble to repeated cross-validation and choose; a simpler one wins a tie.
+
+    `unconstrained` is what the best of them found without constraints; it is compared, but never taken.
+    """
     pipelines = {each.name: _pipeline(each.name, part.columns, each.parameters, plan) for each in results}
     best = max(results, key=_auc_mean)
-    pipelines[UNCONSTRAINED] = _pipeline(best.name, part.columns.unconstrained(), best.parameters, plan)
+    if unconstrained:
+        columns = part.columns.unconstrained()
+        pipelines[unconstrained.name] = _pipeline(best.name, columns, unconstrained.parameters, plan)
     log_odds, held_out = _held_out_log_odds(pipelines, part, plan)
     members = {name: log_odds[name] for name in ENSEMBLE_MEMBERS if name in log_odds}
     weights = stacking_weights(members, part.defaulted) if members else {}
     if len(weights) > 1:
         log_odds[ENSEMBLE] = cross_stacked(members, part.defaulted, held_out)
     aucs = {name: fold_aucs(part.defaulted, each, held_out) for name, each in log_odds.items()}
-    price = corrected_interval(aucs.pop(UNCONSTRAINED) - aucs[best.name], plan.folds)
+    price = None
+    if unconstrained:
+        price = corrected_interval(aucs.pop(unconstrained.name) - aucs[best.name], plan.folds)
     known = {each.name: each for each in results}
     if ENSEMBLE in aucs:
         known[ENSEMBLE] = _ensemble_result(weights, aucs[ENSEMBLE], log_odds[ENSEMBLE], held_out, part, plan)
@@ -119,8 +129,8 @@ def _held_out_log_odds(
     frame, defaulted = part.frame[list(part.features)], part.defaulted
     splits = [
         (repeat, fit_rows, held_out)
-        for repeat in range(plan.repeats)
-        for fit_rows, held_out in plan.splitter(repeat).split(frame, defaulted)
+        for repeat, splitter in enumerate(plan.comparison_splitters())
+        for fit_rows, held_out in splitter.split(frame, defaulted)
     ]
     jobs = [(name, *split) for split in splits for name in pipelines]
     scores = Parallel(n_jobs=plan.jobs)(

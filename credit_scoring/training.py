@@ -15,14 +15,16 @@ from credit_scoring.plan import TrainingPlan
 from credit_scoring.policy import Policy, choose_threshold
 from credit_scoring.preprocessing import Floats
 from credit_scoring.scorer import Scorer
-from credit_scoring.search import Listener, search
+from credit_scoring.search import Listener, search, search_unconstrained
 from credit_scoring.selection import calibrated_choice, compare
 
 
 def train(dataset: Dataset, plan: TrainingPlan, listen: Listener = lambda _: None) -> Scorer:
     """The best candidate, calibrated, with its threshold, tested once on data that no choice has seen."""
     train_part, test_part = dataset.split(plan.test_share, plan.seed)
-    found = compare(search(train_part, plan, listen), train_part, plan)
+    results = search(train_part, plan, listen)
+    unconstrained = search_unconstrained(results[0], train_part, plan, listen)
+    found = compare(results, train_part, plan, unconstrained)
     pipeline = calibrated_choice(found, train_part, plan)
     features = list(train_part.features)
     held_out_risk = _held_out_risk(pipeline, train_part, plan)

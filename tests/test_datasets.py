@@ -24,9 +24,9 @@ from credit_scoring.errors import DataError
 from credit_scoring.mapping import MAPPABLE
 from credit_scoring.schemas import AUDIT_FIELDS, FIELDS
 from credit_scoring.settings import PROJECT_FOLDER
+from tests.kaggle import KAGGLE_CSV
 
 HEADER = "credit_letter_value,age,monthly_income,housing,outcome"
-KAGGLE_CSV = PROJECT_FOLDER.parent / "shared" / "data" / "credit_risk_dataset.csv"
 TELL_TALE = "98765432"
 
 

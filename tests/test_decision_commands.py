@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def here(*arguments: str | Path, database: str, code: int = 0) -> str:
 
 
 def report(address: str, decision: str, outcome: Outcome) -> None:
-    found = OutcomeReport(decision_id=decision, outcome=outcome, observed_on=date(2026, 5, 31))
+    found = OutcomeReport(decision_id=decision, outcome=outcome, observed_on=datetime.now(UTC).date())
     ask(address, partial(outcomes.record, [found], ""))
 
 

@@ -4,7 +4,7 @@ import os
 import pty
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def test_the_owner_makes_the_tables_and_the_service_may_only_add_and_read(postgr
 
 def _work_as_a_service_does(address: str) -> None:
     (decision,) = put(address, [entry(application_id="7")])
-    report = OutcomeReport(decision_id=decision, outcome=Outcome.PAID, observed_on=date(2026, 5, 31))
+    report = OutcomeReport(decision_id=decision, outcome=Outcome.PAID, observed_on=datetime.now(UTC).date())
     ask(address, partial(outcomes.record, [report], ""))
     ask(address, partial(reviews.record, decision, ReviewStep(step=Step.REQUESTED, reason="Why."), ""))
     assert ask(address, verify, reading=True).problems == []

@@ -1,6 +1,6 @@
 """The dossier of a decision: everything on record of it, on both kinds of database, and over HTTP."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -77,7 +77,7 @@ def test_a_dossier_holds_the_history_of_its_own_decision_oldest_first(address: s
 
     def happen(connection: Connection) -> None:
         for which, known in ((decision, Outcome.PAID), (other, Outcome.PAID), (decision, Outcome.DEFAULTED)):
-            report = OutcomeReport(decision_id=which, outcome=known, observed_on=date(2026, 5, 31))
+            report = OutcomeReport(decision_id=which, outcome=known, observed_on=datetime.now(UTC).date())
             outcomes.record([report], "collections", connection)
         for which, taken in ((decision, Step.REQUESTED), (other, Step.REQUESTED), (decision, Step.UPHELD)):
             reviews.record(which, ReviewStep(step=taken, reason="Why.", reviewer="Ana"), "ombudsman", connection)

@@ -70,12 +70,29 @@ def _portfolio(seed: int, size: int = 300) -> tuple[npt.NDArray[np.bool_], npt.N
 
 
 @settings(max_examples=5, deadline=None)
-@given(st.integers(0, 100))
-def test_a_bootstrap_interval_holds_its_value(seed: int) -> None:
-    defaulted, risk = _portfolio(seed)
+@given(st.integers(0, 100), st.integers(1, 4))
+def test_every_bootstrap_interval_holds_its_value(seed: int, decimals: int) -> None:
+    """The calibration error's did not: a resample repeats clients, and its ties were ordered by outcome."""
+    defaulted, exact = _portfolio(seed)
+    risk = exact.round(decimals)
     found = bootstrap(defaulted, risk, 0.5, seed=seed, repeats=60)
     assert {name: interval.value for name, interval in found.items()} == measure(defaulted, risk, 0.5)
-    assert all(found[name].low <= found[name].value <= found[name].high for name in ("auc", "recall", "brier"))
+    assert all(0 <= each.low <= each.value <= each.high <= 1 for each in found.values())
+
+
+@given(st.data())
+def test_no_metric_depends_on_the_order_of_clients(data: st.DataObject) -> None:
+    """Also not where many have the same risk, as a file that lists all defaulters first would have it."""
+    defaulted, exact = _portfolio(data.draw(st.integers(0, 100)), size=60)
+    risk = exact.round(data.draw(st.integers(0, 2)))
+    order = np.array(data.draw(st.permutations(range(60))))
+    for some in (order, np.argsort(~defaulted, kind="stable")):
+        assert measure(defaulted[some], risk[some], 0.5) == pytest.approx(measure(defaulted, risk, 0.5), abs=1e-12)
+
+
+def test_clients_with_the_same_risk_are_calibrated_if_as_many_default_as_it_says() -> None:
+    defaulted = np.array([True] * 30 + [False] * 70)
+    assert measure(defaulted, np.full(100, 0.3), 0.5)["calibration_error"] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_same_seed_gives_the_same_intervals_and_another_otherwise() -> None:

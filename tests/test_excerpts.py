@@ -20,6 +20,7 @@ from credit_scoring.storage import open_database
 from tests.decision_records import ORIGIN, ask, entry, id_at, of_model, put
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 A_MOMENT = timedelta(milliseconds=1)
 MORE_PAGES_THAN_THERE_ARE = 20
@@ -156,7 +157,7 @@ def test_ids_of_earlier_milliseconds_sort_before_a_moment_and_those_of_its_own_d
 
 def test_each_decision_comes_with_its_last_outcome_or_none(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(excerpts, "PAGE", 2)
-    made = put(address, [entry() for _ in range(5)])
+    made = put(address, [entry() for _ in range(5)], at=MARCH)
     report(address, made[1], "PAID")
     report(address, made[1], "DEFAULTED", date(2026, 6, 30))
     report(address, made[4], "DEFAULTED")
@@ -179,7 +180,8 @@ def test_the_last_outcome_is_the_one_reported_last_wherever_it_lies_in_its_table
 
 
 def test_a_decision_as_one_row_has_the_columns_of_an_export(address: str) -> None:
-    (decision,) = put(address, [entry(0.25, asked_by="gateway", application_id="7", job_type=None, age=52)])
+    applied = entry(0.25, asked_by="gateway", application_id="7", job_type=None, age=52)
+    (decision,) = put(address, [applied], at=MARCH)
     report(address, decision, "PAID")
     row: dict[str, Any] = excerpts.flat(latest(address, 1)[0])
     assert tuple(row) == COLUMNS

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -208,7 +209,8 @@ def test_the_name_of_the_key_stands_in_the_dossier(client: httpx.Client, send: C
 
 def test_the_name_of_the_key_stands_beside_outcomes_and_reviews(client: httpx.Client, decision_id: str) -> None:
     headers = bearer(Scope.OUTCOMES)
-    client.post("/outcomes", json={**EXAMPLE_OUTCOME, "decision_id": decision_id}, headers=headers)
+    report = {**EXAMPLE_OUTCOME, "decision_id": decision_id, "observed_on": f"{datetime.now(UTC):%Y-%m-%d}"}
+    client.post("/outcomes", json=report, headers=headers)
     client.post(f"/decisions/{decision_id}/review", json=EXAMPLE_REVIEW, headers=headers)
     dossier = client.get(f"/decisions/{decision_id}", headers=bearer(Scope.READ)).json()
     assert [each["reported_by"] for each in dossier["outcomes"]] == [NAMES[Scope.OUTCOMES]]

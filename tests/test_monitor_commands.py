@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -101,7 +101,7 @@ def test_it_serves_what_became_of_decisions_until_it_is_told_to_stop(
     database: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     made = put(database, [entry(0.2), entry(0.2), entry(0.6), entry(0.6)])
-    found = OutcomeReport(decision_id=made[0], outcome=Outcome.DEFAULTED, observed_on=date(2026, 5, 31))
+    found = OutcomeReport(decision_id=made[0], outcome=Outcome.DEFAULTED, observed_on=datetime.now(UTC).date())
     ask(database, partial(outcomes.record, [found], ""))
     cohort = {"model": MODEL, "cohort": f"{datetime.now(UTC):%Y-%m}"}
     with serving(tmp_path, database) as monitor:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,16 @@ from credit_scoring.identifiers import new_id
 from credit_scoring.openapi import MAX_OUTCOMES
 from credit_scoring.outcomes import EXAMPLE_OUTCOME, Outcome, OutcomeRecord, OutcomeReport, RecordedOutcome
 from credit_scoring.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from tests import decision_records
 from tests.conftest import RunningService
-from tests.decision_records import ask, ask_at_once, entry, put, rows_in
+from tests.decision_records import ask, ask_at_once, entry, rows_in, tamper
 
 Json = dict[str, Any]
 
+DAY = timedelta(days=1)
+MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MAY, JUNE = "2026-05-31", "2026-06-30"
+put = partial(decision_records.put, at=MARCH)
 
 
 def report(outcome: str = "PAID", observed_on: str = MAY, **which: Any) -> OutcomeReport:
@@ -70,7 +74,7 @@ def test_a_decision_can_be_named_by_the_application_id_that_it_answers_for(addre
 def test_an_application_id_names_the_decision_that_was_given_first(address: str) -> None:
     """Under best_effort two decisions may bear the same one."""
     both = [entry(asked_by="collections", application_id="7", age=age) for age in (37, 38)]
-    first, _ = put(address, both, at=datetime.now(UTC))
+    first, _ = put(address, both)
     assert recorded(address, report(application_id="7"))[0].decision_id == first
 
 
@@ -127,6 +131,61 @@ def test_the_same_report_from_many_at_once_is_kept_once(address: str) -> None:
     found = [each for (each,) in answers if isinstance(each, RecordedOutcome)]
     assert sorted(each.status for each in found) == [*["known"] * 7, "recorded"]
     assert len({each.outcome_id for each in found}) == rows_in(address, "outcomes") == 1
+
+
+# Days that cannot be
+
+
+def test_an_outcome_of_a_day_that_has_not_come_is_refused_with_the_reason(address: str) -> None:
+    (decision,) = put(address, [entry()])
+    tomorrow = (datetime.now(UTC) + DAY).date().isoformat()
+    found, kept = record(address, report("PAID", tomorrow, decision_id=decision), report(decision_id=decision))
+    assert isinstance(found, RequestError)
+    assert (found.status, found.kind) == (400, "observed_in_future")
+    assert str(found) == "observed_on is in the future (UTC). Report the outcome once it is known."
+    assert isinstance(kept, RecordedOutcome)
+    assert rows_in(address, "outcomes") == 1
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_an_outcome_of_a_day_before_its_decision_is_refused_with_the_reason(address: str, outcome: Outcome) -> None:
+    (decision,) = put(address, [entry(application_id="7")])
+    for which in ({"decision_id": decision}, {"application_id": "7"}):
+        (found,) = record(address, report(outcome, (MARCH - DAY).date().isoformat(), **which))
+        assert isinstance(found, RequestError)
+        assert (found.status, found.kind) == (400, "observed_before_decision")
+        assert "before the day of the decision" in str(found)
+    assert rows_in(address, "outcomes") == 0
+
+
+@pytest.mark.parametrize(
+    ("decided", "kept"),
+    [(datetime(2026, 3, 10, 4, tzinfo=UTC), True), (datetime(2026, 3, 10, 6, tzinfo=UTC), False)],
+    ids=["still the day before in Acre", "that day everywhere in Brazil"],
+)
+def test_the_day_of_a_decision_is_that_of_its_client(address: str, decided: datetime, kept: bool) -> None:
+    (decision,) = decision_records.put(address, [entry()], at=decided)
+    (found,) = record(address, report("DEFAULTED", "2026-03-09", decision_id=decision))
+    assert isinstance(found, RecordedOutcome) == kept
+
+
+def test_a_report_that_was_kept_before_days_were_checked_is_still_known(address: str) -> None:
+    (decision,) = put(address, [entry()])
+    recorded(address, report(observed_on=MAY, decision_id=decision))
+    tamper(address, "UPDATE outcomes SET observed_on = '2026-01-01'")
+    assert recorded(address, report(observed_on="2026-01-01", decision_id=decision))[0].status == "known"
+
+
+# Clients who were refused
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_refused_client_may_have_an_outcome_of_a_contract_that_was_made_all_the_same(
+    address: str, outcome: Outcome
+) -> None:
+    (decision,) = put(address, [entry(0.9)])
+    assert recorded(address, report(outcome, decision_id=decision))[0].status == "recorded"
+    assert "refused" in str(OutcomeReport.model_fields["outcome"].description)
 
 
 # Many reports
@@ -189,6 +248,10 @@ def client(service: RunningService) -> Iterator[httpx.Client]:
         yield opened
 
 
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
 def decided(client: httpx.Client) -> str:
     answer = client.post("/predict", json=EXAMPLE_APPLICATION)
     assert answer.status_code == 200, answer.text
@@ -196,7 +259,7 @@ def decided(client: httpx.Client) -> str:
 
 
 def test_a_report_over_http_is_answered_with_what_was_kept(client: httpx.Client) -> None:
-    body = {"decision_id": decided(client), "outcome": "PAID", "observed_on": MAY}
+    body = {"decision_id": decided(client), "outcome": "PAID", "observed_on": today()}
     first, again = (client.post("/outcomes", json=body) for _ in range(2))
     assert (first.status_code, again.status_code) == (200, 200)
     assert body.items() <= first.json().items()
@@ -210,7 +273,7 @@ def test_a_report_over_http_on_an_unknown_decision_is_a_404(client: httpx.Client
 
 
 def test_each_of_many_reports_gets_a_record_or_an_error_in_its_place(client: httpx.Client) -> None:
-    good = {"decision_id": decided(client), "outcome": "DEFAULTED", "observed_on": MAY}
+    good = {"decision_id": decided(client), "outcome": "DEFAULTED", "observed_on": today()}
     unknown, wrong = {**good, "decision_id": new_id()}, {**good, "outcome": "Segredo"}
     answer = client.post("/outcomes", json=[wrong, good, 7, unknown, good])
     assert answer.status_code == 200

@@ -13,7 +13,7 @@ from credit_scoring.cohorts import Decided
 from credit_scoring.outcomes import Outcome, OutcomeReport
 from credit_scoring.storage import open_database
 from credit_scoring.track_record import EPOCH
-from tests.decision_records import TIMEOUT_S, ask, entry, of_model, put
+from tests.decision_records import TIMEOUT_S, ask, entry, of_model, put, tamper
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -75,8 +75,10 @@ def test_an_outcome_comes_with_the_days_that_it_took(address: str, outcome: Outc
 
 
 def test_an_outcome_that_is_dated_before_its_decision_took_no_days_and_is_known(database: str) -> None:
+    """Reports of such days are refused now; those that were kept before remain on record."""
     (decision,) = put(database, [entry()], at=NOON)
-    report(database, decision, Outcome.PAID, NOON.date() - 5 * DAY)
+    report(database, decision, Outcome.PAID, NOON.date())
+    tamper(database, f"UPDATE outcomes SET observed_on = '{NOON.date() - 5 * DAY}'")
     found = read(database)[TEST_MODEL]
     assert (found.known.tolist(), found.delays.tolist()) == ([True], [0])
 

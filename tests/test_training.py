@@ -1,24 +1,29 @@
 """Training: deterministic for a seed, honest about its test part, and stopped by the gate."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from credit_scoring import search as searching
-from credit_scoring.card import Interval, ModelCard
+from credit_scoring import selection
+from credit_scoring.card import CandidateResult, Interval, ModelCard
 from credit_scoring.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.evaluation import measure
-from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE
+from credit_scoring.models import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.schemas import AUDIT_FIELDS
 from credit_scoring.scorer import Scorer
-from credit_scoring.search import TrialReport, search
+from credit_scoring.search import TrialReport, search, search_unconstrained
 from credit_scoring.training import check_gate, train
 
 BASELINE = CANDIDATE_BY_NAME["logistic_regression"]
+QUICK_LIGHTGBM = {**CANDIDATE_BY_NAME["lightgbm"].start, "n_estimators": 100}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +86,69 @@ def test_every_trial_is_reported_with_the_best_so_far(small: Dataset, monkeypatc
 def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) -> None:
     results = search(small, TrainingPlan(trials=1000, timeout=1e-6, jobs=1, folds=2), lambda _: None)
     assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
+
+
+def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, score: str, held_out: int) -> set[frozenset[int]]:
+    """The parts that `score` of this module is called with as its argument number `held_out`, from now on."""
+    found: set[frozenset[int]] = set()
+    original = getattr(module, score)
+
+    def noted(*arguments: Any) -> Any:
+        found.add(frozenset(arguments[held_out].tolist()))
+        return original(*arguments)
+
+    monkeypatch.setattr(module, score, noted)
+    return found
+
+
+def test_candidates_are_compared_on_folds_that_no_search_has_used(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    searched = _held_out_parts(monkeypatch, searching, "_score_fold", held_out=4)
+    compared = _held_out_parts(monkeypatch, selection, "_fold_log_odds", held_out=4)
+    train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
+    assert (len(searched), len(compared)) == (3, 9)
+    assert searched.isdisjoint(compared)
+
+
+@given(seed=st.integers(0, 2**32 - 20), folds=st.integers(2, 10), repeats=st.integers(1, 5))
+def test_no_two_foldings_of_a_plan_hold_the_same_part_out(seed: int, folds: int, repeats: int) -> None:
+    plan = TrainingPlan(seed=seed, folds=folds, repeats=repeats)
+    defaulted = np.arange(500) % 4 == 0
+    splitters = [plan.splitter(), *plan.comparison_splitters()]
+    parts = [held_out.tobytes() for each in splitters for _, held_out in each.split(defaulted, defaulted)]
+    assert len(set(parts)) == len(parts) == folds * (1 + repeats)
+
+
+def test_the_best_candidate_is_searched_without_constraints_as_long_as_with_them(small: Dataset) -> None:
+    plan = TrainingPlan(trials=4, jobs=1, folds=3)
+    best = CandidateResult(
+        name="lightgbm", trials=4, auc_mean=0.8, auc_std=0, recall_mean=0, recall_std=0, parameters=QUICK_LIGHTGBM
+    )
+    reports: list[TrialReport] = []
+    found = search_unconstrained(best, small, plan, reports.append)
+    assert (found.name, found.trials) == (UNCONSTRAINED, 4)
+    assert {(each.candidate.name, each.trials) for each in reports} == {(UNCONSTRAINED, 4)}
+    assert found.auc_mean == max(each.auc for each in reports) >= reports[0].auc
+    free = reports[0].candidate.pipeline(small.columns.unconstrained(), best.parameters, plan.seed)
+    assert set(free.named_steps["classifier"].monotone_constraints) == {0}
+
+
+def test_the_price_of_the_directions_is_measured_at_parameters_that_were_searched_without_them(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here risk falls with debt and rises with income, which only a free model may learn."""
+    _only_the_baseline(monkeypatch)
+    generator = np.random.default_rng(5)
+    income = generator.uniform(1_000, 20_000, len(small.frame))
+    bad = generator.uniform(0, 20_000, len(income)) < income
+    against = replace(small, frame=small.frame.assign(monthly_income=income), defaulted=bad)
+    plan = TrainingPlan(trials=2, jobs=1, folds=3, repeats=1)
+    card = train(against, plan).card
+    assert card.monotone_price is not None
+    assert card.monotone_price.value > 0.1
+    assert UNCONSTRAINED not in {each.name for each in card.candidates}
 
 
 def test_candidates_and_their_ensemble_are_listed_best_first(scorer: Scorer) -> None:
