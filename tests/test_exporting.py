@@ -102,7 +102,7 @@ def test_csv_gives_back_every_value_as_it_was(folder: Path, page: list[Record], 
     rows = [[excerpts.flat(record) for record in each] for each in (page, other)]
     export(path, *rows)
     assert list(read_csv(path)) == [
-        each | {"application_id": as_text(each["application_id"])} for each in sum(rows, [])
+        each | {"application_id": as_text(each["application_id"])} for each in (*rows[0], *rows[1])
     ]
 
 

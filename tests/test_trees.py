@@ -1,6 +1,5 @@
 """Trees written as a LightGBM booster say what their own library says."""
 
-import ctypes
 import gc
 
 import numpy as np
