@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 HOST ?= 127.0.0.1
 PORT ?= 3000
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 POETRY := .poetry/bin/poetry
@@ -52,8 +53,8 @@ build: install ## Build the Bento that carries the newest model
 	$(BIN)/bentoml build
 
 .PHONY: test
-test: install-dev ## Run the whole test suite
-	$(BIN)/pytest
+test: install-dev ## Run the whole test suite, WORKERS tests at once
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: check
 check: install-dev ## Formatting, lint, types and floors

@@ -1,7 +1,7 @@
 """Decisions as a file: CSV, or Parquet where pyarrow is installed; complete or not there at all."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ COLUMNS = (
 )
 
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of one
 _NUMBERS = tuple(name for name in APPLICATION_FIELDS if FIELDS[name].kind == "number")
 
 
@@ -62,7 +63,12 @@ class _CsvSink:
         self._writer.writerow(COLUMNS)
 
     def write(self, rows: list[Record]) -> None:
-        self._writer.writerows([_text(row[name]) for name in COLUMNS] for row in rows)
+        self._writer.writerows(cells(row[name] for name in COLUMNS) for row in rows)
+
+
+def cells(values: Iterable[Any]) -> list[Any]:
+    """The cells of a CSV line: a text that a spreadsheet would take for a formula has an apostrophe in front."""
+    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULAS) else cell for cell in map(_text, values)]
 
 
 def _text(value: Any) -> Any:

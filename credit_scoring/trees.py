@@ -36,6 +36,24 @@ _NAN_IS_MISSING, _MISSING_GOES_LEFT = 8, 2
 _FLOAT64, _ROW_MAJOR, _RAW_SCORE, _ALL_TREES = 1, 1, 1, -1
 _ONE_THREAD = b"num_threads=1"
 
+# As LightGBM's c_api.h declares it; without, ctypes passes a handle that is a number as 32 bits.
+_PREDICT_FOR_MATRIX = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,  # handle
+    ctypes.c_void_p,  # data
+    ctypes.c_int,  # data_type
+    ctypes.c_int32,  # nrow
+    ctypes.c_int32,  # ncol
+    ctypes.c_int,  # is_row_major
+    ctypes.c_int,  # predict_type
+    ctypes.c_int,  # start_iteration
+    ctypes.c_int,  # num_iteration
+    ctypes.c_char_p,  # parameter
+    ctypes.POINTER(ctypes.c_int64),  # out_len
+    ctypes.c_void_p,  # out_result
+)
+_predict_for_matrix = _PREDICT_FOR_MATRIX(("LGBM_BoosterPredictForMat", _LIB))  # a declaration of our own, not theirs
+
 
 def raw_scores(booster: lightgbm.Booster, matrix: Any) -> Floats:
     """`booster.predict(matrix, raw_score=True)` by LightGBM's C interface, shape (rows,).
@@ -48,9 +66,9 @@ def raw_scores(booster: lightgbm.Booster, matrix: Any) -> Floats:
     if columns != booster.num_feature():
         raise ValueError(f"The booster was fitted on {booster.num_feature()} columns, the matrix has {columns}.")
     scores, count = np.empty(rows), ctypes.c_int64()
-    status = _LIB.LGBM_BoosterPredictForMat(
+    status = _predict_for_matrix(
         booster._handle,
-        ctypes.c_void_p(values.ctypes.data),
+        values.ctypes.data,
         _FLOAT64,
         rows,
         columns,
@@ -60,7 +78,7 @@ def raw_scores(booster: lightgbm.Booster, matrix: Any) -> Floats:
         _ALL_TREES,
         _ONE_THREAD,
         ctypes.byref(count),
-        ctypes.c_void_p(scores.ctypes.data),
+        scores.ctypes.data,
     )
     if status != 0 or count.value != rows:
         raise RuntimeError(f"LightGBM answered {count.value} of {rows} rows, status {status}.")

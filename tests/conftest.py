@@ -1,21 +1,33 @@
 """What tests share: the embedded data, one small trained scorer, and the service really served from it."""
 
+import fcntl
+import functools
 import os
-import shutil
+import pickle
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.guardian import Guardian
+
+# The shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+GUARDIAN = Guardian()
 _HOME = tempfile.mkdtemp(prefix="credit-scoring-tests-")
+GUARDIAN.watch(_HOME)
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads of a model that wait would take the processor from other tests
 os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
@@ -27,6 +39,7 @@ from credit_scoring.scorer import Scorer  # noqa: E402 - as above
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402 - as above
 from credit_scoring.storage import open_database  # noqa: E402 - as above
 from credit_scoring.training import train  # noqa: E402 - as above
+from tests.ports import free_port as free_port  # noqa: E402, PLC0414 - as above; other tests have it from here
 from tests.postgres import Postgres, throwaway  # noqa: E402 - as above
 from tests.postgres import missing as postgres_missing  # noqa: E402 - as above
 from tests.waiting import POLL_S, answers  # noqa: E402 - as above
@@ -35,12 +48,16 @@ from tests.waiting import POLL_S, answers  # noqa: E402 - as above
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-READY_WITHIN = 60.0
-STOPPED_WITHIN = 20.0
+# Each of the many clients of tests would read all certificates there are, for 30 ms, and then speak plain HTTP.
+_transports: Any = httpx._transports.default
+_transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
+
+READY_WITHIN = 240.0
+STOPPED_WITHIN = 60.0
 
 
-def pytest_sessionfinish() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+def pytest_unconfigure() -> None:
+    GUARDIAN.end()
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +66,25 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def scorer(dataset: Dataset) -> Scorer:
-    """A scorer from the shortest search there is."""
-    return train(dataset, TrainingPlan(trials=1, jobs=1, repeats=1, folds=3))
+def scorer(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    """A scorer from the shortest search there is; of pytest's workers the first one trains it for all."""
+
+    def trained() -> Scorer:
+        return train(dataset, TrainingPlan(trials=1, jobs=1, repeats=1, folds=3))
+
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return trained()
+    return _made_once(tmp_path_factory.getbasetemp().parent / "scorer.pickle", trained)
+
+
+def _made_once(path: Path, make: Callable[[], Scorer]) -> Scorer:
+    """What the first process has made that asks for it; the others wait for that."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            path.write_bytes(pickle.dumps(make()))
+    found: Scorer = pickle.loads(path.read_bytes())  # noqa: S301 - our own
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -69,13 +102,6 @@ class RunningService:
 
     def log_text(self) -> str:
         return self.log.read_text(encoding="utf-8")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until_ready(service: RunningService) -> None:
@@ -141,7 +167,30 @@ def postgres() -> Iterator[Postgres]:
             pytest.fail(reason)
         pytest.skip(reason)
     with throwaway() as server:
+        GUARDIAN.watch(server.folder)
+        _servers.append(server)
         yield server
+        _servers.remove(server)
+
+
+_servers: list[Postgres] = []
+
+# First what takes longest, so that no worker of pytest has it before itself when the others are through; and the first
+# two not both in need of the scorer.
+LONGEST = ("test_failures", "test_alerts", "test_monitoring", "test_cli", "test_training", "test_bento", "test_models")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Function) -> None:
+    """One test's outage of PostgreSQL is one test's failure: the next one finds it up."""
+    for server in _servers:
+        if {"postgres", "address"} & set(item.fixturenames):
+            server.bring_up()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

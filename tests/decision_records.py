@@ -22,7 +22,7 @@ from credit_scoring.schemas import EXAMPLE_APPLICATION, Answer, Application, Dec
 from credit_scoring.scorer import Scorer
 from credit_scoring.storage import open_database
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 THRESHOLD = 0.3
 ORIGIN = Origin("credit_scoring:test", "policy-1", THRESHOLD, ("monthly_income", "has_negative_record"), "0.1.0")
 

@@ -17,7 +17,7 @@ from tests.conftest import free_port
 from tests.waiting import answers, wait_for
 
 RULES = PROJECT_FOLDER / "deploy" / "prometheus" / "rules"
-SOON = 60.0
+SOON = 180.0
 
 Json = dict[str, Any]
 

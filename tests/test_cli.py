@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from credit_scoring.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
-ENDED_WITHIN = 120.0
+ENDED_WITHIN = 300.0
 EMBEDDED_CSV = PROJECT_FOLDER / "data" / EMBEDDED_FILE
 EMBEDDED_MAPPING = SOURCES_FOLDER / "embedded.toml"
 IN_THE_SEARCH = b"best AUC"
@@ -293,8 +294,10 @@ class TestEvaluate:
 
 
 def _output_of(terminal: int) -> Iterator[bytes]:
-    """What arrives on a terminal until the last process has closed its side."""
+    """What arrives on a terminal until the last process has closed its side; fails when nothing does for too long."""
     while True:
+        if not select.select([terminal], [], [], ENDED_WITHIN)[0]:
+            pytest.fail(f"The command neither printed anything for {ENDED_WITHIN:g} s nor ended.")
         try:
             chunk = os.read(terminal, 65536)
         except OSError:  # Linux reports a terminal without processes as an I/O error

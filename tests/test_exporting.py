@@ -101,7 +101,17 @@ def test_csv_gives_back_every_value_as_it_was(folder: Path, page: list[Record], 
     path = folder / "decisions.csv"
     rows = [[excerpts.flat(record) for record in each] for each in (page, other)]
     export(path, *rows)
-    assert list(read_csv(path)) == [*rows[0], *rows[1]]
+    assert list(read_csv(path)) == [
+        each | {"application_id": as_text(each["application_id"])} for each in (*rows[0], *rows[1])
+    ]
+
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def as_text(value: str | None) -> str | None:
+    """A text as it is in CSV, where a spreadsheet must not take it for a formula."""
+    return f"'{value}" if value and value.startswith(FORMULAS) else value
 
 
 def read_csv(path: Path) -> Iterator[Record]:
@@ -130,6 +140,27 @@ def test_an_application_id_cannot_break_out_of_its_cell(tmp_path: Path) -> None:
     hostile = 'a","b;c\'d\t=1+1'
     export(path, [{**row(), "application_id": hostile}])
     assert [each["application_id"] for each in read_csv(path)] == [hostile]
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://a")'])
+def test_a_text_that_a_spreadsheet_would_run_as_a_formula_is_text_in_csv(tmp_path: Path, formula: str) -> None:
+    path = tmp_path / "decisions.csv"
+    export(path, [{**row(), "application_id": formula, "asked_by": formula}])
+    (found,) = read_csv(path)
+    assert (found["application_id"], found["asked_by"]) == (f"'{formula}", f"'{formula}")
+
+
+def test_a_negative_number_is_a_number_in_csv(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.csv"
+    export(path, [{**row(), "monthly_income": -1.5}])
+    (found,) = read_csv(path)
+    assert found["monthly_income"] == -1.5
+
+
+def test_parquet_has_texts_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.parquet"
+    export(path, [{**row(), "application_id": "=1+1"}])
+    assert pyarrow.parquet.read_table(path).to_pylist()[0]["application_id"] == "=1+1"
 
 
 def test_flags_numbers_and_times_are_written_in_csv_as_json_and_iso_8601_have_them(tmp_path: Path) -> None:

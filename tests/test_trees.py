@@ -4,7 +4,7 @@ import gc
 
 import numpy as np
 import pytest
-from lightgbm import LGBMClassifier
+from lightgbm import Booster, LGBMClassifier
 from sklearn.ensemble import RandomForestClassifier
 from xgboost import XGBClassifier
 
@@ -78,3 +78,17 @@ def test_a_matrix_of_another_width_is_refused_and_not_read_beyond_its_end(matrix
     booster = LGBMClassifier(n_estimators=5, verbose=-1).fit(matrix, defaulted).booster_
     with pytest.raises(ValueError, match="5 columns, the matrix has 3"):
         raw_scores(booster, matrix[:, :3])
+
+
+class WithANumberAsHandle:
+    """A booster whose handle is a plain number instead of ctypes' own pointer."""
+
+    def __init__(self, booster: Booster) -> None:
+        self._owner = booster  # which frees the handle
+        self._handle = booster._handle.value
+        self.num_feature = booster.num_feature
+
+
+def test_a_handle_reaches_lightgbm_with_all_its_bits(matrix: Floats, defaulted: Floats) -> None:
+    booster = LGBMClassifier(n_estimators=5, verbose=-1).fit(matrix, defaulted).booster_
+    assert raw_scores(WithANumberAsHandle(booster), matrix).tolist() == raw_scores(booster, matrix).tolist()

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from credit_scoring.storage import open_database
 from credit_scoring.tables import claims, decisions
 from credit_scoring.verification import verify
 from tests.postgres import Postgres
+from tests.postgres import running_in as running_in  # noqa: PLC0414 - other tests have it from here
 from tests.waiting import wait_for
 
 PATIENCE_S = 3.0  # the service promises 1 s; the rest is for clients that share its cores
@@ -228,37 +228,8 @@ def workers(process: int) -> list[int]:
 
 
 def crash(postgres: Postgres, *, all_at_once: bool = True) -> None:
-    """kill -9 of PostgreSQL, which can be started again afterwards.
-
-    All of its processes at once, as with the container that they run in; or the server alone, whose children notice
-    and say goodbye to their clients. `Postgres.kill` goes by the children that there were a moment before; under load
-    there are new ones. And where nothing reaps orphans at once, as in a container, a killed server stays a zombie,
-    whose lock files the next one would respect.
-    """
-    data = postgres.folder / "data"
-    server, *children = running_in(data)
-    if all_at_once:
-        for process in (server, *children):
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()  # so that none notices that another has gone
-    server.kill()
-    wait_for(lambda: all_at_once or running_in(data) == [], "PostgreSQL's children", within=10)
-    while alive := running_in(data):
-        for process in alive:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-    for lock in (data / "postmaster.pid", postgres.folder / f".s.PGSQL.{postgres.port}.lock"):
-        lock.unlink(missing_ok=True)
-
-
-def running_in(folder: Path) -> list[psutil.Process]:
-    """Processes, the oldest first, that have this working directory, as all of PostgreSQL's have."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder):
-                found.append(process)
-    return sorted(found, key=lambda process: process.create_time())
+    """kill -9 of PostgreSQL, see `Postgres.crash`."""
+    postgres.crash(all_at_once=all_at_once)
 
 
 @dataclass(frozen=True)
