@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
-from credit_scoring import schema_version
+from credit_scoring import ends, events, schema_version
 from credit_scoring.chain import Claims, Hash, Head, Introduction, Row, writer_hash
 from credit_scoring.database import Database
 from credit_scoring.errors import DuplicateError, RepeatError, StorageError
@@ -18,6 +18,7 @@ from credit_scoring.schemas import Answer, Application, Decision
 from credit_scoring.tables import batches, claims, decisions, writers
 
 CLAIMING_ATTEMPTS = 3
+WRITERS_TO_RECORD = 100
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class DecisionLog:
             json.dumps(origin.features),
             origin.service_version,
             json.dumps(_heads_to_record(connection)),
+            json.dumps(events.last(connection)),
         )
         hashed = writer_hash(introduction)
         connection.execute(insert(writers), introduction._asdict() | {"hash": hashed})
@@ -171,14 +173,15 @@ def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], se
     return set(connection.execute(ids).scalars()), set(connection.execute(applied).scalars())
 
 
-def _heads_to_record(connection: Connection) -> list[tuple[str, int, Hash]]:
-    """The last batch of each writer that no writer since has recorded: so nobody can cut the end off a chain unseen."""
-    last = select(batches.c.writer, func.max(batches.c.number).label("number")).group_by(batches.c.writer).subquery()
-    at_end = (batches.c.writer == last.c.writer) & (batches.c.number == last.c.number)
-    ends = connection.execute(select(batches.c.writer, batches.c.number, batches.c.hash).join(last, at_end))
-    known = connection.execute(select(writers.c.heads)).scalars()
-    recorded = {tuple(head) for heads in known for head in json.loads(heads)}
-    return sorted(tuple(end) for end in ends if tuple(end) not in recorded)
+def _heads_to_record(connection: Connection) -> list[ends.End]:
+    """The last batches of the newest writers that none of them has recorded: nobody can cut them off unseen.
+
+    Older chains are left to anchors, so that a worker starts as fast on a large log as on a small one.
+    """
+    newest = select(writers.c.heads).order_by(writers.c.id.desc()).limit(WRITERS_TO_RECORD)
+    recorded = {tuple(head) for heads in connection.scalars(newest) for head in json.loads(heads)}
+    found = ends.of_newest(WRITERS_TO_RECORD, connection)
+    return sorted(end for end in found if end[1] and end not in recorded)
 
 
 class _Known(NamedTuple):

@@ -68,12 +68,19 @@ def origin_of(scorer: Scorer, tag: str) -> Origin:
     return Origin(tag, scorer.policy.version, scorer.policy.threshold, scorer.card.features, "0.1.0")
 
 
-def put(address: str, entries: Sequence[Entry], *, at: datetime | None = None, origin: Origin = ORIGIN) -> list[str]:
+def put(
+    address: str,
+    entries: Sequence[Entry],
+    *,
+    at: datetime | None = None,
+    origin: Origin = ORIGIN,
+    timeout: float = TIMEOUT_S,
+) -> list[str]:
     """One worker's life with one batch: these decisions, given now or `at` another time; their ids, in order."""
     rows = [each.row if at is None else each.row._replace(id=id_at(at)) for each in entries]
 
     async def live() -> None:
-        log = DecisionLog(open_database(address, timeout=TIMEOUT_S), origin)
+        log = DecisionLog(open_database(address, timeout=timeout), origin)
         try:
             if at is None:
                 await log.store(entries)
