@@ -1,13 +1,15 @@
 """The hashes that tie the decision log together: of a batch's rows, of the batch before it, of the writer at its start.
 
 All are SHA-256 over text in which U+001F ends a value and U+001E a row; numbers are written as Python's `repr` does,
-which reads back as the same float, moments as ISO 8601 in UTC with microseconds, an absent value as U+0000.
+which reads back as the same float, moments as ISO 8601 in UTC with microseconds, an absent value as U+0000. What people
+write may hold these characters: the content of an event is hashed as a JSON array.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 Hash = str
@@ -70,9 +72,10 @@ class Head(NamedTuple):
 
 
 class Introduction(NamedTuple):
-    """What all decisions of a writer have in common, and where the chains of other writers ended when it began.
+    """What all decisions of a writer have in common, and where other chains ended when it began.
 
-    `features` is a JSON array of names, `heads` one of [writer, number, hash].
+    `features` is a JSON array of names, `heads` one of [writer, number, hash], `events` the last event's
+    [number, hash]; writers of earlier versions have none.
     """
 
     id: str
@@ -83,6 +86,35 @@ class Introduction(NamedTuple):
     features: str
     service_version: str
     heads: str
+    events: str | None = None
+
+
+class Event(NamedTuple):
+    """An outcome, a review or a purge, `subject` being its id; a purge belongs to no single batch."""
+
+    kind: str
+    subject: str
+    writer: str | None
+    batch: int | None
+    content_hash: Hash
+
+
+class RowsHash:
+    """`rows_hash` of rows that come one after the other and are not kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, row: Row) -> None:
+        """One more row, in the order of their ids."""
+        text = _row_text(*row)
+        self._hash.update((f"{_ROW_END}{text}" if self.count else text).encode())
+        self.count += 1
+
+    def value(self) -> Hash:
+        """The hash of all rows so far."""
+        return self._hash.hexdigest()
 
 
 def rows_hash(rows: Iterable[Row]) -> Hash:
@@ -105,8 +137,29 @@ def batch_hash(previous: Hash, writer: str, number: int, decided_at: datetime, s
 
 def writer_hash(writer: Introduction) -> Hash:
     """Of a writer's introduction; its chain begins with this."""
-    id, started_at, model, policy_version, threshold, features, service_version, heads = writer
-    return _hash(id, moment(started_at), model, policy_version, repr(threshold), features, service_version, heads)
+    id, started_at, model, policy_version, threshold, features, service_version, heads, events = writer
+    last_event = () if events is None else (events,)
+    start = moment(started_at)
+    return _hash(id, start, model, policy_version, repr(threshold), features, service_version, heads, *last_event)
+
+
+def event_hash(previous: Hash, number: int, event: Event) -> Hash:
+    """Of an event and of all before it; `previous` is empty for the first."""
+    kind, subject, writer, batch, content = event
+    place = (writer or _ABSENT, _ABSENT if batch is None else str(batch))
+    return _hash(previous, str(number), kind, subject, *place, content)
+
+
+def content_hash(values: Iterable[str | int | date | datetime | None]) -> Hash:
+    """Of the values of an outcome, a review or a purge, in the order of their columns."""
+    text = json.dumps([_plain(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: str | int | date | datetime | None) -> str | int | None:
+    if isinstance(value, datetime):
+        return moment(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def moment(time: datetime) -> str:

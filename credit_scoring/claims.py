@@ -8,13 +8,11 @@ decision, whose `asked_by` is hashed.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, RowMapping, Select, Table, and_, delete, func, insert, select
+from sqlalchemy import Column, Connection, RowMapping, Table, and_, delete, func, insert, select
 
 from credit_scoring.chain import Claims, Namesakes, Row
 from credit_scoring.owners import owner_of
 from credit_scoring.tables import claims, decisions, namesakes, writers
-
-Decisions = Select[Any] | Sequence[str]
 
 
 class Name(NamedTuple):
@@ -87,18 +85,20 @@ def divide(new: Mapping[Name, str], taken: Collection[str]) -> tuple[Claims, Nam
     return list(first.items()), further
 
 
-def release(purged: Decisions, connection: Connection) -> None:
+def release(purged: Sequence[str], connection: Connection) -> None:
     """Delete the claims of decisions that are being purged; a namesake takes the place of the first one."""
     connection.execute(delete(namesakes).where(namesakes.c.decision.in_(purged)))
+    applied = select(decisions.c.application_id).where(decisions.c.id.in_(purged))
+    first = claims.c.application_id.in_(applied) & claims.c.decision.in_(purged)  # `decision` alone has no index
     together = namesakes.join(claims, claims.c.application_id == namesakes.c.application_id)
     heirs = (
         select(namesakes.c.application_id, func.min(namesakes.c.owner))
         .select_from(together)
-        .where(claims.c.decision.in_(purged))
+        .where(first)
         .group_by(namesakes.c.application_id)
     )
     next_ones = connection.execute(heirs).all()
-    connection.execute(delete(claims).where(claims.c.decision.in_(purged)))
+    connection.execute(delete(claims).where(first))
     for application_id, owner in next_ones:
         its_own = and_(namesakes.c.application_id == application_id, namesakes.c.owner == owner)
         moved = select(namesakes.c.application_id, namesakes.c.decision).where(its_own)

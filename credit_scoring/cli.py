@@ -16,7 +16,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from credit_scoring import datasets, decision_commands, history, key_commands, monitor_commands, score_command, store
+from credit_scoring import (
+    datasets,
+    evidence_commands,
+    history,
+    key_commands,
+    monitor_commands,
+    score_command,
+    store,
+)
 from credit_scoring.card import Assessment, Interval
 from credit_scoring.datasets import Dataset
 from credit_scoring.decision_commands import open_log
@@ -44,7 +52,7 @@ app = typer.Typer(
 )
 
 
-app.add_typer(decision_commands.app, name="decisions")
+app.add_typer(evidence_commands.decisions, name="decisions")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(monitor_commands.app, name="monitor")
 app.command()(score_command.score)

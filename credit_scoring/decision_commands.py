@@ -1,10 +1,9 @@
-"""`credit-scoring decisions …`: look into the decision log, check it, export it, replay it, let the old go."""
+"""`credit-scoring decisions …`: look into the decision log, export it, replay it, let the old go."""
 
 import csv
-import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -17,22 +16,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from credit_scoring import dossiers, excerpts, exporting, retention, schema_version, store
 from credit_scoring.database import Database
 from credit_scoring.errors import ConfigurationError, CreditScoringError, StorageError
 from credit_scoring.excerpts import Wanted
+from credit_scoring.grants import PURGING_MAY, SERVICE_MAY, Grant, grant
 from credit_scoring.replay import Finding, Replayed, Summary, replay
 from credit_scoring.scorer import Scorer
 from credit_scoring.settings import DatabaseSettings, read_settings
 from credit_scoring.storage import default_address, open_database
-from credit_scoring.tables import metadata
-from credit_scoring.verification import Verdict, verify
 
 TIMEOUT_S = 600.0  # people wait longer than clients
 DAYS = re.compile(r"[0-9]{1,5}")
-ROLE = re.compile(r"[a-z_][a-z0-9_$]*")
 
 PIPED_WIDTH = 200
 
@@ -132,56 +129,12 @@ def export(
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)
     total = opened.run_now(partial(excerpts.count, wanted), reading=True)
-    with exporting.sink(output) as sink, _progress("Exporting", total) as advance:
+    with exporting.sink(output) as sink, progress_bar("Exporting", total) as advance:
         for page in excerpts.pages(opened, wanted, excerpts.WHAT_WAS_SAID):
             sink.write([excerpts.flat(record) for record in page])
             advance(len(page))
     console.print(f"{total:,} decisions.")
     print(output)
-
-
-@app.command("verify")
-def verify_log(
-    database: DatabaseOption = None,
-    anchors: Annotated[
-        Path | None,
-        typer.Option(help="File with the ends of the chains; compared, then written anew. Keep it elsewhere."),
-    ] = None,
-) -> None:
-    """Check that no decision was altered, removed or inserted; exit code 1 where one was."""
-    known = _read_anchors(anchors)
-    with _progress("Verifying", None) as advance:
-        opened = open_log(database)
-        verdict = opened.run_now(lambda connection: verify(connection, known, advance.to), reading=True)
-    for problem in verdict.problems:
-        console.print(f"[red]problem:[/] {problem}")
-    purged = f", {verdict.purged:,} more were purged as on record" if verdict.purged else ""
-    console.print(f"{verdict.decisions:,} decisions in {verdict.batches:,} batches{purged}.")
-    if verdict.problems:
-        raise typer.Exit(1)
-    if anchors:
-        _write_anchors(anchors, verdict)
-    console.print("[green]Nothing was altered, removed or inserted.[/]")
-
-
-def _read_anchors(path: Path | None) -> list[tuple[str, int, str]]:
-    if path is None:
-        return []
-    try:
-        if not path.exists():
-            return []
-        return [(str(writer), int(number), str(end)) for writer, number, end in json.loads(path.read_text("utf-8"))]
-    except OSError as error:
-        raise ConfigurationError(f"--anchors {path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"--anchors {path}: cannot be read ({type(error).__name__}).") from error
-
-
-def _write_anchors(path: Path, verdict: Verdict) -> None:
-    try:
-        path.write_text(json.dumps(verdict.heads, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"--anchors {path}: cannot be written ({error.strerror}).") from error
 
 
 @app.command("replay")
@@ -203,7 +156,7 @@ def replay_decisions(
     if by:
         by = str(store.find(by).tag)  # so that an alias is known as the model that it stands for
     summary = Summary()
-    with _replay_file(output) as write, _progress("Replaying", total) as advance:
+    with _replay_file(output) as write, progress_bar("Replaying", total) as advance:
         for page in excerpts.pages(opened, wanted):
             replayed = list(replay(page, _scorer, by))
             summary.add(replayed)
@@ -239,7 +192,10 @@ def purge(
     database: DatabaseOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable."""
+    """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable.
+
+    One small transaction after another: the service goes on, and what an interruption leaves is taken next time.
+    """
     before = _cut(older_than)
     opened = open_log(database)
     count = opened.run_now(partial(retention.count_before, before), reading=True)
@@ -249,7 +205,8 @@ def purge(
     if not yes and not _confirmed(count, before):
         console.print("Nothing was deleted.")
         return
-    gone = opened.run_now(partial(retention.purge_before, before))
+    with progress_bar("Purging", count) as advance:
+        gone = retention.purge_before(before, opened, on_purged=advance)
     console.print(f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
 
 
@@ -272,39 +229,34 @@ def _confirmed(count: int, before: datetime) -> bool:
 def migrate(
     database: DatabaseOption = None,
     grant_to: Annotated[
-        str | None, typer.Option(help="PostgreSQL role of the service: may insert and select, nothing else.")
+        str | None, typer.Option(help="PostgreSQL role of the service: may insert (no purges) and select.")
+    ] = None,
+    grant_purge_to: Annotated[
+        str | None, typer.Option(help="PostgreSQL role that purges: may select, delete what is old and record that.")
     ] = None,
 ) -> None:
     """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
-    if grant_to is not None and not ROLE.fullmatch(grant_to):
-        raise ConfigurationError(f"--grant-to {grant_to}: expected the plain name of a role.")
     opened = _database(database)
-    opened.run_now(partial(_migrate, grant_to))
+    grants = (("--grant-to", grant_to, SERVICE_MAY), ("--grant-purge-to", grant_purge_to, PURGING_MAY))
+    wanted = [Grant(option, role, rights) for option, role, rights in grants if role is not None]
+    opened.run_now(partial(_migrate, wanted))
     console.print(f"The tables in {opened} are those of this version.")
 
 
-def _migrate(grant_to: str | None, connection: Connection) -> None:
+def _migrate(grants: Sequence[Grant], connection: Connection) -> None:
     schema_version.upgrade(connection)
-    if grant_to is None:
-        return
-    if connection.dialect.name != "postgresql":
-        raise ConfigurationError("--grant-to: SQLite has no roles; whoever may write the file may do all.")
-    known = text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
-    if not connection.scalar(known, {"role": grant_to}):
-        raise ConfigurationError(f"--grant-to {grant_to}: the server has no such role. Make it with CREATE ROLE.")
-    role = f'"{grant_to}"'
-    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"))
-    connection.execute(text(f"GRANT SELECT, INSERT ON {', '.join(metadata.tables)} TO {role}"))
-    connection.execute(text(f"GRANT SELECT ON alembic_version TO {role}"))
+    for each in grants:
+        grant(each, connection)
 
 
-class _Advance:
+class Advance:
     """Moves a progress bar."""
 
     def __init__(self, progress: Progress, title: str, total: int | None) -> None:
         self._progress, self._task = progress, progress.add_task(title, total=total)
 
     def __call__(self, count: int) -> None:
+        """So many more are done."""
         self._progress.advance(self._task, count)
 
     def to(self, done: int, total: int) -> None:
@@ -313,10 +265,11 @@ class _Advance:
 
 
 @contextmanager
-def _progress(title: str, total: int | None) -> Iterator[_Advance]:
+def progress_bar(title: str, total: int | None) -> Iterator[Advance]:
+    """A bar on standard error that moves by what it is called with."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-            yield _Advance(progress, title, total)
+            yield Advance(progress, title, total)
     except KeyboardInterrupt:
         raise CreditScoringError("Interrupted.") from None

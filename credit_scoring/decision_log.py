@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select
 
-from credit_scoring import claims, schema_version
+from credit_scoring import claims, ends, events, schema_version
 from credit_scoring.chain import Claims, Hash, Head, Introduction, Namesakes, Row, writer_hash
 from credit_scoring.claims import Found, Name, name_of
 from credit_scoring.database import Database
@@ -24,6 +24,7 @@ from credit_scoring.tables import batches, decisions, writers
 logger = logging.getLogger(__name__)
 
 CLAIMING_ATTEMPTS = 3
+WRITERS_TO_RECORD = 100
 REPEATED = "This application_id was decided before, for other content. Send a new one, or the same content."
 UNREADABLE = (
     "This application_id was decided before, but the decision on record cannot be read. Send a new one, and tell "
@@ -191,6 +192,7 @@ class DecisionLog:
             json.dumps(origin.features),
             origin.service_version,
             json.dumps(_heads_to_record(connection)),
+            json.dumps(events.last(connection)),
         )
         hashed = writer_hash(introduction)
         connection.execute(insert(writers), introduction._asdict() | {"hash": hashed})
@@ -215,14 +217,15 @@ def _claims_of(names: Sequence[Name], connection: Connection) -> Found:
     return claims.find(names, connection, *_ANSWER)
 
 
-def _heads_to_record(connection: Connection) -> list[tuple[str, int, Hash]]:
-    """The last batch of each writer that no writer since has recorded: so nobody can cut the end off a chain unseen."""
-    last = select(batches.c.writer, func.max(batches.c.number).label("number")).group_by(batches.c.writer).subquery()
-    at_end = (batches.c.writer == last.c.writer) & (batches.c.number == last.c.number)
-    ends = connection.execute(select(batches.c.writer, batches.c.number, batches.c.hash).join(last, at_end))
-    known = connection.execute(select(writers.c.heads)).scalars()
-    recorded = {tuple(head) for heads in known for head in json.loads(heads)}
-    return sorted(tuple(end) for end in ends if tuple(end) not in recorded)
+def _heads_to_record(connection: Connection) -> list[ends.End]:
+    """The last batches of the newest writers that none of them has recorded: nobody can cut them off unseen.
+
+    Older chains are left to anchors, so that a worker starts as fast on a large log as on a small one.
+    """
+    newest = select(writers.c.heads).order_by(writers.c.id.desc()).limit(WRITERS_TO_RECORD)
+    recorded = {tuple(head) for heads in connection.scalars(newest) for head in json.loads(heads)}
+    found = ends.of_newest(WRITERS_TO_RECORD, connection)
+    return sorted(end for end in found if end[1] and end not in recorded)
 
 
 Content = dict[str, Any]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection, insert, select
 
-from credit_scoring import claims
+from credit_scoring import claims, events
 from credit_scoring.claims import Name
 from credit_scoring.errors import RequestError
 from credit_scoring.identifiers import made_at, new_id
@@ -120,7 +120,9 @@ def record(reports: Sequence[OutcomeReport], by: str, connection: Connection) ->
         settled.append(recorded)
     new = [each for each in settled if isinstance(each, RecordedOutcome) and each.status != "known"]
     if new:
-        connection.execute(insert(outcomes), [_row(each) for each in new])
+        rows = [_row(each) for each in new]
+        connection.execute(insert(outcomes), rows)
+        events.append(events.OUTCOME, rows, connection)
     return settled
 
 

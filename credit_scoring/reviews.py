@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection, insert, select
 
+from credit_scoring import events
 from credit_scoring.errors import RequestError
 from credit_scoring.identifiers import new_id
 from credit_scoring.tables import decisions, one_at_a_time, reviews
@@ -85,7 +86,9 @@ def record(decision_id: str, step: ReviewStep, by: str, connection: Connection) 
         raise RequestError(409, "A review is open already." if is_open else "No review is open.", "review_order")
     kept = step.model_dump(mode="json") | {"recorded_at": datetime.now(UTC), "recorded_by": by}
     review_id = new_id()
-    connection.execute(insert(reviews), {"id": review_id, "decision": decision_id, **kept})
+    row = {"id": review_id, "decision": decision_id, **kept}
+    connection.execute(insert(reviews), row)
+    events.append(events.REVIEW, [row], connection)
     return ReviewRecord(review_id=review_id, decision_id=decision_id, **kept)
 
 

@@ -3,9 +3,10 @@
 writers ─< batches ─< decisions ─< outcomes, reviews
                       claims, namesakes (one decision for each application id of an owner)
 purges
+events (one for each outcome, review and purge, in one chain)
 compatibility
 
-There are no foreign keys: the hashes of the batches (`chain.py`) hold the rows together, and a purge leaves batches.
+There are no foreign keys: the hashes of batches and events (`chain.py`) hold the rows together; a purge leaves both.
 """
 
 from datetime import UTC, datetime
@@ -75,6 +76,7 @@ writers = Table(
         "heads", Text, nullable=False, comment="JSON: the last batch of every other writer, [writer, number, hash]."
     ),
     Column("hash", HASH, nullable=False, comment="Of this row; the first batch is chained to it."),
+    Column("events", Text, comment="JSON: the last event at its start, [number, hash]; absent from earlier versions."),
 )
 
 batches = Table(
@@ -150,6 +152,24 @@ purges = Table(
     Column("purged_at", UtcTime, nullable=False),
     Column("decided_before", UtcTime, nullable=False),
     Column("decisions", BigInteger, nullable=False),
+    Column("writer", ID, comment="Whose batches; absent from earlier versions, as are the next three."),
+    Column("first", BigInteger, comment="Number of the first batch whose decisions were deleted."),
+    Column("last", BigInteger, comment="Number of the last one; all between them are included."),
+    Column("hash", HASH, comment="Of the last batch, and so of all before it."),
+    Index("purges_by_batch", "writer", "first"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="From 1, without a gap."),
+    Column("kind", String(8), nullable=False, comment="outcome, review or purge."),
+    Column("subject", ID, nullable=False, comment="Id of the outcome, review or purge."),
+    Column("writer", ID, comment="Of the decision; absent for a purge."),
+    Column("batch", BigInteger, comment="Of the decision; absent for a purge."),
+    Column("content_hash", HASH, nullable=False, comment="Of the outcome, review or purge."),
+    Column("hash", HASH, nullable=False, comment="Of the event before, and of this row."),
+    Index("events_by_subject", "subject", unique=True),
 )
 
 compatibility = Table(

@@ -199,6 +199,11 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         log: str = request.getfixturevalue("postgres").decision_log()
         return log
-    address = f"sqlite:///{tmp_path}/decisions.db"
+    return make_sqlite_log(tmp_path)
+
+
+def make_sqlite_log(folder: Path) -> str:
+    """The address of a new decision log in this folder."""
+    address = f"sqlite:///{folder}/decisions.db"
     open_database(address).run_now(schema_version.upgrade)
     return address

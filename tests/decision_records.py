@@ -18,6 +18,7 @@ from credit_scoring.database import Result, Work
 from credit_scoring.decision_log import DecisionLog, Entry, Origin
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.identifiers import first_id_at, new_id
+from credit_scoring.retention import purge_before
 from credit_scoring.schemas import EXAMPLE_APPLICATION, Answer, Application, Decision
 from credit_scoring.scorer import Scorer
 from credit_scoring.storage import open_database
@@ -68,12 +69,19 @@ def origin_of(scorer: Scorer, tag: str) -> Origin:
     return Origin(tag, scorer.policy.version, scorer.policy.threshold, scorer.card.features, "0.1.0")
 
 
-def put(address: str, entries: Sequence[Entry], *, at: datetime | None = None, origin: Origin = ORIGIN) -> list[str]:
+def put(
+    address: str,
+    entries: Sequence[Entry],
+    *,
+    at: datetime | None = None,
+    origin: Origin = ORIGIN,
+    timeout: float = TIMEOUT_S,
+) -> list[str]:
     """One worker's life with one batch: these decisions, given now or `at` another time; their ids, in order."""
     rows = [each.row if at is None else each.row._replace(id=id_at(at)) for each in entries]
 
     async def live() -> None:
-        log = DecisionLog(open_database(address, timeout=TIMEOUT_S), origin)
+        log = DecisionLog(open_database(address, timeout=timeout), origin)
         try:
             if at is None:
                 await log.store(entries)
@@ -132,3 +140,12 @@ def rows_in(address: str, table: str) -> int:
         return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
     return ask(address, work, reading=True)
+
+
+def purge(address: str, moment: datetime) -> int:
+    """Purge what was decided before this moment; how many decisions that were."""
+    database = open_database(address, timeout=TIMEOUT_S)
+    try:
+        return purge_before(moment, database)
+    finally:
+        asyncio.run(database.close())

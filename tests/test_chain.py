@@ -4,7 +4,7 @@ import hashlib
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from math import copysign, nextafter
 from typing import Any
 
@@ -12,7 +12,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from credit_scoring.chain import Head, Introduction, Row, batch_hash, moment, rows_hash, writer_hash
+from credit_scoring.chain import (
+    Event,
+    Head,
+    Introduction,
+    Row,
+    RowsHash,
+    batch_hash,
+    content_hash,
+    event_hash,
+    moment,
+    rows_hash,
+    writer_hash,
+)
 
 # No value holds the characters that end values and rows: JSON escapes them, an application id may not have any.
 texts = st.text(st.characters(exclude_characters="\x00\x1e\x1f", exclude_categories=["Cs"]))
@@ -20,7 +32,7 @@ risks = st.floats(0, 1)
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(1000, 1, 3), datetime(9998, 12, 30), timezones=zones)
 rows = st.builds(Row, texts, st.none() | texts, texts, texts, risks, texts, texts)
-introductions = st.builds(Introduction, texts, moments, texts, texts, risks, texts, texts, texts)
+introductions = st.builds(Introduction, texts, moments, texts, texts, risks, texts, texts, texts, st.none() | texts)
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 links = st.tuples(hashes, texts, st.integers(1, 2**62), moments, st.integers(0, 1024), hashes)
 
@@ -49,6 +61,14 @@ def test_a_change_of_any_value_of_a_row_changes_the_hash_of_its_batch(
 @given(st.lists(rows, max_size=3), rows, st.integers(0, 3))
 def test_one_row_more_changes_the_hash(batch: list[Row], added: Row, place: int) -> None:
     assert rows_hash([*batch[:place], added, *batch[place:]]) != rows_hash(batch)
+
+
+@given(st.lists(rows, max_size=4))
+def test_rows_hash_the_same_one_after_the_other_as_all_at_once(batch: list[Row]) -> None:
+    running = RowsHash()
+    for row in batch:
+        running.add(row)
+    assert (running.count, running.value()) == (len(batch), rows_hash(batch))
 
 
 @given(rows, rows)
@@ -169,6 +189,17 @@ def test_hashes_are_made_as_the_stored_ones_were() -> None:
     assert rows_hash([ROW, named]) == sha256(f"{first}\x1e{second}")
     assert rows_hash([]) == sha256("")
     assert batch_hash("p", "w", 7, NOON, 2, "r") == sha256(f"p\x1fw\x1f7\x1f{noon}\x1f2\x1fr")
+    last_event = '\x1f[3,"e"]'
+    outcome: list[Any] = ["o", date(2026, 5, 31), NOON, 'Ação "7"\x1f', None, 7]
+    content = content_hash(outcome)
+    assert content == sha256(f'["o","2026-05-31","{noon}","Ação \\"7\\"\\u001f",null,7]')
+    event = Event("outcome", "o", "w", 7, content)
+    assert event_hash("p", 3, event) == sha256(f"p\x1f3\x1foutcome\x1fo\x1fw\x1f7\x1f{content}")
+    purge = Event("purge", "o", None, None, content)
+    assert event_hash("", 1, purge) == sha256(f"\x1f1\x1fpurge\x1fo\x1f\x00\x1f\x00\x1f{content}")
+    assert writer_hash(writer._replace(events='[3,"e"]')) == sha256(
+        f'w\x1f{noon}\x1fcredit_scoring:a\x1fpolicy-1\x1f0.3\x1f["age"]\x1f0.1.0\x1f[]{last_event}'
+    )
     assert writer_hash(writer) == sha256(
         f'w\x1f{noon}\x1fcredit_scoring:a\x1fpolicy-1\x1f0.3\x1f["age"]\x1f0.1.0\x1f[]'
     )

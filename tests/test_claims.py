@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -13,11 +13,10 @@ from credit_scoring import outcomes
 from credit_scoring.decision_log import DecisionLog, Entry, Settled
 from credit_scoring.errors import RepeatError, RequestError, UnreadableError
 from credit_scoring.outcomes import Outcome, OutcomeReport
-from credit_scoring.retention import purge_before
 from credit_scoring.storage import open_database
 from credit_scoring.tables import claims, decisions, namesakes
 from credit_scoring.verification import verify
-from tests.decision_records import ORIGIN, TIMEOUT_S, ask, entry, put, rows_in, tamper
+from tests.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put, rows_in, tamper
 
 LONG_AGO, BETWEEN = datetime(2020, 11, 24, tzinfo=UTC), datetime(2022, 11, 24, tzinfo=UTC)
 
@@ -156,7 +155,7 @@ def test_an_owner_keeps_an_application_id_when_the_one_who_used_it_first_is_purg
     put(address, [entry(asked_by="one", application_id=name) for name in ("7", "8")], at=LONG_AGO)
     others = [entry(asked_by=owner, application_id="7") for owner in ("other", "third")]
     answers(address, *others)
-    ask(address, partial(purge_before, BETWEEN))
+    purge(address, BETWEEN)
     assert claimed(address) == {("first", "7"): others[0].row.id, ("third", "7"): others[1].row.id}
     again = [entry(asked_by=owner, application_id="7") for owner in ("other", "third")]
     assert answers(address, *again) == [each.decision for each in others]
@@ -167,14 +166,14 @@ def test_an_owner_keeps_an_application_id_when_the_one_who_used_it_first_is_purg
 def test_a_purge_takes_the_ids_of_every_owner(address: str) -> None:
     for owner in ("one", "other"):
         put(address, [entry(asked_by=owner, application_id="7")], at=LONG_AGO)
-    ask(address, partial(purge_before, BETWEEN))
+    purge(address, BETWEEN)
     assert claimed(address) == {}
 
 
 def test_an_outcome_is_reported_by_the_application_id_of_the_owner_who_reports(address: str) -> None:
     sent = [entry(asked_by=f"{owner}/gateway", application_id="7") for owner in ("one", "other")]
     answers(address, *sent)
-    report = OutcomeReport(application_id="7", outcome=Outcome.DEFAULTED, observed_on=date(2026, 5, 31))
+    report = OutcomeReport(application_id="7", outcome=Outcome.DEFAULTED, observed_on=datetime.now(UTC).date())
     for owner, given in zip(("one", "other"), sent, strict=True):
         (found,) = ask(address, partial(outcomes.record, [report], f"{owner}/collections"))
         assert isinstance(found, outcomes.RecordedOutcome)

@@ -1,7 +1,6 @@
 """`credit-scoring decisions …` as its users run it."""
 
 import csv
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,7 +17,6 @@ from credit_scoring.outcomes import Outcome, OutcomeReport
 from credit_scoring.replay import Replayed
 from credit_scoring.schemas import EXAMPLE_APPLICATION, Application
 from credit_scoring.scorer import Scorer
-from credit_scoring.verification import verify
 from tests.command_line import error_here, run, run_here
 from tests.decision_records import ask, decided_by, entry, of_model, origin_of, put, tamper
 
@@ -106,49 +104,22 @@ def test_an_export_has_a_row_for_each_decision_asked_for(database: str, tmp_path
 # verify
 
 
-def test_an_untouched_log_is_verified_and_its_ends_are_noted(database: str, tmp_path: Path) -> None:
+def test_an_untouched_log_is_verified(database: str) -> None:
     put(database, [entry(), entry()])
-    anchors = tmp_path / "anchors.json"
-    found = run("decisions", "verify", "--anchors", anchors, CREDIT_SCORING_DATABASE_URL=database)
+    found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
     assert (found.returncode, found.stdout) == (0, "")
     assert "2 decisions in 1 batches." in found.stderr
     assert "Nothing was altered, removed or inserted." in found.stderr
-    heads = ask(database, verify, reading=True).heads
-    assert [tuple(head) for head in json.loads(anchors.read_text(encoding="utf-8"))] == heads
 
 
-def test_a_log_that_was_tampered_with_ends_in_exit_code_1_and_the_place(database: str, tmp_path: Path) -> None:
+def test_a_log_that_was_tampered_with_ends_in_exit_code_1_and_the_place(database: str) -> None:
     put(database, [entry(), entry()])
-    anchors = tmp_path / "anchors.json"
     tamper(database, "UPDATE decisions SET decision = 'APROVADO'")
-    found = run("decisions", "verify", "--anchors", anchors, CREDIT_SCORING_DATABASE_URL=database)
+    found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
     assert (found.returncode, found.stdout) == (1, "")
     assert re.search(r"problem: Writer \S+, batch 1: a decision was altered", found.stderr)
     assert "Traceback" not in found.stderr
     assert "Nothing was altered" not in found.stderr
-    assert not anchors.exists()
-
-
-def test_a_chain_that_was_cut_short_is_found_by_the_ends_noted_before(database: str, tmp_path: Path) -> None:
-    put(database, [entry()])
-    anchors = tmp_path / "anchors.json"
-    here("verify", "--anchors", anchors, database=database)
-    noted = anchors.read_bytes()
-    for table in ("decisions", "batches", "writers"):
-        tamper(database, f"DELETE FROM {table}")
-    here("verify", database=database)
-    found = run_here("decisions", "verify", "--anchors", anchors, "--database", database)
-    assert found.exit_code == 1
-    assert "cut off before batch 1, noted earlier" in found.stderr
-    assert anchors.read_bytes() == noted
-
-
-@pytest.mark.parametrize("content", ["", "{", '["writer"]', '[["writer", "x", "hash"]]', "\xff"])
-def test_a_file_of_anchors_that_cannot_be_read_is_named(database: str, tmp_path: Path, content: str) -> None:
-    anchors = tmp_path / "anchors.json"
-    anchors.write_bytes(content.encode("latin-1"))
-    message = error_here("decisions", "verify", "--anchors", anchors, "--database", database)
-    assert message.startswith(f"--anchors {anchors}: cannot be read (")
 
 
 # replay
@@ -220,7 +191,7 @@ WRONG = {
     "no kind of file": (["export", "-o", "x.xlsx"], "--output x.xlsx: expected a name that ends in .csv or .parquet."),
     "no folder": (["export", "-o", "no/x.csv"], "no/x.csv cannot be written (No such file or directory)."),
     "no folder to replay to": (["replay", "-o", "no/x.csv"], "no/x.csv cannot be written (No such file"),
-    "no folder for anchors": (["verify", "--anchors", "no/x.json"], "--anchors no/x.json: cannot be written (No such"),
+    "no key for anchors": (["verify", "--anchors", "x"], "--anchors and --public-key: one was given, expected both"),
     "no such model": (["replay", "--by", "credit_scoring:none"], "No model credit_scoring:none in the BentoML store."),
     "no role": (["migrate", "--grant-to", "me; DROP TABLE x"], "--grant-to me; DROP TABLE x: expected the plain name"),
     "no roles": (["migrate", "--grant-to", "clerk"], "--grant-to: SQLite has no roles"),
@@ -241,14 +212,6 @@ def test_what_cannot_be_used_is_named_with_what_was_expected(
 def test_an_age_that_is_no_age_is_one_error(tmp_path: Path, age: str) -> None:
     address = f"sqlite:///{tmp_path}/decisions.db"
     assert age in error_here("decisions", "purge", "--older-than", age, "--yes", "--database", address)
-
-
-@pytest.mark.parametrize("content", ["5", "null", "[1]", '[["w", [], "h"]]'])
-def test_a_file_of_anchors_of_another_shape_is_named(tmp_path: Path, content: str) -> None:
-    anchors = tmp_path / "anchors.json"
-    anchors.write_text(content, encoding="utf-8")
-    address = f"sqlite:///{tmp_path}/decisions.db"
-    assert "cannot be read" in error_here("decisions", "verify", "--anchors", anchors, "--database", address)
 
 
 def test_show_of_what_is_no_id_says_that_there_is_no_such_decision(address: str) -> None:

@@ -22,7 +22,8 @@ from credit_scoring.errors import DuplicateError, RepeatError, StorageError
 from credit_scoring.schemas import Application, Decision
 from credit_scoring.storage import open_database
 from credit_scoring.tables import decisions
-from credit_scoring.verification import Verdict, verify
+from credit_scoring.verdict import Verdict
+from credit_scoring.verification import verify
 from tests.decision_records import ORIGIN, TIMEOUT_S, ask, entry, rows_in
 
 

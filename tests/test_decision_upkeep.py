@@ -98,6 +98,7 @@ def test_the_owner_makes_the_tables_and_the_service_may_only_add_and_read(postgr
     assert f"The tables in {address} are those of this version." in found.stderr
     as_clerk = address.replace(f"{OWNER}@", "clerk@")
     _work_as_a_service_does(as_clerk)
+    assert_denied(as_clerk, "INSERT INTO purges SELECT * FROM purges")
     for table in metadata.tables:
         for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}"):
             assert_denied(as_clerk, statement)
@@ -112,6 +113,21 @@ def _work_as_a_service_does(address: str) -> None:
     ask(address, partial(outcomes.record, [report], ""))
     ask(address, partial(reviews.record, decision, ReviewStep(step=Step.REQUESTED, reason="Why."), ""))
     assert ask(address, verify, reading=True).problems == []
+
+
+def test_a_role_that_purges_may_delete_what_is_old_and_record_that_and_nothing_else(postgres: Postgres) -> None:
+    address = postgres.database()
+    postgres.run("CREATE ROLE gardener LOGIN")
+    assert run_here("decisions", "migrate", "--grant-purge-to", "gardener", "--database", address).exit_code == 0
+    put(address, [entry(application_id="7")], at=LONG_AGO)
+    as_gardener = address.replace(f"{OWNER}@", "gardener@")
+    purge = ("decisions", "purge", "--older-than", "2021-01-01", "--yes", "--database", as_gardener)
+    assert "1 decisions from before" in run_here(*purge).stderr
+    assert ask(as_gardener, verify, reading=True).purged == 1
+    for kept in ("writers", "batches", "purges", "events"):
+        assert_denied(as_gardener, f"DELETE FROM {kept}")
+    for table in ("decisions", "outcomes", "batches"):
+        assert_denied(as_gardener, f"INSERT INTO {table} SELECT * FROM {table}")
 
 
 def assert_denied(address: str, statement: str) -> None:

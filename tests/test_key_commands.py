@@ -162,7 +162,8 @@ def test_a_key_is_added_to_a_file_with_an_inline_list_or_refused_and_the_file_st
 
 
 @pytest.mark.parametrize(
-    "command", [("keys", "new", "a", "--scope", "read", "--file"), ("decisions", "verify", "--anchors")]
+    "command",
+    [("keys", "new", "a", "--scope", "read", "--file"), ("decisions", "verify", "--anchors", "x", "--public-key")],
 )
 def test_a_name_too_long_for_a_file_is_one_error(tmp_path: Path, command: tuple[str, ...]) -> None:
     environment = {"CREDIT_SCORING_DATABASE_URL": f"sqlite:///{tmp_path}/decisions.db"}

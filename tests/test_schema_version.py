@@ -1,11 +1,12 @@
 """The tables of the decision log: how a database gets them, and that they are those that the code names."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, insert, inspect, text
 
 from credit_scoring import outcomes, reviews, schema_version
-from credit_scoring.chain import Batch, Row
+from credit_scoring.chain import Batch, Hash, Introduction, Row, writer_hash
 from credit_scoring.decision_log import DecisionLog, Entry, Settled
 from credit_scoring.errors import StorageError
 from credit_scoring.migrations import HEAD, OLDEST_CODE
 from credit_scoring.outcomes import Outcome, OutcomeReport, RecordedOutcome
-from credit_scoring.retention import purge_before
 from credit_scoring.reviews import ReviewStep, Step
 from credit_scoring.storage import open_database
-from credit_scoring.tables import metadata
+from credit_scoring.tables import metadata, writers
 from credit_scoring.verification import verify
-from tests.decision_records import ORIGIN, ask, entry, put, rows_in
+from tests.decision_records import ORIGIN, ask, entry, purge, put, rows_in
 from tests.postgres import Postgres
 
-REPORT: dict[str, Any] = {"outcome": Outcome.PAID, "observed_on": date(2026, 5, 31)}
+REPORT: dict[str, Any] = {"outcome": Outcome.PAID, "observed_on": datetime.now(UTC).date()}
 PROCESSES = 3
 ENDED_WITHIN = 60
 ENSURE = """
@@ -206,7 +206,7 @@ def test_a_worker_starts_and_goes_on_where_newer_tables_have_only_more(address: 
     assert answers(address, [repeated]) == [first.decision]
     assert rows_in(address, "decisions") == 4
     assert ask(address, verify, reading=True).problems == []
-    ask(address, partial(purge_before, datetime.now(UTC)))
+    purge(address, datetime.now(UTC))
     assert rows_in(address, "decisions") == 0
 
 
@@ -294,6 +294,18 @@ class OldAppender:
                 connection.execute(text(f"{statement} VALUES ({marks})"), values)
 
 
+class OldLog(DecisionLog):
+    """How the first version of this code introduced itself."""
+
+    def _introduce(self, connection: Connection) -> Hash:
+        origin = (ORIGIN.model, ORIGIN.policy_version, ORIGIN.threshold, json.dumps(ORIGIN.features))
+        introduction = Introduction(self.writer, datetime.now(UTC), *origin, ORIGIN.service_version, "[]")
+        columns = {name: value for name, value in introduction._asdict().items() if name != "events"}
+        hashed = writer_hash(introduction)
+        connection.execute(insert(writers), columns | {"hash": hashed})
+        return hashed
+
+
 @asynccontextmanager
 async def worker(address: str, code: str = HEAD) -> AsyncIterator[DecisionLog]:
     """One worker's log from its start to its end, by this code or by the first version of it."""
@@ -301,7 +313,7 @@ async def worker(address: str, code: str = HEAD) -> AsyncIterator[DecisionLog]:
     with pytest.MonkeyPatch.context() as patch:
         if code != HEAD:
             patch.setattr(database, "appender", lambda: OldAppender(address))
-        log = DecisionLog(database, ORIGIN)
+        log = DecisionLog(database, ORIGIN) if code == HEAD else OldLog(database, ORIGIN)
     try:
         yield log
     finally:
