@@ -104,6 +104,7 @@ class CreditApi:
         )
         form = "compiled" if desk.scorer.compiled else "pipeline"
         metrics.announce_model(desk.tag, desk.scorer.policy.version, form, desk.scorer.card.test)
+        metrics.announce_approved(desk.tag, desk.scorer.card.test_approved)
 
     def hot_route(self) -> HotRoute:
         """The predict route for the protocol that answers it without ASGI."""

@@ -1,6 +1,5 @@
 """Columns of files as fields of applications: typed ones as they are, texts as a mapping reads them; Arrow arrays."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -11,7 +10,7 @@ import pyarrow.compute
 
 from credit_scoring.errors import DataError
 from credit_scoring.forbidden import forbidden_reason
-from credit_scoring.mapping import MAPPABLE, ColumnMapping, names_found
+from credit_scoring.mapping import MAPPABLE, ColumnMapping, names_found, repeated_names
 from credit_scoring.preprocessing import Flags
 from credit_scoring.schemas import FIELDS, Fault
 
@@ -84,8 +83,8 @@ class TextSource:
     @classmethod
     def of(cls, header: Sequence[str], mapping: ColumnMapping | None = None, id_column: str | None = None) -> Self:
         """The source of a file with this header, whose columns bear the API's names or are mapped; raises DataError."""
-        if twice := sorted(name for name, count in Counter(header).items() if count > 1):
-            raise DataError(f"More than one column is named {names_found(twice)}. Rename them.")
+        if problem := repeated_names(header):
+            raise DataError(problem[0].upper() + problem[1:])
         client_id = _id_column(header, id_column)
         used = mapping or ColumnMapping.of_own_names(header)
         _check_names(header, used, client_id, strict=mapping is None)
@@ -185,7 +184,11 @@ def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str
     if missing := sorted(needed - {*header}):
         raise DataError(
             f"No column {', '.join(missing)}; found {names_found(header)}. "
-            "Name the columns as the API does, or give a --mapping file for CSV."
+            + (
+                "Name the columns as the API does, or give a --mapping file for CSV."
+                if strict
+                else "Correct the mapping."
+            )
         )
     known = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column, client_id}
     unknown = [name for name in header if name not in known]

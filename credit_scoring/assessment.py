@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.special import logit
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from credit_scoring.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.card import (
     Assessment,
     Curve,
@@ -44,6 +45,7 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
     groups = tuple(group_results(part, risk, threshold))
     dependence = tuple(_partial_dependences(scorer, part, generator))
     metrics = bootstrap(defaulted, risk, threshold, seed=seed)
+    approved = metrics_of_approved(defaulted, risk, threshold)
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
     return Assessment(
         data=data,
@@ -51,6 +53,7 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
         default_rate=float(defaulted.mean()),
         threshold=threshold,
         metrics=metrics,
+        approved=approved,
         roc=_curve(*roc_curve(defaulted, risk)[:2]),
         precision_recall=_curve(*precision_recall_curve(defaulted, risk)[1::-1]),
         cumulative_payers=_cumulative(risk[~defaulted]),
@@ -64,7 +67,7 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
         groups=groups,
         importance=tuple(_importances(scorer, part, generator)),
         partial_dependence=dependence,
-        warnings=tuple(_warnings(part, metrics, groups, dependence)),
+        warnings=tuple(_warnings(part, metrics, approved, groups, dependence)),
     )
 
 
@@ -192,6 +195,7 @@ def _grid(values: "pd.Series[float]", name: str) -> list[float | str]:
 def _warnings(
     part: Dataset,
     metrics: dict[str, Interval],
+    approved: dict[str, Interval],
     groups: Sequence[GroupResult],
     dependence: Sequence[PartialDependence],
 ) -> Iterator[str]:
@@ -200,6 +204,11 @@ def _warnings(
     error = metrics["calibration_error"]
     if error.low > 0.05:
         yield f"Risks are not true: the calibration error is {error}."
+    if "auc" not in approved:
+        yield (
+            f"Fewer than {FEWEST_OF_EACH} of the approved clients defaulted, or paid: alerts on realised performance "
+            "have too little to compare with."
+        )
     for each in dependence:
         if each.holds is False:
             yield f"Risk moves against the declared direction of {each.field} for some clients."

@@ -117,6 +117,9 @@ class Assessment(BaseModel):
     default_rate: float
     threshold: float
     metrics: dict[str, Interval] = Field(description="With 95 % bootstrap intervals.")
+    approved: dict[str, Interval] = Field(
+        {}, description="Of approved clients alone, the only ones whose outcomes the monitor will ever see."
+    )
     roc: Curve = Field(description="False alarms (share of payers denied) to recall.")
     precision_recall: Curve = Field(description="Recall to precision.")
     cumulative_payers: Curve = Field(description="Risk to the share of payers at or below it.")
@@ -150,6 +153,9 @@ class ModelCard(BaseModel):
         None, description="AUC that the constraints on the direction of risk cost; below 0 where they gain some."
     )
     test: dict[str, Interval] = Field(description="Metrics on the untouched test part, with 95 % intervals.")
+    test_approved: dict[str, Interval] = Field(
+        {}, description="Those of its approved clients alone, as the monitor measures them; empty in older models."
+    )
     minimum_auc: float
     minimum_recall: float
     library_versions: dict[str, str]

@@ -2,8 +2,9 @@
 
 A cohort is complete when every decision in it is older than `maturity`. Of an open one some outcomes are known, and
 bad news comes later or earlier than good. What is not known is estimated: with the calibrated risk p as probability
-of default, and the shares D and P of defaults and payments that complete cohorts had reported at the same age, a client
-without an outcome defaults with probability p (1 − D) / (p (1 − D) + (1 − p)(1 − P)) (Bayes' rule).
+of default, and the shares D and P of defaults and payments that complete cohorts had reported at the same age, an
+approved client without an outcome defaults with probability p (1 − D) / (p (1 − D) + (1 − p)(1 − P)) (Bayes' rule). A
+denied client has no outcome to wait for, so the risk itself is the estimate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
+from credit_scoring.approved import measure_approved, weighted_auc
 from credit_scoring.card import Interval
-from credit_scoring.evaluation import share
 from credit_scoring.preprocessing import Flags, Floats
-
-NORMAL_975 = 1.959964
-FEWEST_OF_EACH = 20
 
 Days = npt.NDArray[np.int64]
 
@@ -55,20 +53,23 @@ class Cohort(BaseModel):
     complete: bool
     decisions: int
     denied: int
-    known: int = Field(description="Decisions whose outcome is known.")
+    known: int = Field(description="Approved clients whose outcome is known.")
     defaulted: int = Field(description="Of those, how many defaulted.")
-    default_rate: Interval | None = Field(description="Of decisions whose outcome is known.")
+    default_rate: Interval | None = Field(description="Of approved clients whose outcome is known.")
     calibration_ratio: Interval | None = Field(description="Defaults known over defaults predicted, for them.")
-    auc: Interval | None
-    recall: Interval | None = Field(description="Share of the known defaults that had been denied.")
+    auc: Interval | None = Field(description="Ranking of approved clients whose outcome is known.")
+    recall: Interval | None = Field(
+        description="Share of defaults that were denied; how many denied clients would have defaulted is their risk."
+    )
     estimated_default_rate: float
     estimated_auc: float | None
     estimated_recall: float | None
 
     @property
-    def coverage(self) -> float:
-        """Share of decisions whose outcome is known."""
-        return self.known / self.decisions
+    def coverage(self) -> float | None:
+        """Share of approved clients whose outcome is known; None where nobody was approved."""
+        approved = self.decisions - self.denied
+        return self.known / approved if approved else None
 
 
 def cohorts(model: str, decided: Decided, today: date, maturity: timedelta) -> Iterator[Cohort]:
@@ -100,8 +101,8 @@ class Delays:
 
 
 def reporting_delays(decided: Decided, last_complete_day: int) -> Delays:
-    """How late outcomes come, as complete decisions show."""
-    complete = decided.known & (decided.days <= last_complete_day)
+    """How late outcomes come, as complete approvals show."""
+    complete = decided.known & ~decided.denied & (decided.days <= last_complete_day)
     bad, good = (np.sort(decided.delays[complete & side]) for side in (decided.defaulted, ~decided.defaulted))
     return Delays(bad, good)
 
@@ -112,51 +113,28 @@ def _likelihood(members: Decided, now: int, known_by: Delays) -> Floats:
     unknown_bad = members.risk * (1 - Delays.known_share(known_by.defaults, age))
     unknown_good = (1 - members.risk) * (1 - Delays.known_share(known_by.payments, age))
     both = unknown_bad + unknown_good
-    estimated = np.divide(unknown_bad, both, out=members.risk.copy(), where=both > 0)
+    estimated = np.divide(unknown_bad, both, out=members.risk.copy(), where=(both > 0) & ~members.denied)
     return np.where(members.known, members.defaulted.astype(np.float64), estimated)
 
 
 def _cohort(model: str, start: date, members: Decided, complete: bool, likelihood: Floats) -> Cohort:
-    known = members.only(members.known)
-    bad, total = int(known.defaulted.sum()), len(known.risk)
-    expected = float(known.risk.sum())
-    rate = share(bad, total) if total else None
-    enough = min(bad, total - bad) >= FEWEST_OF_EACH
+    realised = measure_approved(members.risk, members.denied, members.defaulted, members.known)
     return Cohort(
         model=model,
         start=start,
         complete=complete,
         decisions=len(members.risk),
         denied=int(members.denied.sum()),
-        known=total,
-        defaulted=bad,
-        default_rate=rate,
-        calibration_ratio=_scaled(rate, total / expected) if rate and enough and expected > 0 else None,
-        auc=auc_interval(known.defaulted, known.risk) if enough else None,
-        recall=share(int((known.defaulted & known.denied).sum()), bad) if bad >= FEWEST_OF_EACH else None,
+        known=realised.known,
+        defaulted=realised.defaulted,
+        default_rate=realised.default_rate,
+        calibration_ratio=realised.calibration_ratio,
+        auc=realised.auc,
+        recall=realised.recall,
         estimated_default_rate=float(likelihood.mean()),
         estimated_auc=weighted_auc(members.risk, likelihood),
         estimated_recall=_ratio(float(likelihood[members.denied].sum()), float(likelihood.sum())),
     )
-
-
-def auc_interval(defaulted: Flags, risk: Floats) -> Interval:
-    """AUC with its 95 % interval by Hanley & McNeil (1982, eq. 1), which needs no resampling."""
-    value = weighted_auc(risk, defaulted.astype(np.float64)) or 0.5
-    bad, good = int(defaulted.sum()), int((~defaulted).sum())
-    both_bad, both_good = value / (2 - value), 2 * value**2 / (1 + value)
-    variance = value * (1 - value) + (bad - 1) * (both_bad - value**2) + (good - 1) * (both_good - value**2)
-    reach = NORMAL_975 * float(np.sqrt(variance / (bad * good)))
-    return Interval(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
-
-
-def weighted_auc(risk: Floats, likelihood: Floats) -> float | None:
-    """AUC where each client defaults with a likelihood, the usual one where that is 0 or 1; None without both kinds."""
-    values, place = np.unique(risk, return_inverse=True)
-    bad = np.bincount(place, weights=likelihood, minlength=len(values))
-    good = np.bincount(place, weights=1 - likelihood, minlength=len(values))
-    below = np.cumsum(good) - good
-    return _ratio(float((bad * (below + good / 2)).sum()), float(bad.sum() * good.sum()))
 
 
 def latest_complete(found: Sequence[Cohort]) -> Mapping[str, Cohort]:
@@ -166,10 +144,6 @@ def latest_complete(found: Sequence[Cohort]) -> Mapping[str, Cohort]:
 
 def _ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator > 0 else None
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return Interval(value=interval.value * factor, low=interval.low * factor, high=interval.high * factor)
 
 
 def _day(day: date) -> int:

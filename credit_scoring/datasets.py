@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 
 from credit_scoring.errors import DataError
-from credit_scoring.mapping import MAPPABLE, ColumnMapping, names_found
+from credit_scoring.mapping import MAPPABLE, ColumnMapping, names_found, repeated_names
 from credit_scoring.preprocessing import Columns, application_frame
 from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, Application, faults
 
@@ -30,10 +30,14 @@ EMBEDDED_SHA256 = "64984b2aff14d24ebdeb5a051d992194f03d0dc8f250372b9e37c4e653ba6
 KAGGLE_DATASET = "laotse/credit-risk-dataset"
 KAGGLE_FILE = "credit_risk_dataset.csv"
 
+KAGGLE_ADVICE = f"Is it {KAGGLE_FILE} of {KAGGLE_DATASET}? Your own file is read with --source csv."
+OWN_NAMES_ADVICE = "Name the columns as the API does (with outcome = PAID or DEFAULTED), or give a --mapping file."
+
 MAX_BAD_SHARE = 0.01
 MIN_ROWS_PER_OUTCOME = 50
 MIN_ROWS_IN_TEST = 10
 DECISIONS = "decisions"
+LETTER = "credit_letter_value"
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,8 @@ def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Da
 def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
     """`laotse/credit-risk-dataset`, from its CSV at `path` or downloaded by kagglehub."""
     content = _read(path if path else _download_kaggle())
-    return parse(content, "kaggle", ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml"), max_bad_share)
+    mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml")
+    return parse(content, "kaggle", mapping, max_bad_share, KAGGLE_ADVICE)
 
 
 def load_csv(path: Path, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
@@ -139,16 +144,25 @@ def load_csv(path: Path, mapping: Path | None = None, max_bad_share: float = MAX
     content = _read(path)
     source = f"csv:{path.name}"
     if mapping:
-        return parse(content, source, ColumnMapping.read(mapping), max_bad_share)
+        return parse(content, source, _read_mapping(mapping), max_bad_share, f"Correct the mapping file {mapping}.")
     header = _header(_decode(content, source, "utf-8-sig"), source, ",")
-    return parse(content, source, ColumnMapping.of_own_names(header), max_bad_share)
+    return parse(content, source, ColumnMapping.of_own_names(header), max_bad_share, OWN_NAMES_ADVICE)
 
 
-def parse(content: bytes, source: str, mapping: ColumnMapping, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
-    """Check every row of a CSV file against the schema; raises DataError when too many are bad."""
+def parse(
+    content: bytes,
+    source: str,
+    mapping: ColumnMapping,
+    max_bad_share: float = MAX_BAD_SHARE,
+    advice: str = "Check --path.",
+) -> Dataset:
+    """Check every row of a CSV file against the schema; raises DataError when too many are bad.
+
+    `advice` says what to do about a file that lacks a column.
+    """
     text = _decode(content, source, mapping.encoding)
     header = _header(text, source, mapping.delimiter)
-    _check_header(source, mapping, header)
+    _check_header(source, mapping, header, advice)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
@@ -191,6 +205,16 @@ def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: in
     return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")
 
 
+def _read_mapping(path: Path) -> ColumnMapping:
+    mapping = ColumnMapping.read(path)
+    if LETTER not in mapping.columns:
+        raise DataError(
+            f'Mapping file {path}: no column for {LETTER}, which every application has. Add {LETTER} = "…", the '
+            "column that holds it, under [columns]."
+        )
+    return mapping
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -229,16 +253,15 @@ def _header(text: str, source: str, delimiter: str) -> list[str]:
         raise DataError(f"Data of source {source}, line 1: not CSV ({error}).") from error
 
 
-def _check_header(source: str, mapping: ColumnMapping, header: list[str]) -> None:
-    if twice := sorted(name for name, count in Counter(header).items() if count > 1):
-        raise DataError(f"Data of source {source}: more than one column is named {names_found(twice)}. Rename them.")
+def _check_header(source: str, mapping: ColumnMapping, header: list[str], advice: str) -> None:
+    if problem := repeated_names(header):
+        raise DataError(f"Data of source {source}: {problem}")
     needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
-    if "credit_letter_value" not in mapping.columns:
-        needed.add("credit_letter_value")
+    if LETTER not in mapping.columns:
+        needed.add(LETTER)
     if missing := sorted(needed - set(header)):
         raise DataError(
-            f"Data of source {source}: no column {', '.join(missing)}; found {names_found(header)}. "
-            "Name the columns as the API does (with outcome = PAID or DEFAULTED), or give a --mapping file."
+            f"Data of source {source}: no column {', '.join(missing)}; found {names_found(header)}. {advice}"
         )
 
 

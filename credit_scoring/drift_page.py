@@ -12,7 +12,7 @@ from credit_scoring.plots import svg
 def period_page(report: PeriodReport) -> str:
     """The page of this report; the same report gives the same page."""
     drawings = {each.bins.field: Markup(svg(distribution(each))) for each in report.fields}  # noqa: S704 - ours
-    over_time = Markup(svg(performance(report.cohorts))) if report.cohorts else None  # noqa: S704 - ours
+    over_time = Markup(svg(performance(report.cohorts, report.tested))) if report.cohorts else None  # noqa: S704 - ours
     return (
         environment()
         .get_template("period.html")

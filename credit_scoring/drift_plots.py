@@ -1,11 +1,12 @@
 """Pictures of a period: distributions then and now, performance over time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from credit_scoring.card import Interval
 from credit_scoring.cohorts import Cohort
 from credit_scoring.drift_report import FieldDrift
 from credit_scoring.plots import FULL, HALF, MODEL, REFERENCE, WARNING, canvas, legend, percent, style
@@ -29,18 +30,26 @@ def distribution(drift: FieldDrift) -> Figure:
     return figure
 
 
-def performance(cohorts: Sequence[Cohort]) -> Figure:
-    """Default rate, calibration and ranking of each cohort: realised with intervals, estimated hollow."""
+def performance(cohorts: Sequence[Cohort], tested: Mapping[str, Interval]) -> Figure:
+    """Default rate and ranking of each cohort: realised with intervals, estimated hollow, the test part as a band."""
     figure = canvas("Performance over time", FULL, 5.4)
     rates, rankings = figure.subplots(2, 1, sharex=True)
     names = [f"{each.start:%Y-%m}" for each in cohorts]
     _track(style(rates, "", "Default rate"), cohorts, "default_rate", "estimated_default_rate")
     _track(style(rankings, "Month of decision", "AUC"), cohorts, "auc", "estimated_auc")
+    for axes, metric in ((rates, "default_rate"), (rankings, "auc")):
+        if metric in tested:
+            _band(axes, tested[metric])
     percent(rates.yaxis)
     rankings.axhline(0.5, color=REFERENCE, linestyle="--", linewidth=1)
     rankings.set_xticks(range(len(names)), names, rotation=45, ha="right")
     legend(rates, "best")
     return figure
+
+
+def _band(axes: Axes, tested: Interval) -> None:
+    label = "Approved clients of the test part, 95 % interval"
+    axes.axhspan(tested.low, tested.high, color=REFERENCE, alpha=0.25, linewidth=0, label=label)
 
 
 def _track(axes: Axes, cohorts: Sequence[Cohort], realised: str, estimated: str) -> None:
@@ -52,4 +61,10 @@ def _track(axes: Axes, cohorts: Sequence[Cohort], realised: str, estimated: str)
     if known:
         places, intervals = zip(*known, strict=True)
         axes.vlines(places, [each.low for each in intervals], [each.high for each in intervals], color=NOW)
-        axes.plot(places, [each.value for each in intervals], "o", color=NOW, label="Known outcomes, 95 % interval")
+        axes.plot(
+            places,
+            [each.value for each in intervals],
+            "o",
+            color=NOW,
+            label="Approved clients, known outcomes, 95 % interval",
+        )

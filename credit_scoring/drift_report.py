@@ -10,12 +10,13 @@ import numpy as np
 from pydantic_core import from_json
 
 from credit_scoring import store
+from credit_scoring.card import Interval, ModelCard
 from credit_scoring.cohorts import Cohort
 from credit_scoring.database import Database
 from credit_scoring.drift import RISK, Counts, DriftReference, FieldBins, psi, psi_limit
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.excerpts import Record, Wanted, pages
-from credit_scoring.manifest import REFERENCE_FILE
+from credit_scoring.manifest import CARD_FILE, REFERENCE_FILE
 from credit_scoring.scorer import Reference
 
 
@@ -50,13 +51,17 @@ class FieldDrift:
 
 @dataclass(frozen=True)
 class PeriodReport:
-    """What a period looks like for one model; the fields that moved most come first, cohorts oldest first."""
+    """What a period looks like for one model; the fields that moved most come first, cohorts oldest first.
+
+    `tested` has the metrics of the approved clients of its test part, which cohorts are compared with.
+    """
 
     model: str
     since: datetime | None
     until: datetime | None
     fields: Sequence[FieldDrift]
     cohorts: Sequence[Cohort]
+    tested: Mapping[str, Interval]
 
     @property
     def decisions(self) -> int:
@@ -80,7 +85,7 @@ def report(database: Database, wanted: Wanted, cohorts: Sequence[Cohort]) -> Per
     drifts = [FieldDrift(bins, totals[bins.field], reference.rows) for bins in reference.fields]
     ranked = sorted(drifts, key=lambda each: each.psi - each.limit, reverse=True)
     mine = [each for each in cohorts if each.model == model]
-    return PeriodReport(model, wanted.since, wanted.until, ranked, mine)
+    return PeriodReport(model, wanted.since, wanted.until, ranked, mine, _tested(model))
 
 
 def stored_reference(tag: str) -> DriftReference:
@@ -90,6 +95,11 @@ def stored_reference(tag: str) -> DriftReference:
     if reference is None:
         raise ConfigurationError(f"Model {tag} was saved without its training distribution. Train it anew.")
     return reference
+
+
+def _tested(tag: str) -> Mapping[str, Interval]:
+    content = (Path(store.find(tag).path) / CARD_FILE).read_bytes()
+    return ModelCard.model_validate_json(content).test_approved
 
 
 def _counted(page: Sequence[Record], reference: DriftReference) -> Mapping[str, Counts]:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from credit_scoring.errors import DataError
-from credit_scoring.forbidden import forbidden_reason
-from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationField, faults
+from credit_scoring.forbidden import disguise_reason, forbidden_reason
+from credit_scoring.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationField, Fault, faults
 
 MAPPABLE = (*FEATURES, *AUDIT_FIELDS)
 
@@ -63,10 +64,14 @@ class ColumnMapping(BaseModel):
     @field_validator("columns", "values", "factors")
     @classmethod
     def _known_fields(cls, table: dict[str, Any]) -> dict[str, Any]:
-        for name in table:
-            if name not in MAPPABLE:
-                reason = forbidden_reason(name) or f"expected one of {', '.join(MAPPABLE)}"
-                raise ValueError(f"'{name}' is not a field that can be mapped: {reason}")
+        unknown = [name for name in table if name not in MAPPABLE]
+        refused = {name: reason for name in unknown if (reason := forbidden_reason(name))}
+        problems = [f"'{name}' is not a field that can be mapped: {reason}" for name, reason in refused.items()]
+        if others := [f"'{name}'" for name in unknown if name not in refused]:
+            are = "is not a field" if len(others) == 1 else "are not fields"
+            problems.append(f"{', '.join(others)} {are} that can be mapped: expected one of {', '.join(MAPPABLE)}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return table
 
     @model_validator(mode="after")
@@ -83,11 +88,14 @@ class ColumnMapping(BaseModel):
 
     @model_validator(mode="after")
     def _no_column_in_disguise(self) -> Self:
+        problems = []
         for name, column in self.columns.items():
-            if reason := forbidden_reason(column):
-                raise ValueError(f"column '{column}' cannot be mapped to {name}: {reason}")
+            if reason := disguise_reason(name, column):
+                problems.append(f"column '{column}' cannot be mapped to {name}: {reason}")
             if column == self.target.column:
-                raise ValueError(f"column '{column}' is the target, it cannot be mapped to {name} as well")
+                problems.append(f"column '{column}' is the target, it cannot be mapped to {name} as well")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @classmethod
@@ -100,8 +108,7 @@ class ColumnMapping(BaseModel):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"Mapping file {path}: not valid TOML: {error}.") from error
         except ValidationError as error:
-            problems = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error))
-            raise DataError(f"Mapping file {path}: {problems}.") from error
+            raise DataError(f"Mapping file {path}: {'; '.join(map(_problem, faults(error)))}.") from error
 
     @classmethod
     def of_own_names(cls, header: Sequence[str]) -> Self:
@@ -160,8 +167,30 @@ def _number(text: str, decimal: str) -> float | None:
         return None
 
 
+def _problem(fault: Fault) -> str:
+    """A fault of a mapping file; one of the file as a whole is of no entry."""
+    message = fault.message.removeprefix("Value error, ")
+    return f"{fault.field}: {message}" if fault.field else message
+
+
+def repeated_names(header: Collection[str]) -> str | None:
+    """What is wrong with a header that has a name more than once, and what to do; None where each has its own."""
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    if twice and _may_be_data(header):
+        return "the first line is no list of column names. Put one above the rows."
+    return (
+        f"more than one column is named {names_found([name or '(empty)' for name in twice])}. Rename them."
+        if twice
+        else None
+    )
+
+
 def names_found(header: Collection[str]) -> str:
     """The column names, unless the first line holds numbers: then it may be a client's data and is not shown."""
-    if any(re.search(r"\b\d+\b", name) or not name.isprintable() for name in header):
+    if _may_be_data(header):
         return "a first line that is no list of names"
     return ", ".join(name[:40] for name in [*header][:30]) or "nothing"
+
+
+def _may_be_data(header: Collection[str]) -> bool:
+    return any(re.search(r"\b\d+\b", name) or not name.isprintable() for name in header)

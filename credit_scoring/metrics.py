@@ -44,6 +44,12 @@ _model_test = Gauge(
     ["model", "metric", "bound"],
     multiprocess_mode="max",
 )
+_model_test_approved = Gauge(
+    "credit_scoring_model_test_approved",
+    "What it did on approved clients of its test part, as realised performance is measured; bound as above.",
+    ["model", "metric", "bound"],
+    multiprocess_mode="max",
+)
 _values = Counter(
     "credit_scoring_field_values_total",
     "Applications scored, by the bin of the training distribution that a field falls into.",
@@ -117,6 +123,13 @@ def announce_model(tag: str, policy_version: str, form: str, test: Mapping[str, 
     for metric, interval in test.items():
         for bound, value in interval:
             _model_test.labels(tag, metric, bound).set(value)
+
+
+def announce_approved(tag: str, test: Mapping[str, Interval]) -> None:
+    """What the model did on the approved clients of its test part."""
+    for metric, interval in test.items():
+        for bound, value in interval:
+            _model_test_approved.labels(tag, metric, bound).set(value)
 
 
 def announce_reference(model: str, rows: int, field: str, shares: Mapping[str, float], quantile: float) -> None:

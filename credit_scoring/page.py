@@ -41,6 +41,15 @@ METRICS = {
     "precision": ("Precision", "share of the denied that default"),
     "approval_rate": ("Approval rate", "share of applications that get APROVADO"),
 }
+APPROVED_METRICS = {
+    "auc": ("AUC", "how often a defaulter is ranked above a payer; lower than among all, whose risks differ more"),
+    "recall": (
+        "Recall",
+        "share of defaults that were denied; how many denied clients would have defaulted is their risk",
+    ),
+    "default_rate": ("Default rate", "share that defaulted"),
+    "calibration_ratio": ("Defaults per one predicted", "1 is as predicted"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
         pictures={title: _picture(title, assessment) for title in FIGURES},
         chosen=next((each for each in card.candidates if each.name == card.chosen), None),
         metric_names=METRICS,
+        approved_metric_names=APPROVED_METRICS,
         importance=by_worth(assessment.importance),
         monotone=monotone_check(assessment.partial_dependence),
         absent=_absent(card.features),

@@ -28,6 +28,7 @@ from credit_scoring.manifest import (
 )
 from credit_scoring.policy import Policy
 from credit_scoring.preprocessing import Floats, application_frame
+from credit_scoring.proof_rows import proof_rows
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,10 @@ PARITY_TOLERANCE = 1e-6
 
 
 class Reference(BaseModel):
-    """Training rows, feature fields only, with the risks that the model gave them when it was saved.
+    """Rows of nobody, feature fields only, with the risks that the model gave them when it was saved.
 
-    `drift` is the distribution of all of training; models from before it was kept have none.
+    Models from before rows were made up hold training rows, which prove as well. `drift` is the distribution of all of
+    training; models from before it was kept have none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,12 +70,12 @@ class Scorer:
         frame: pd.DataFrame,
         held_out_risk: Floats | None = None,
     ) -> Self:
-        """A scorer whose reference is drawn from the training frame.
+        """A scorer whose reference is made for the training frame.
 
         `held_out_risk`, shape (rows,), is that of the same frame; without it no drift can be told.
         """
-        sample = frame[list(card.features)].sample(min(REFERENCE_ROWS, len(frame)), random_state=card.seed)
-        rows = tuple(json.loads(sample.to_json(orient="records", double_precision=15)))
+        made_up = proof_rows(frame[list(card.features)], REFERENCE_ROWS, card.seed)
+        rows = tuple(json.loads(made_up.to_json(orient="records", double_precision=15)))
         drift = None if held_out_risk is None else reference_of(frame, card.features, held_out_risk)
         scorer = cls(pipeline, policy, card, Reference(rows=rows, risk=()))
         risk = tuple(scorer.score_records(rows).tolist())

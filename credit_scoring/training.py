@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.approved import metrics_of_approved
 from credit_scoring.calibration import CalibratedClassifier
 from credit_scoring.card import DataSummary, ModelCard
 from credit_scoring.datasets import Dataset
@@ -43,6 +44,7 @@ def train(dataset: Dataset, plan: TrainingPlan, listen: Listener = lambda _: Non
         calibration_briers=classifier.briers_,
         monotone_price=found.monotone_price,
         test=bootstrap(test_part.defaulted, risk, policy.threshold, seed=plan.seed),
+        test_approved=metrics_of_approved(test_part.defaulted, risk, policy.threshold),
         minimum_auc=plan.minimum_auc,
         minimum_recall=plan.minimum_recall,
         library_versions=library_versions(),

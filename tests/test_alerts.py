@@ -1,51 +1,40 @@
 """Recording rules and alerts, by Prometheus' own tools."""
 
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from credit_scoring.datasets import Dataset
 from credit_scoring.drift import RISK, DriftReference, FieldBins, psi, reference_of
 from credit_scoring.settings import PROJECT_FOLDER
+from tests.promtool import (
+    CRITICAL,
+    MODEL,
+    STEP_MINUTES,
+    WARNING,
+    Yaml,
+    alerts,
+    constant,
+    promtool_test,
+    require_tools,
+    rising,
+    rules,
+    run,
+    series,
+)
 
 DEPLOY = PROJECT_FOLDER / "deploy"
-RULES = DEPLOY / "prometheus" / "rules"
 OPERATIONS = PROJECT_FOLDER / "docs" / "operations.md"
-MODEL = "credit_scoring:a"
-STEP_MINUTES = 4  # less than the 5 minutes that Prometheus looks back for a sample
 DAY = 24 * 60 // STEP_MINUTES
 SELDOM_MINUTES = 20
-
-Yaml = dict[str, Any]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _prometheus_is_there() -> None:
-    missing = [tool for tool in ("promtool", "amtool") if shutil.which(tool) is None]
-    if missing and "CI" in os.environ:
-        pytest.fail(f"no {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"ALERT TESTS NOT RUN, no {', '.join(missing)}: apt-get install prometheus prometheus-alertmanager")
-
-
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, cwd=cwd)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def rules() -> Iterator[Yaml]:
-    for path in RULES.glob("*.yml"):
-        for group in yaml.safe_load(path.read_text())["groups"]:
-            yield from group["rules"]
+    require_tools()
 
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
@@ -79,19 +68,6 @@ def reference(dataset: Dataset) -> DriftReference:
     return reference_of(dataset.frame, dataset.features, risk)
 
 
-def series(name: str, values: str, **labels: str) -> Yaml:
-    inner = ", ".join(f'{key}="{value}"' for key, value in labels.items())
-    return {"series": f"{name}{{{inner}}}", "values": values}
-
-
-def constant(name: str, value: float, steps: int, **labels: str) -> Yaml:
-    return series(name, f"{value!r}x{steps}", **labels)
-
-
-def rising(name: str, per_step: float, steps: int, **labels: str) -> Yaml:
-    return series(name, f"0+{per_step!r}x{steps}", **labels)
-
-
 def of_field(bins: FieldBins, counts: Sequence[float], steps: int) -> Iterator[Yaml]:
     """Two workers' worth of counters that rise by these counts in a day, and the field's reference."""
     yield constant("credit_scoring_reference_quantile", bins.quantile, steps, model=MODEL, field=bins.field)
@@ -107,36 +83,6 @@ def of_field(bins: FieldBins, counts: Sequence[float], steps: int) -> Iterator[Y
 def day_of(reference: DriftReference, counts: Mapping[str, Sequence[float]], steps: int) -> list[Yaml]:
     rows = constant("credit_scoring_reference_rows", reference.rows, steps, model=MODEL)
     return [rows, *(each for bins in reference.fields for each in of_field(bins, counts[bins.field], steps))]
-
-
-def alerts(name: str, at: str, *expected: Mapping[str, str]) -> Yaml:
-    """What is expected of an alert; an empty list is that it is quiet. Only labels are compared."""
-    return {"alertname": name, "eval_time": at, "exp_alerts": [{"exp_labels": dict(labels)} for labels in expected]}
-
-
-def promtool_test(folder: Path, *tests: Yaml, judged_every: int = STEP_MINUTES) -> None:
-    """Run unit tests of the rules; annotations are left out of the rules, which would have to be spelt out else.
-
-    Over days, rules that are judged each 20 minutes say the same of steady series in a fifth of the time.
-    """
-    records: list[str] = []
-    judges: list[str] = []
-    for path in RULES.glob("*.yml"):
-        content = yaml.safe_load(path.read_text())
-        for group in content["groups"]:
-            group.pop("interval", None)
-            for rule in group["rules"]:
-                rule.pop("annotations", None)
-            (records if any("record" in rule for rule in group["rules"]) else judges).append(group["name"])
-        (folder / path.name).write_text(yaml.safe_dump(content))
-    suite = {
-        "rule_files": [path.name for path in RULES.glob("*.yml")],
-        "evaluation_interval": f"{judged_every}m",
-        "group_eval_order": [*records, *judges],  # else alerts see what was recorded a step before
-        "tests": [{"interval": f"{STEP_MINUTES}m", **test} for test in tests],
-    }
-    (folder / "suite.yml").write_text(yaml.safe_dump(suite, allow_unicode=True))
-    run("promtool", "test", "rules", "suite.yml", cwd=folder)
 
 
 def drawn(reference: DriftReference, size: int, seed: int) -> dict[str, list[float]]:
@@ -218,9 +164,6 @@ def requests(steps: int, statuses: Mapping[str, tuple[float, float]], start: str
     return found
 
 
-CRITICAL, WARNING = {"severity": "critical"}, {"severity": "warning"}
-
-
 def test_an_objective_that_is_kept_raises_no_alert(tmp_path: Path) -> None:
     quiet = [
         alerts(name, "80h")
@@ -297,17 +240,50 @@ def realised(metric: str, low: float, high: float) -> list[Yaml]:
     return [constant("credit_scoring_realised", value, 50, bound=bound, **labels) for bound, value in bounds.items()]
 
 
-TESTED = constant("credit_scoring_model_test", 0.82, 50, model=MODEL, metric="auc", bound="low")
+def tested(metric: str, low: float, high: float) -> list[Yaml]:
+    """What the approved clients of the test part gave."""
+    bounds = {"low": low, "high": high}
+    labels = {"model": MODEL, "metric": metric}
+    name = "credit_scoring_model_test_approved"
+    return [constant(name, value, 50, bound=bound, **labels) for bound, value in bounds.items()]
 
 
-def test_a_model_that_ranks_as_it_was_tested_raises_no_alert(tmp_path: Path) -> None:
-    inputs = [TESTED, *realised("auc", 0.81, 0.86), *realised("calibration_ratio", 0.9, 1.1)]
+TESTED = [*tested("auc", 0.75, 0.80), *tested("calibration_ratio", 0.8, 1.3)]
+OF_ALL = constant("credit_scoring_model_test", 0.82, 50, model=MODEL, metric="auc", bound="low")
+
+
+def test_a_model_that_ranks_approved_clients_as_those_of_its_test_part_raises_no_alert(tmp_path: Path) -> None:
+    inputs = [*TESTED, OF_ALL, *realised("auc", 0.70, 0.80), *realised("calibration_ratio", 0.9, 1.1)]
+    quiet = [alerts("CreditScoringConceptDrift", "1h"), alerts("CreditScoringCalibrationDrift", "1h")]
+    promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": quiet})
+
+
+def test_defaults_within_what_the_test_part_gave_or_within_a_fifth_raise_no_alert(tmp_path: Path) -> None:
+    quiet = [alerts("CreditScoringCalibrationDrift", "1h")]
+    wide, narrow = tested("calibration_ratio", 0.7, 1.3), tested("calibration_ratio", 0.95, 1.05)
+    promtool_test(
+        tmp_path,
+        {"input_series": [*wide, *realised("calibration_ratio", 1.25, 1.5)], "alert_rule_test": quiet},
+        {"input_series": [*wide, *realised("calibration_ratio", 0.5, 0.75)], "alert_rule_test": quiet},
+        {"input_series": [*narrow, *realised("calibration_ratio", 1.1, 1.15)], "alert_rule_test": quiet},
+        {"input_series": [*narrow, *realised("calibration_ratio", 0.85, 0.9)], "alert_rule_test": quiet},
+    )
+
+
+def test_fewer_defaults_than_the_test_part_gave_raise_an_alert(tmp_path: Path) -> None:
+    inputs = [*tested("calibration_ratio", 0.9, 1.1), *realised("calibration_ratio", 0.6, 0.75)]
+    expected = alerts("CreditScoringCalibrationDrift", "1h", {**WARNING, "model": MODEL})
+    promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": [expected]})
+
+
+def test_a_model_without_figures_of_approved_clients_raises_no_alert(tmp_path: Path) -> None:
+    inputs = [OF_ALL, *realised("auc", 0.5, 0.6), *realised("calibration_ratio", 2.0, 3.0)]
     quiet = [alerts("CreditScoringConceptDrift", "1h"), alerts("CreditScoringCalibrationDrift", "1h")]
     promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": quiet})
 
 
 def test_a_model_that_ranks_worse_than_it_was_tested_raises_an_alert(tmp_path: Path) -> None:
-    inputs = [TESTED, *realised("auc", 0.70, 0.80), *realised("calibration_ratio", 1.3, 1.5)]
+    inputs = [*TESTED, *realised("auc", 0.60, 0.70), *realised("calibration_ratio", 1.4, 1.5)]
     expected = [
         alerts("CreditScoringConceptDrift", "1h", {**CRITICAL, "model": MODEL}),
         alerts("CreditScoringCalibrationDrift", "1h", {**WARNING, "model": MODEL}),

@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from credit_scoring.cohorts import (
-    Cohort,
-    Decided,
-    auc_interval,
-    cohorts,
-    latest_complete,
-    reporting_delays,
-    weighted_auc,
-)
-from credit_scoring.preprocessing import Flags, Floats
+from credit_scoring.approved import weighted_auc
+from credit_scoring.cohorts import Cohort, Decided, cohorts, latest_complete, reporting_delays
 
 TODAY = date(2026, 11, 24)
 YEAR = timedelta(days=365)
@@ -35,14 +27,15 @@ def decided(
     good_delay: tuple[int, int] = (200, 360),
     today: date = TODAY,
 ) -> Decided:
-    """Decisions on so many days whose risk is true; an outcome is known only if its delay is over by today."""
+    """Decisions on so many days whose risk is true; an approved client's outcome is known once its delay is over."""
     generator = np.random.default_rng(seed)
     risk = generator.beta(1.2, 3, size)
     defaulted = (generator.random(size) < risk) ^ flipped
     when = (start - EPOCH).days + generator.integers(0, days, size)
     delay = np.where(defaulted, generator.integers(*bad_delay, size), generator.integers(*good_delay, size))
-    known = when + delay <= (today - EPOCH).days
-    return Decided(when, risk, risk >= 0.35, defaulted & known, np.where(known, delay, -1))
+    denied = risk >= 0.35
+    known = ~denied & (when + delay <= (today - EPOCH).days)
+    return Decided(when, risk, denied, defaulted & known, np.where(known, delay, -1))
 
 
 def joined(*parts: Decided) -> Decided:
@@ -65,17 +58,42 @@ def test_a_cohort_is_complete_once_its_last_decision_is_old_enough() -> None:
     assert (younger.start, younger.complete) == (date(2025, 11, 1), False)
 
 
-def test_a_true_risk_has_a_calibration_ratio_of_one_and_the_auc_that_scikit_learn_gives() -> None:
+def test_a_true_risk_has_a_calibration_ratio_of_one_and_the_auc_that_scikit_learn_gives_of_approved_clients() -> None:
     part = decided(20_000, date(2025, 6, 1), 30)
+    approved = ~part.denied
     (cohort,) = found(part)
     assert cohort.complete
     assert cohort.coverage == 1
+    assert cohort.known == approved.sum()
     assert cohort.calibration_ratio is not None
     assert cohort.calibration_ratio.low < 1 < cohort.calibration_ratio.high
     assert cohort.auc is not None
-    assert cohort.auc.value == pytest.approx(roc_auc_score(part.defaulted, part.risk))
+    assert cohort.auc.value == pytest.approx(roc_auc_score(part.defaulted[approved], part.risk[approved]))
+
+
+def test_recall_of_a_true_risk_is_what_it_would_be_if_every_outcome_were_known() -> None:
+    part = decided(20_000, date(2025, 6, 1), 30)
+    (cohort,) = found(part)
     assert cohort.recall is not None
-    assert cohort.recall.value == pytest.approx(part.denied[part.defaulted].mean())
+    true_recall = part.risk[part.denied].sum() / part.risk.sum()
+    assert cohort.recall.low < true_recall < cohort.recall.high
+    assert cohort.estimated_recall == pytest.approx(cohort.recall.value)
+
+
+def test_a_denied_client_is_as_risky_as_its_risk_says_however_long_nothing_is_heard_of_it() -> None:
+    """Of approved clients all bad news is known, so that silence means that they pay; denied ones are always silent."""
+    past = decided(4_000, date(2025, 6, 1), 30, bad_delay=(1, 10), good_delay=(300, 360))
+    part = decided(4_000, date(2026, 10, 1), 30, seed=1, bad_delay=(1, 10), good_delay=(300, 360))
+    *_, cohort = found(joined(past, part))
+    expected = part.risk[part.denied].sum()
+    assert cohort.estimated_recall == pytest.approx(expected / (expected + part.defaulted.sum()))
+
+
+def test_where_nobody_was_approved_no_outcome_is_missing() -> None:
+    part = decided(500, date(2025, 6, 1), 30)
+    (cohort,) = found(part.only(part.denied))
+    assert cohort.coverage is None
+    assert cohort.default_rate is cohort.auc is cohort.recall is cohort.calibration_ratio is None
 
 
 def test_flipped_outcomes_are_seen_though_no_risk_has_moved() -> None:
@@ -123,7 +141,7 @@ def test_delays_are_learned_from_complete_decisions_only() -> None:
     part = joined(decided(2_000, date(2025, 6, 1), 30), decided(2_000, date(2026, 10, 1), 30))
     delays = reporting_delays(part, (TODAY - YEAR - EPOCH).days)
     assert delays.known_share(delays.defaults, np.array([0, 400])).tolist() == [0, 1]
-    assert len(delays.defaults) + len(delays.payments) == 2_000
+    assert len(delays.defaults) + len(delays.payments) == (~part.denied[:2_000]).sum()
 
 
 @given(
@@ -137,17 +155,3 @@ def test_the_weighted_auc_of_certain_outcomes_is_the_usual_one(risk: list[float]
         assert value is None
     else:
         assert value == pytest.approx(roc_auc_score(outcomes, risk))
-
-
-def test_the_interval_of_an_auc_holds_the_truth_about_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(5)
-
-    def sample(size: int) -> tuple[Floats, Flags]:
-        risk = generator.beta(1.2, 3, size)
-        return risk, generator.random(size) < risk
-
-    risk, bad = sample(400_000)
-    truth = roc_auc_score(bad, risk)
-    intervals = [auc_interval(bad, risk) for risk, bad in (sample(800) for _ in range(300))]
-    held = np.mean([each.low <= truth <= each.high for each in intervals])
-    assert 0.91 < held <= 1

@@ -143,9 +143,15 @@ class TestKaggle:
     def test_repeated_rows_are_counted_and_kept(self, kaggle: Dataset) -> None:
         assert kaggle.duplicates >= 165
 
-    def test_a_foreign_file_is_refused_by_its_columns(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"source kaggle: no column cb_person_cred_hist_length, .*loan_status"):
+    def test_a_foreign_file_is_refused_by_its_columns_with_what_was_expected(self, tmp_path: Path) -> None:
+        expected = r"no column cb_person_cred_hist_length, .*loan_status.*Is it credit_risk_dataset\.csv of laotse/"
+        with pytest.raises(DataError, match=f"source kaggle: {expected}"):
             load_kaggle(_file(tmp_path, _good_rows()))
+
+    def test_a_first_line_that_holds_a_client_twice_is_not_taken_for_names(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"the first line is no list of column names\. Put one above") as caught:
+            load_csv(_file(tmp_path, _good_rows(), header=f"{TELL_TALE},{TELL_TALE}"))
+        assert TELL_TALE not in str(caught.value)
 
 
 class TestOwnNames:
@@ -196,6 +202,24 @@ class TestOwnNames:
 
 
 class TestMappingFile:
+    def test_a_mapping_file_without_the_letter_s_value_is_told_what_line_it_lacks(self, tmp_path: Path) -> None:
+        mapping = _mapping(tmp_path, '[columns]\nage = "age"')
+        with pytest.raises(DataError) as caught:
+            load_csv(_file(tmp_path, _good_rows()), mapping)
+        assert str(caught.value) == (
+            f"Mapping file {mapping}: no column for credit_letter_value, which every application has. Add "
+            'credit_letter_value = "…", the column that holds it, under [columns].'
+        )
+
+    def test_a_column_that_the_mapping_file_names_and_the_data_lack_sends_one_to_the_mapping(
+        self, tmp_path: Path
+    ) -> None:
+        mapping = _mapping(tmp_path, '[columns]\ncredit_letter_value = "carta"')
+        with pytest.raises(DataError, match="no column carta; found credit_letter_value, age") as caught:
+            load_csv(_file(tmp_path, _good_rows()), mapping)
+        assert str(caught.value).endswith(f"Correct the mapping file {mapping}.")
+        assert "--mapping" not in str(caught.value)
+
     TEXT = """
         note = "Carteira própria."
         encoding = "latin-1"

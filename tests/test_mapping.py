@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from credit_scoring.datasets import SOURCES_FOLDER
 from credit_scoring.errors import DataError
-from credit_scoring.mapping import MAPPABLE, ColumnMapping, Target
+from credit_scoring.mapping import MAPPABLE, ColumnMapping, Target, repeated_names
 from credit_scoring.schemas import AUDIT_FIELDS, EXAMPLE_APPLICATION, FEATURES, Application
 
 
@@ -180,6 +180,59 @@ def test_a_misspelt_setting_is_not_answered_with_the_fields_of_an_application(tm
     with pytest.raises(DataError, match="delimitr: ") as caught:
         _read(tmp_path, 'delimitr = ";"\n[columns]\nage = "a"')
     assert "marital_status" not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["columns", "factors"])
+def test_every_field_that_cannot_be_mapped_is_named_at_once(table: str) -> None:
+    content = {"columns": {}, table: {"salary": "1", "sexo": "1", "wage": "1"}}
+    with pytest.raises(ValueError, match=table) as caught:
+        ColumnMapping.model_validate(content)
+    problem = str(caught.value)
+    assert "'salary', 'wage' are not fields that can be mapped: expected one of good_type, " in problem
+    assert "'sexo' is not a field that can be mapped: Refused: sex " in problem
+
+
+def test_every_column_in_disguise_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        _read(tmp_path, '[columns]\nhousing = "MARITAL_STATUS"\njob_type = "NACIONALITY"\nage = "outcome"')
+    problem = str(caught.value)
+    assert "column 'MARITAL_STATUS' cannot be mapped to housing: Refused: marital status never decides" in problem
+    assert "column 'NACIONALITY' cannot be mapped to job_type: Refused: origin " in problem
+    assert "column 'outcome' is the target, it cannot be mapped to age as well" in problem
+
+
+def test_a_column_about_marital_status_can_be_mapped_to_that_audit_field() -> None:
+    mapping = ColumnMapping.model_validate({"columns": {"marital_status": "MARITAL_STATUS"}})
+    assert mapping.columns == {"marital_status": "MARITAL_STATUS"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[columns]\nhousing = "sexo"',
+        '[columns]\nsalary = "income"',
+        'date_format = "%Y"\n[columns]\nage = "a"',
+        '[columns]\nage = "outcome"',
+    ],
+)
+def test_a_fault_is_told_in_words_of_the_project_alone(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        _read(tmp_path, text)
+    assert "Value error" not in str(caught.value)
+    assert ": :" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (["age", "housing"], None),
+        (["age", "housing", "age"], "more than one column is named age. Rename them."),
+        (["age", "", ""], "more than one column is named (empty). Rename them."),
+        (["37", "24000", "37"], "the first line is no list of column names. Put one above the rows."),
+    ],
+)
+def test_a_header_that_repeats_itself_is_told_with_what_to_do(header: list[str], problem: str | None) -> None:
+    assert repeated_names(header) == problem
 
 
 def test_all_faults_of_a_mapping_file_are_reported_at_once(tmp_path: Path) -> None:

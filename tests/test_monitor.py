@@ -1,6 +1,8 @@
 """The monitor's metrics against a log made by hand, on both kinds of database."""
 
 import asyncio
+import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,9 +13,10 @@ import pytest
 from prometheus_client import generate_latest
 
 from credit_scoring import outcomes
+from credit_scoring.cohort_metrics import SHOWN_COHORTS
 from credit_scoring.errors import StorageError
 from credit_scoring.identifiers import made_at
-from credit_scoring.monitor import SHOWN_COHORTS, Monitor
+from credit_scoring.monitor import Monitor
 from credit_scoring.outcomes import Outcome, OutcomeReport
 from credit_scoring.storage import open_database
 from tests.decision_records import TIMEOUT_S, ask, entry, of_model, put
@@ -23,8 +26,9 @@ SEPTEMBER = datetime(2025, 9, 15, 12, tzinfo=UTC)  # complete: older than a year
 OCTOBER = datetime(2026, 10, 5, 12, tzinfo=UTC)  # open
 DAY = timedelta(days=1)
 YEAR, THREE_YEARS = timedelta(days=365), timedelta(days=1095)
+READINGS = 30
 A, B = "credit_scoring:a", "credit_scoring:b"
-LOW, HIGH = 0.2, 0.6  # HIGH is denied
+LOW, MIDDLE, HIGH = 0.1, 0.2, 0.6  # HIGH is denied
 BAD_NEWS_AFTER, GOOD_NEWS_AFTER = 30 * DAY, 200 * DAY
 
 
@@ -69,20 +73,20 @@ def delay_of(outcome: Outcome) -> timedelta:
 
 
 def september(address: str) -> list[str]:
-    """A complete month: of 100 decisions 80 have an outcome, of which 40 defaulted."""
+    """A complete month: of 100 approved clients 80 have an outcome, of which 40 defaulted; 25 were denied."""
     return decide(
         address,
         SEPTEMBER,
         A,
         *((30, LOW, Outcome.PAID), (10, LOW, Outcome.DEFAULTED)),
-        *((10, HIGH, Outcome.PAID), (30, HIGH, Outcome.DEFAULTED)),
-        (20, LOW, None),
+        *((10, MIDDLE, Outcome.PAID), (30, MIDDLE, Outcome.DEFAULTED)),
+        *((20, LOW, None), (25, HIGH, None)),
     )
 
 
 def october(address: str, model: str = A) -> list[str]:
-    """An open month of which only the bad news is known: 2 of 10."""
-    return decide(address, OCTOBER, model, (2, HIGH, Outcome.DEFAULTED), (2, HIGH, None), (6, LOW, None))
+    """An open month of which only the bad news is known: 2 of 8 approved clients; 2 were denied."""
+    return decide(address, OCTOBER, model, (2, LOW, Outcome.DEFAULTED), (2, HIGH, None), (6, LOW, None))
 
 
 def value(monitor: Monitor, name: str, **labels: str) -> float | None:
@@ -93,6 +97,12 @@ def realised(monitor: Monitor, metric: str) -> Sequence[float]:
     """Value, low and high."""
     found = [value(monitor, "realised", model=A, metric=metric, bound=bound) for bound in ("value", "low", "high")]
     return [each for each in found if each is not None]
+
+
+def name_and_labels(monitor: Monitor) -> list[str]:
+    """Every series that a scrape would see."""
+    lines = generate_latest(monitor.registry).decode().splitlines()
+    return [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
 
 
 def series(monitor: Monitor, name: str) -> list[Mapping[str, str]]:
@@ -106,9 +116,9 @@ def test_of_the_latest_complete_month_it_tells_what_came_true(address: str) -> N
     october(address)
     expected = {
         "auc": 0.75,  # of 1,600 pairs 900 are in order and 600 tied
-        "recall": 30 / 40,
+        "recall": 25 * HIGH / (25 * HIGH + 100 * 40 / 80),
         "default_rate": 40 / 80,
-        "calibration_ratio": 40 / (40 * LOW + 40 * HIGH),
+        "calibration_ratio": 40 / (40 * LOW + 40 * MIDDLE),
     }
     with monitor_of(address) as monitor:
         monitor.run_once(TODAY)
@@ -122,14 +132,17 @@ def test_of_the_latest_complete_month_it_tells_what_came_true(address: str) -> N
 
 
 def test_of_the_latest_month_it_estimates_what_is_not_known_yet(address: str) -> None:
-    """After 50 days all bad news is known, as September shows, and no good news: who is silent pays."""
+    """After 50 days all bad news is known, as September shows: who is silent pays, unless nobody waits for its news."""
     september(address)
     october(address)
     with monitor_of(address) as monitor:
         monitor.run_once(TODAY)
         found = {metric: value(monitor, "estimated", model=A, metric=metric) for metric in ("auc", "recall")}
-        assert found == {"auc": pytest.approx((2 * 6 + 2 * 2 / 2) / (2 * 8)), "recall": pytest.approx(1)}
-        assert value(monitor, "estimated", model=A, metric="default_rate") == pytest.approx(2 / 10)
+        bad, good = 2 + 2 * HIGH, 6 + 2 * (1 - HIGH)
+        in_order, tied = 2 * HIGH * 6, 2 * 6 + 2 * HIGH * 2 * (1 - HIGH)
+        expected = {"auc": (in_order + tied / 2) / (bad * good), "recall": 2 * HIGH / bad}
+        assert found == {name: pytest.approx(true) for name, true in expected.items()}
+        assert value(monitor, "estimated", model=A, metric="default_rate") == pytest.approx(bad / 10)
 
 
 def test_every_month_has_its_decisions_its_coverage_and_its_default_rates(database: str) -> None:
@@ -138,8 +151,8 @@ def test_every_month_has_its_decisions_its_coverage_and_its_default_rates(databa
     with monitor_of(database) as monitor:
         monitor.run_once(TODAY)
         for name, decisions, coverage, known, estimated in (
-            ("2025-09", 100, 0.8, 0.5, (40 + 20 * LOW) / 100),  # all news was due: of the silent only the risk is known
-            ("2026-10", 10, 0.2, 1.0, 0.2),
+            ("2025-09", 125, 0.8, 0.5, (40 + 20 * LOW + 25 * HIGH) / 125),  # of the silent only the risk is known
+            ("2026-10", 10, 0.25, 1.0, (2 + 2 * HIGH) / 10),
         ):
             cohort = {"model": A, "cohort": name}
             assert value(monitor, "cohort_decisions", **cohort) == decisions
@@ -153,8 +166,20 @@ def test_without_any_complete_month_nothing_is_realised_and_the_risk_is_the_esti
     with monitor_of(database) as monitor:
         monitor.run_once(TODAY)
         assert series(monitor, "realised") == series(monitor, "realised_coverage") == []
-        assert value(monitor, "estimated", model=B, metric="default_rate") == pytest.approx(0.4)
+        assert value(monitor, "estimated", model=B, metric="default_rate") == pytest.approx((LOW + HIGH) / 2)
         assert value(monitor, "cohort_default_rate", model=B, cohort="2026-10", kind="known") is None
+
+
+def test_an_outcome_of_a_denied_client_whom_a_review_approved_changes_nothing_realised(database: str) -> None:
+    made = september(database)
+    with monitor_of(database) as monitor:
+        monitor.run_once(TODAY)
+        before = [realised(monitor, metric) for metric in ("auc", "recall", "default_rate", "calibration_ratio")]
+        coverage = value(monitor, "realised_coverage", model=A)
+        report(database, dict.fromkeys(made[-25:], Outcome.DEFAULTED))
+        monitor.run_once(TODAY)
+        assert before == [realised(monitor, each) for each in ("auc", "recall", "default_rate", "calibration_ratio")]
+        assert value(monitor, "realised_coverage", model=A) == coverage
 
 
 def test_each_model_answers_for_its_own_decisions(database: str) -> None:
@@ -177,6 +202,35 @@ def test_a_corrected_outcome_counts_from_the_next_reading_on(address: str) -> No
         assert realised(monitor, "default_rate")[0] == pytest.approx(40 / 80)
         monitor.run_once(TODAY)
         assert realised(monitor, "default_rate")[0] == pytest.approx(70 / 80)
+
+
+def test_a_scrape_during_a_reading_sees_every_series(database: str) -> None:
+    """Threads are switched as often as Python can, so that scrapes fall between any two steps of a reading."""
+    september(database)
+    october(database)
+    with monitor_of(database) as monitor:
+        monitor.run_once(TODAY)
+        whole = sorted(name_and_labels(monitor))
+        read = threading.Event()
+        missed: list[int] = []
+
+        def scrape() -> None:
+            while not read.is_set():
+                missed.append(len(whole) - len(name_and_labels(monitor)))
+
+        scraper = threading.Thread(target=scrape)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        scraper.start()
+        try:
+            for _ in range(READINGS):
+                monitor.run_once(TODAY)
+        finally:
+            read.set()
+            scraper.join()
+            sys.setswitchinterval(interval)
+        assert sorted(name_and_labels(monitor)) == whole
+    assert set(missed) == {0}
 
 
 def test_what_is_too_long_ago_is_told_no_more(database: str) -> None:

@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from credit_scoring.datasets import Dataset
 from credit_scoring.monitor import Monitor
-from credit_scoring.schemas import FIELDS, Application
+from credit_scoring.schemas import FIELDS, Answer, Application
 from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.storage import open_database
 from tests import prometheus
@@ -112,6 +112,7 @@ class Clients:
         changed = [change({str(name): value for name, value in record.items()}) for record in records]
         self._requests = [_request(_body(record)) for record in changed]
         self.decisions: list[str] = [""] * REQUESTS
+        self.approved = np.zeros(REQUESTS, dtype=np.bool_)
         self.statuses: set[int] = set()
 
     def send(self, url: str) -> None:
@@ -134,6 +135,7 @@ class Clients:
                     status, answer = _read(answers)
                 self.statuses.add(status)
                 self.decisions[number] = answer["decision_id"]
+                self.approved[number] = answer["decision"] == Answer.APPROVED
 
 
 def _read(answers: BinaryIO) -> tuple[int, Json]:
@@ -173,11 +175,13 @@ def report_outcomes(url: str, decisions: Sequence[str], defaulted: Sequence[bool
 
 
 def tell(on: Installation, dataset: Dataset, change: Change, *, flipped: bool) -> set[tuple[str, str]]:
-    """Send the applications, report what became of them, and give the alerts on the model that fire afterwards."""
+    """Send the applications, report the outcomes of those approved, and give the alerts on the model that fire then."""
     clients = Clients(dataset, change, seed=1)
     clients.send(on.service.url)
     assert clients.statuses == {200}
-    report_outcomes(on.service.url, clients.decisions, (dataset.defaulted[clients.rows] ^ flipped).tolist())
+    approved = np.flatnonzero(clients.approved)
+    outcomes = dataset.defaulted[clients.rows[approved]] ^ flipped
+    report_outcomes(on.service.url, [clients.decisions[each] for each in approved], outcomes.tolist())
     counted = "min(credit_scoring:field_decisions:increase24h)"
     wait_for(lambda: (on.prometheus.value(counted) or 0) >= 0.95 * REQUESTS, "counts of every application")
     wait_for(lambda: on.prometheus.value("min(credit_scoring_realised_coverage)") == 1, "every outcome in the monitor")
