@@ -198,16 +198,23 @@ class CreditApi:
 
     async def metrics(self, request: Request) -> Response:
         """Metrics of all workers."""
-        if not self._settings.metrics_open:
-            try:
-                self._keyring.admit(dict(request.scope["headers"]), peer_of(request.scope), Scope.READ)
-            except RequestError as error:
-                return error_response(error)
+        headers, peer = dict(request.scope["headers"]), peer_of(request.scope)
+        try:
+            if self._settings.metrics_open:
+                self._keyring.admit_reader(headers, peer)
+            else:
+                self._keyring.admit(headers, peer, Scope.READ)
+        except RequestError as error:
+            return error_response(error)
         content = await asyncio.to_thread(metrics.exposition)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def docs(self, request: Request) -> Response:
         """The OpenAPI document."""
+        try:
+            self._keyring.admit_reader(dict(request.scope["headers"]), peer_of(request.scope))
+        except RequestError as error:
+            return error_response(error)
         return Response(self._document, media_type="application/json")
 
     async def page(self, request: Request) -> Response:

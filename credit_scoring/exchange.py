@@ -20,6 +20,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 Admit = Callable[[Headers, str | None], str]
 Observer = Callable[[int, float], None]
@@ -77,6 +78,25 @@ class JsonEndpoint:
         if scope["method"] in ("GET", "HEAD"):
             return b""
         return await _read_json(scope, receive, self._limit, self._timeout)
+
+
+class ReaderGate:
+    """ASGI middleware: the paths that are not ours to route are answered only where `admit` does not raise."""
+
+    def __init__(self, app: App, *, paths: frozenset[str], admit: Callable[[Headers, str | None], None]) -> None:
+        self._app = app
+        self._paths = paths
+        self._admit = admit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or refuse one request (ASGI 3.0)."""
+        app = self._app
+        if scope["type"] == "http" and scope["path"] in self._paths:
+            try:
+                self._admit(dict(scope["headers"]), peer_of(scope))
+            except RequestError as error:
+                app = error_response(error)
+        await app(scope, receive, send)
 
 
 def error_response(error: Exception) -> Response:

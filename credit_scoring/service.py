@@ -17,6 +17,7 @@ from credit_scoring.database import Database
 from credit_scoring.decision_log import DecisionLog, Origin
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import CreditScoringError
+from credit_scoring.exchange import ReaderGate
 from credit_scoring.manifest import inspect
 from credit_scoring.protocol import HotProtocol
 from credit_scoring.recorder import Log, Recorder
@@ -115,6 +116,11 @@ class CreditScoring:
             inspect(Path(stored_model.resolve().path))
         except CreditScoringError as error:
             raise BentoMLException(str(error)) from error
+
+
+CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
+    ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
+)
 
 
 def _database() -> Database | None:
