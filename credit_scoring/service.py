@@ -10,7 +10,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from uvicorn.config import HTTP_PROTOCOLS
 
-from credit_scoring import __version__, metrics, store
+from credit_scoring import __version__, instance, metrics, store
 from credit_scoring.access import Keyring
 from credit_scoring.api import CreditApi
 from credit_scoring.database import Database
@@ -42,6 +42,7 @@ def _from_environment() -> tuple[ServiceSettings, Keyring]:
         raise BentoMLException(str(error)) from error
 
 
+instance.join()
 settings, keyring = _from_environment()
 api = CreditApi(settings, keyring)
 stored_model = store.StoredModel(settings.model)
@@ -101,6 +102,8 @@ class CreditScoring:
         """Before the first request."""
         if self._recorder:
             await self._recorder.open()
+        if api.is_ready:
+            instance.tell_ready()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close_decision_log(self) -> None:
@@ -112,10 +115,14 @@ class CreditScoring:
     @staticmethod
     def check_model() -> None:
         """Before any worker starts: the model is whole and fits the libraries."""
+        from credit_scoring.rolling import replace_workers_on_hangup  # noqa: PLC0415 - workers have no use for circus
+
         try:
             inspect(Path(stored_model.resolve().path))
         except CreditScoringError as error:
             raise BentoMLException(str(error)) from error
+        instance.found(default_folder() / "services")
+        replace_workers_on_hangup()
 
 
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
