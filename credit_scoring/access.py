@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -22,7 +23,14 @@ Anonymous = Literal["loopback", "anywhere", "nowhere"]
 SCHEME = b"bearer"
 HASH = r"^[0-9a-f]{64}$"
 NAME = r"^[a-z0-9][a-z0-9._-]{0,31}$"
-_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+_PROXIES_HEADERS = frozenset(
+    {
+        *(b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"),
+        *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-server"),
+    }
+)
+_PORT = re.compile(r":\d*$")
+_LONGEST_NAME = 255  # bytes of a host, its port included: longer ones are not worth remembering
 
 
 class Scope(StrEnum):
@@ -83,13 +91,21 @@ class Keyring(BaseModel):
         without a good key, 403 where it is not good for this.
         """
         if not self.keys:
-            if self.anonymous == "anywhere" or _is_local(headers, peer):
-                return ""
-            raise RequestError(401, f"No API keys are set, so {_LOCAL_ONLY}", "no_keys")
+            if self.anonymous != "anywhere":
+                _check_local(headers, peer)
+            return ""
         key = self._key_of(headers)
         if scope is not None and scope not in key.scopes:
             raise RequestError(403, f"The key {key.name} is not for this: it lacks the scope {scope.value}.", "scope")
         return key.signature
+
+    def admit_reader(self, headers: Headers, peer: str | None) -> None:
+        """For what tells of the service and needs no key: raises RequestError where others are not to know of it.
+
+        Where keys are set anybody may read it; where none are, those who are answered without one.
+        """
+        if not self.keys:
+            self.admit(headers, peer)
 
     def _key_of(self, headers: Headers) -> Key:
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
@@ -103,14 +119,37 @@ class Keyring(BaseModel):
 
 
 _LOCAL_ONLY = (
-    "only this machine is answered. See CREDIT_SCORING_API_KEYS_FILE; CREDIT_SCORING_ANONYMOUS=anywhere answers "
-    "everybody, for services behind a gateway that asks for keys itself."
+    "No API keys are set, so only this machine is answered{}. See CREDIT_SCORING_API_KEYS_FILE; "
+    "CREDIT_SCORING_ANONYMOUS=anywhere answers everybody, for services behind a gateway that asks for keys itself."
 )
 
 
-def _is_local(headers: Headers, peer: str | None) -> bool:
-    """Whether a request comes from this machine, and not by way of a proxy on it."""
-    return peer is not None and _is_loopback(peer) and not any(name in headers for name in _FORWARDED)
+def _check_local(headers: Headers, peer: str | None) -> None:
+    """Raises RequestError unless a request comes from this machine itself.
+
+    What a proxy on it passes on does not, nor what a browser on it sends for another site: under a name of that site
+    that resolves to this machine (DNS rebinding), or across origins.
+    """
+    if peer is None or not _is_loopback(peer) or not _PROXIES_HEADERS.isdisjoint(headers):
+        raise RequestError(401, _LOCAL_ONLY.format(""), "no_keys")
+    host, origin = headers.get(b"host"), headers.get(b"origin")
+    if host is not None and not _is_own_name(host[: _LONGEST_NAME + 1]):
+        expected = ", under the name localhost or a loopback address; the request's Host is another"
+        raise RequestError(401, _LOCAL_ONLY.format(expected), "no_keys")
+    if origin is not None and origin.partition(b"://")[2] != host:
+        expected = ", and only for its own pages; the request's Origin is another"
+        raise RequestError(401, _LOCAL_ONLY.format(expected), "no_keys")
+
+
+@lru_cache(maxsize=1024)
+def _is_own_name(host: bytes) -> bool:
+    """Whether a Host header names this machine in a way that no other site can claim."""
+    name = _PORT.sub("", host.decode("latin-1").lower())
+    if len(host) > _LONGEST_NAME:
+        return False
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from typing import Any
 
 import bentoml
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,6 +19,16 @@ from starlette.staticfiles import StaticFiles
 from credit_scoring import __version__, metrics
 from credit_scoring.access import Keyring, Scope
 from credit_scoring.batching import Caller, MicroBatcher
+from credit_scoring.bodies import (
+    MAX_FIELDS,
+    ItemErrors,
+    check_fields,
+    check_items,
+    check_repeats,
+    parse,
+    refusal,
+    too_many_fields,
+)
 from credit_scoring.database import Database
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.dossier_api import DossierApi
@@ -28,16 +38,14 @@ from credit_scoring.exchange import (
     Asked,
     Handler,
     JsonEndpoint,
-    error_answer,
-    fault_sentence,
+    error_response,
     peer_of,
-    refuse_repeats,
 )
 from credit_scoring.field_counters import FieldCounters
 from credit_scoring.openapi import MAX_APPLICATIONS, document
 from credit_scoring.protocol import HotRoute
 from credit_scoring.recorder import Recorder, Submission
-from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault, faults
+from credit_scoring.schemas import Application, Decision, ErrorAnswer, Fault
 from credit_scoring.settings import ServiceSettings
 
 PAGES_FOLDER = Path(__file__).parent / "pages"
@@ -48,7 +56,6 @@ PAGE_HEADERS = {
 }
 BENTOML_PATHS = {"/livez", "/readyz", "/healthz", "/schema.json"}
 NOT_READY = "The service has no model that may decide. Its log says why."
-MAX_FIELDS = 64  # an item with more is not validated field by field
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -135,8 +142,9 @@ class CreditApi:
 
     def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
         """One application in, whose request was admitted; its caller is told the decision."""
+        check_fields(body)
         application = Application.model_validate_json(body)
-        refuse_repeats(body, len(application.model_fields_set))
+        check_repeats(body, len(application.model_fields_set))
         self._open_batcher().put(Submission(application, body, asked_by), caller)
 
     def _decide(self, submissions: Sequence[Submission]) -> list[Decision]:
@@ -172,16 +180,17 @@ class CreditApi:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
         self._admit()
         answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
+        errors = ItemErrors(NOT_DECIDED, len(body))
         for item in _items(body):
-            answers.append(self._submitted(item, asked.by))
+            answers.append(self._submitted(item, asked.by, errors))
             if len(answers) % self._settings.max_batch_size == 0:
                 await asyncio.sleep(0)  # let waiting single requests in between
         waiting = [each for each in answers if not isinstance(each, ErrorAnswer)]
         settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
         return to_json([each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers])
 
-    def _submitted(self, item: Any, asked_by: str) -> "asyncio.Future[Decision] | ErrorAnswer":
-        application = _checked(item)
+    def _submitted(self, item: Any, asked_by: str, errors: ItemErrors) -> "asyncio.Future[Decision] | ErrorAnswer":
+        application = _checked(item, errors)
         if isinstance(application, ErrorAnswer):
             return application
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
@@ -195,16 +204,23 @@ class CreditApi:
 
     async def metrics(self, request: Request) -> Response:
         """Metrics of all workers."""
-        if not self._settings.metrics_open:
-            try:
-                self._keyring.admit(dict(request.scope["headers"]), peer_of(request.scope), Scope.READ)
-            except RequestError as error:
-                return _error(error)
+        headers, peer = dict(request.scope["headers"]), peer_of(request.scope)
+        try:
+            if self._settings.metrics_open:
+                self._keyring.admit_reader(headers, peer)
+            else:
+                self._keyring.admit(headers, peer, Scope.READ)
+        except RequestError as error:
+            return error_response(error)
         content = await asyncio.to_thread(metrics.exposition)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def docs(self, request: Request) -> Response:
         """The OpenAPI document."""
+        try:
+            self._keyring.admit_reader(dict(request.scope["headers"]), peer_of(request.scope))
+        except RequestError as error:
+            return error_response(error)
         return Response(self._document, media_type="application/json")
 
     async def page(self, request: Request) -> Response:
@@ -220,8 +236,8 @@ class CreditApi:
         if request.url.path in BENTOML_PATHS:
             methods = ["GET", "HEAD"]
         if not methods:
-            return _error(RequestError(404, "No such endpoint. GET / shows what there is.", "not_found"))
-        response = _error(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
+            return error_response(RequestError(404, "No such endpoint. GET / shows what there is.", "not_found"))
+        response = error_response(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
         response.headers["Allow"] = ", ".join(methods)
         return response
 
@@ -235,51 +251,35 @@ def _call_later(seconds: float, function: Callable[[], None]) -> object:
 
 
 def _items(body: bytes) -> list[Any]:
-    try:
-        items = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
+    items = parse(body, MAX_APPLICATIONS)
     if not isinstance(items, list):
         raise RequestError(400, "The body should be an array of applications.", "list_type")
-    refuse_repeats(body, sum(len(item) for item in items if isinstance(item, dict)))
-    if len(items) > MAX_APPLICATIONS:
-        message = f"At most {MAX_APPLICATIONS:,} applications at a time, found {len(items):,}."
-        raise RequestError(400, message, "too_long")
+    check_items(body, items, MAX_APPLICATIONS, "applications")
     return items
 
 
-def _checked(item: Any) -> Application | ErrorAnswer:
+def _checked(item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
     if not isinstance(item, dict):
-        return _refusal([Fault(field="", message="An application should be an object", type="model_type")])
+        return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
     if len(item) > MAX_FIELDS:
-        message = f"At most {MAX_FIELDS} fields, found {len(item):,}"
-        return _refusal([Fault(field="", message=message, type="too_long")])
+        return errors.answer(too_many_fields(item))
     try:
         return Application.model_validate(item)
     except ValidationError as error:
-        return _refusal(faults(error))
+        return errors.answer(error)
 
 
 def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
     """What an application gets in the answer to many; what fails for all is raised."""
     if isinstance(found, RequestError):
-        return _refusal([Fault(field="application_id", message=str(found), type=found.kind)])
+        return refusal([Fault(field="application_id", message=str(found), type=found.kind)], NOT_DECIDED)
     if isinstance(found, BaseException):
         raise found
     return found
 
 
-def _refusal(found: list[Fault]) -> ErrorAnswer:
-    return ErrorAnswer(error=fault_sentence(found, NOT_DECIDED), detail=found)
-
-
 async def _on_http_exception(request: Request, error: HTTPException) -> Response:
     """What the static files answer, in our shape."""
-    response = _error(RequestError(error.status_code, f"{error.detail}. GET / shows what there is.", "static"))
+    response = error_response(RequestError(error.status_code, f"{error.detail}. GET / shows what there is.", "static"))
     response.headers.update(error.headers or {})
     return response
-
-
-def _error(error: Exception) -> Response:
-    status, headers, content = error_answer(error)
-    return Response(content, status, {name.decode(): value.decode() for name, value in headers})

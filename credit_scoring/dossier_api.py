@@ -5,18 +5,27 @@ from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.routing import Route
 
 from credit_scoring import dossiers, outcomes, reviews
 from credit_scoring.access import Scope
+from credit_scoring.bodies import (
+    MAX_FIELDS,
+    ItemErrors,
+    check_fields,
+    check_items,
+    check_repeats,
+    parse,
+    too_many_fields,
+)
 from credit_scoring.database import Database
 from credit_scoring.errors import RequestError
-from credit_scoring.exchange import NOT_RECORDED, Asked, Handler, JsonEndpoint, fault_sentence, refuse_repeats
+from credit_scoring.exchange import NOT_RECORDED, Asked, Handler, JsonEndpoint
 from credit_scoring.openapi import MAX_OUTCOMES
 from credit_scoring.outcomes import DecisionId, OutcomeReport, RecordedOutcome
 from credit_scoring.reviews import ReviewStep
-from credit_scoring.schemas import ErrorAnswer, Fault, faults
+from credit_scoring.schemas import ErrorAnswer, Fault
 
 MakeEndpoint = Callable[[str, Scope, Handler], JsonEndpoint]
 
@@ -46,14 +55,16 @@ class DossierApi:
     async def review(self, body: bytes, asked: Asked) -> bytes:
         """One step of a review in, as it was kept out."""
         decision_id = _checked_id(asked)
+        check_fields(body)
         step = ReviewStep.model_validate_json(body)
-        refuse_repeats(body, len(step.model_fields_set))
+        check_repeats(body, len(step.model_fields_set))
         return to_json(await self._opened().run(partial(reviews.record, decision_id, step, asked.by)))
 
     async def outcomes(self, body: bytes, asked: Asked) -> bytes:
         """One report in, what became of it out; or up to 1,000 in an array, and as many out, in order."""
         items, several = _reports(body)
-        checked = [_checked(item) if several else _report(item) for item in items]
+        errors = ItemErrors(NOT_RECORDED, len(body))
+        checked = [_checked(item, errors) if several else _report(item) for item in items]
         reports = [each for each in checked if isinstance(each, OutcomeReport)]
         settled = iter(await self._opened().run(partial(outcomes.record, reports, asked.by)))
         answers = [each if isinstance(each, ErrorAnswer) else next(settled) for each in checked]
@@ -80,15 +91,9 @@ def _checked_id(asked: Asked) -> str:
 
 def _reports(body: bytes) -> tuple[list[Any], bool]:
     """The items of the body, and whether it was an array."""
-    try:
-        found = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
+    found = parse(body, MAX_OUTCOMES)
     items = found if isinstance(found, list) else [found]
-    refuse_repeats(body, sum(len(item) for item in items if isinstance(item, dict)))
-    if len(items) > MAX_OUTCOMES:
-        message = f"At most {MAX_OUTCOMES:,} outcomes at a time, found {len(items):,}."
-        raise RequestError(400, message, "too_long")
+    check_items(body, items, MAX_OUTCOMES, "outcomes")
     return items, isinstance(found, list)
 
 
@@ -96,12 +101,13 @@ def _report(item: Any) -> OutcomeReport:
     return OutcomeReport.model_validate_json(to_json(item))  # JSON's own types: a date is text
 
 
-def _checked(item: Any) -> OutcomeReport | ErrorAnswer:
+def _checked(item: Any, errors: ItemErrors) -> OutcomeReport | ErrorAnswer:
+    if isinstance(item, dict) and len(item) > MAX_FIELDS:
+        return errors.answer(too_many_fields(item))
     try:
         return _report(item)
     except ValidationError as error:
-        found = faults(error)
-        return ErrorAnswer(error=fault_sentence(found, NOT_RECORDED), detail=found)
+        return errors.answer(error)
 
 
 def _in_its_place(answer: RecordedOutcome | RequestError | ErrorAnswer) -> RecordedOutcome | ErrorAnswer:

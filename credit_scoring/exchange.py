@@ -1,7 +1,6 @@
 """One HTTP exchange at the ASGI level: a JSON body in, a JSON answer out, every failure in the one shape."""
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -11,7 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
+from starlette.responses import Response
 
+from credit_scoring.bodies import fault_sentence
 from credit_scoring.errors import CreditScoringError, RequestError, StorageError, UnavailableError, place_of
 from credit_scoring.schemas import Application, ErrorAnswer, Fault, faults
 
@@ -19,6 +20,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 Admit = Callable[[Headers, str | None], str]
 Observer = Callable[[int, float], None]
@@ -78,6 +80,31 @@ class JsonEndpoint:
         return await _read_json(scope, receive, self._limit, self._timeout)
 
 
+class ReaderGate:
+    """ASGI middleware: the paths that are not ours to route are answered only where `admit` does not raise."""
+
+    def __init__(self, app: App, *, paths: frozenset[str], admit: Callable[[Headers, str | None], None]) -> None:
+        self._app = app
+        self._paths = paths
+        self._admit = admit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or refuse one request (ASGI 3.0)."""
+        app = self._app
+        if scope["type"] == "http" and scope["path"] in self._paths:
+            try:
+                self._admit(dict(scope["headers"]), peer_of(scope))
+            except RequestError as error:
+                app = error_response(error)
+        await app(scope, receive, send)
+
+
+def error_response(error: Exception) -> Response:
+    """What tells a client of this error, where starlette wants a response."""
+    status, headers, content = error_answer(error)
+    return Response(content, status, {name.decode(): value.decode() for name, value in headers})
+
+
 def peer_of(scope: Scope) -> str | None:
     """The address that a request comes from, where it has one."""
     client: tuple[str, int] | None = scope.get("client")
@@ -102,28 +129,6 @@ def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], byte
     if not isinstance(error, CreditScoringError):
         logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
     return 500, [JSON_TYPE], _body("The service failed; the application was not decided.", [])
-
-
-def fault_sentence(found: list[Fault], consequence: str) -> str:
-    """The error in one sentence: what these faults led to."""
-    return f"{consequence}: {len(found)} fault{'' if len(found) == 1 else 's'}."
-
-
-def refuse_repeats(body: bytes, fields: int) -> None:
-    """Raises RequestError when a field stands twice in an object: which of two ages counts is anyone's guess.
-
-    `fields` is how many the parser kept. A flat object has as many colons as fields, unless a text holds some, so the
-    slow look is seldom needed.
-    """
-    if body.count(b":") > fields:
-        json.loads(body, object_pairs_hook=_unique, parse_int=float)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise RequestError(400, "A field stands more than once in the same object.", "repeated_field")
-    return found
 
 
 class _DisconnectedError(Exception):

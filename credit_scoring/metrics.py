@@ -9,9 +9,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from credit_scoring.card import Interval
 from credit_scoring.errors import NotReadyError, OverloadedError
+from credit_scoring.instance import FOLDER_VARIABLE
 from credit_scoring.schemas import Answer
 
 PROCESS_ID = os.getpid()
+if FOLDER_VARIABLE in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ[FOLDER_VARIABLE]  # BentoML's is shared by all that share a home
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     # The client's own check asks the system for the process id twice in each observation; workers never fork.
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: PROCESS_ID)  # type: ignore[no-untyped-call]

@@ -205,18 +205,19 @@ AUDIT_FIELDS = tuple(name for name, field in FIELDS.items() if field.column.role
 def faults(error: ValidationError) -> list[Fault]:
     """Every fault in a failed validation, without the values that were sent; of very many, the first."""
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    known = tuple(FIELDS) if error.title == Application.__name__ else ()
-    found = [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"], known) for d in details[:MAX_FAULTS]]
+    known = f"; the known ones are {', '.join(FIELDS)}" if error.title == Application.__name__ else ""
+    found = [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"]) for d in details[:MAX_FAULTS]]
+    for first in [fault for fault in found if fault.type == "unknown_field"][:1]:
+        first.message += known  # said once: an answer must not be many times as long as its request
     if len(details) > MAX_FAULTS:
         found.append(Fault(field="", message=f"{len(details) - MAX_FAULTS} more faults", type="more_faults"))
     return found
 
 
-def _fault(field: str, message: str, kind: str, known: tuple[str, ...]) -> Fault:
+def _fault(field: str, message: str, kind: str) -> Fault:
     field = field[:64]
     if kind != "extra_forbidden":
         return Fault(field=field, message=message, type=kind)
     if reason := forbidden_reason(field):
         return Fault(field=field, message=reason, type="forbidden_field")
-    hint = f"; the known ones are {', '.join(known)}" if known else ""
-    return Fault(field=field, message=f"Unknown field{hint}", type="unknown_field")
+    return Fault(field=field, message="Unknown field", type="unknown_field")

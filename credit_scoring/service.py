@@ -10,7 +10,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from uvicorn.config import HTTP_PROTOCOLS
 
-from credit_scoring import __version__, metrics, store
+from credit_scoring import __version__, instance, metrics, store
 from credit_scoring.access import Keyring
 from credit_scoring.api import CreditApi
 from credit_scoring.connections import Limits, affordable_connections
@@ -18,6 +18,7 @@ from credit_scoring.database import Database
 from credit_scoring.decision_log import DecisionLog, Origin
 from credit_scoring.desk import DecisionDesk
 from credit_scoring.errors import CreditScoringError
+from credit_scoring.exchange import ReaderGate
 from credit_scoring.guarded import GuardedProtocol
 from credit_scoring.manifest import inspect
 from credit_scoring.protocol import HotProtocol
@@ -43,6 +44,7 @@ def _from_environment() -> tuple[ServiceSettings, Keyring]:
         raise BentoMLException(str(error)) from error
 
 
+instance.join()
 settings, keyring = _from_environment()
 api = CreditApi(settings, keyring)
 stored_model = store.StoredModel(settings.model)
@@ -105,6 +107,8 @@ class CreditScoring:
         """Before the first request."""
         if self._recorder:
             await self._recorder.open()
+        if api.is_ready:
+            instance.tell_ready()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close_decision_log(self) -> None:
@@ -116,10 +120,19 @@ class CreditScoring:
     @staticmethod
     def check_model() -> None:
         """Before any worker starts: the model is whole and fits the libraries."""
+        from credit_scoring.rolling import replace_workers_on_hangup  # noqa: PLC0415 - workers have no use for circus
+
         try:
             inspect(Path(stored_model.resolve().path))
         except CreditScoringError as error:
             raise BentoMLException(str(error)) from error
+        instance.found(default_folder() / "services")
+        replace_workers_on_hangup()
+
+
+CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
+    ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
+)
 
 
 def _database() -> Database | None:

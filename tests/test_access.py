@@ -284,10 +284,55 @@ def test_without_keys_other_machines_are_told_what_to_set(peer: str | None) -> N
     assert "CREDIT_SCORING_API_KEYS_FILE" in str(error)
 
 
-@pytest.mark.parametrize("name", [b"forwarded", b"x-forwarded-for", b"x-real-ip"])
+@pytest.mark.parametrize("name", [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip"])
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
 def test_what_a_proxy_on_this_machine_forwards_does_not_come_from_it(name: bytes, peer: str) -> None:
     assert refusal(Keyring(), {name: peer.encode()}, peer).kind == "no_keys"
+
+
+OWN_NAMES = ["localhost", "LOCALHOST:3000", "demo.localhost:3000", "127.0.0.1", "127.8.8.8:3000", "[::1]", "[::1]:3000"]
+OTHER_NAMES = [
+    *("", ":3000", "evil.example", "evil.example:3000", "localhost.evil.example", "127.0.0.1.evil.example:3000"),
+    *("notlocalhost", "10.0.0.7:3000", "0.0.0.0:3000", "[2001:db8::1]:3000", "localhost@evil.example", "\xe9"),
+    f"{'x' * 300}.localhost",
+]
+
+
+@pytest.mark.parametrize("host", OWN_NAMES)
+def test_without_keys_a_request_under_a_name_of_this_machine_is_answered(host: str) -> None:
+    assert Keyring().admit({b"host": host.encode()}, HERE) == ""
+    assert Keyring().admit({b"host": host.encode(), b"origin": f"http://{host}".encode()}, HERE) == ""
+
+
+@pytest.mark.parametrize("host", OTHER_NAMES)
+def test_without_keys_a_site_whose_name_was_made_to_resolve_to_this_machine_is_refused(host: str) -> None:
+    error = refusal(Keyring(), {b"host": host.encode("latin-1")}, HERE)
+    assert (error.status, error.kind) == (401, "no_keys")
+    assert "Host" in str(error)
+    assert "CREDIT_SCORING_API_KEYS_FILE" in str(error)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost", "http://localhost:8080", "http://127.0.0.1:3000", ""]
+)
+def test_without_keys_what_a_page_of_another_origin_sends_is_refused(origin: str) -> None:
+    error = refusal(Keyring(), {b"host": b"localhost:3000", b"origin": origin.encode()}, HERE)
+    assert (error.status, error.kind) == (401, "no_keys")
+    assert "Origin" in str(error)
+
+
+def test_with_keys_or_answering_everybody_neither_host_nor_origin_matters() -> None:
+    elsewhere = {b"host": b"credit.example", b"origin": b"https://desk.example"}
+    assert KEYRING.admit({**bearer(SECRET), **elsewhere}, ELSEWHERE) == "gateway"
+    assert Keyring(anonymous="anywhere").admit(elsewhere, ELSEWHERE) == ""
+
+
+def test_what_tells_of_the_service_is_read_by_anybody_where_keys_are_set_and_by_this_machine_where_none_are() -> None:
+    KEYRING.admit_reader({}, ELSEWHERE)
+    Keyring(anonymous="anywhere").admit_reader({}, ELSEWHERE)
+    Keyring().admit_reader({}, HERE)
+    with pytest.raises(RequestError, match="No API keys are set"):
+        Keyring().admit_reader({}, ELSEWHERE)
 
 
 @pytest.mark.parametrize("peer", [HERE, ELSEWHERE, "2001:db8::1", None])

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from credit_scoring.identifiers import new_id
+from credit_scoring.reviews import EXAMPLE_REVIEW
 from credit_scoring.schemas import EXAMPLE_APPLICATION, FIELDS, ErrorAnswer, Fault
 from tests.conftest import RunningService, start_service, stop, wait_until_ready
 
@@ -268,6 +270,98 @@ def test_thousands_of_faults_do_not_make_a_long_answer(service: RunningService) 
     answer = post(service, "/predict", body)
     assert refused(answer, 400)
     assert len(answer.content) < 64 * 1024
+
+
+def test_only_the_first_of_many_unknown_fields_is_answered_with_the_known_ones(service: RunningService) -> None:
+    body = json.dumps({**EXAMPLE_APPLICATION, **{f"unknown_{number}": 1 for number in range(40)}}).encode()
+    first, *others = refused(post(service, "/predict", body), 400)
+    assert all(name in first.message for name in FIELDS)
+    assert {fault.message for fault in others} == {"Unknown field"}
+
+
+# Bodies of too many parts: refused before anything is built from them
+
+REVIEW = f"/decisions/{new_id()}/review"
+OBJECT_ROUTES = ["/predict", "/outcomes", REVIEW]
+ARRAY_ROUTES = ["/predict_many", "/outcomes"]
+
+
+def fields(count: int) -> bytes:
+    return json.dumps({f"u{number}": 1 for number in range(count)}).encode()
+
+
+def nested(count: int) -> bytes:
+    return b'{"age": [' + b", ".join([b'{"a": {}}'] * count) + b"]}"
+
+
+@pytest.mark.parametrize("path", OBJECT_ROUTES)
+@pytest.mark.parametrize("body", [fields(65), fields(5_000), nested(70), nested(5_000)], ids=len)
+def test_an_object_of_too_many_fields_has_one_fault(service: RunningService, body: bytes, path: str) -> None:
+    (fault,) = refused(post(service, path, body), 400)
+    assert (fault.type, fault.field) == ("too_long", "")
+    assert "64 fields" in fault.message
+
+
+@pytest.mark.parametrize("path", [REVIEW, *ARRAY_ROUTES])
+@pytest.mark.parametrize("body", [fields(150_000), nested(100_000)], ids=["unknown fields", "nested objects"])
+@pytest.mark.parametrize("around", [b"%b", b"[%b]", b"[%b, {}]"])
+def test_more_parts_than_any_good_body_has_are_one_fault(
+    service: RunningService, around: bytes, body: bytes, path: str
+) -> None:
+    (fault,) = refused(post(service, path, around % body), 400)
+    assert (fault.type, fault.field) == ("too_long", "")
+
+
+@pytest.mark.parametrize("path", ARRAY_ROUTES)
+def test_an_item_of_too_many_fields_has_one_fault_in_its_place(service: RunningService, path: str) -> None:
+    answer = post(service, path, b"[" + fields(65) + b", {}]")
+    assert answer.status_code == 200
+    large, empty = answer.json()
+    assert [fault.message for fault in faults_in(large)] == ["At most 64 fields, found 65"]
+    assert {fault.type for fault in faults_in(empty)} == {"missing"}
+
+
+def test_colons_and_brackets_in_texts_are_no_fields(service: RunningService) -> None:
+    application = {**EXAMPLE_APPLICATION, "application_id": ':{["\\' * 12}
+    assert post(service, "/predict", json.dumps(application).encode()).status_code == 200
+    several = [{**application, "application_id": None}] * 100 + [application]
+    answer = post(service, "/predict_many", json.dumps(several).encode())
+    assert all("decision" in each for each in answer.json())
+    step = {**EXAMPLE_REVIEW, "reason": "::{[" * 500}
+    assert post(service, REVIEW, json.dumps(step).encode()).status_code == 404
+
+
+TERSE_ITEMS = {
+    "numbers": b"1",
+    "nothings": b"{}",
+    "unknown fields": b'{"a":1}',
+    "many unknown fields": fields(64),
+    "forbidden fields": b'{"sexo":1,"cor":1,"raca":1}',
+    "minors": b'{"age":1,"credit_letter_value":1}',
+}
+
+
+@pytest.mark.parametrize("path", ARRAY_ROUTES)
+@pytest.mark.parametrize("item", TERSE_ITEMS.values(), ids=TERSE_ITEMS)
+@pytest.mark.parametrize("count", [1, 10, 100, 1000])
+def test_an_answer_to_many_is_never_thirty_times_as_long_as_the_request(
+    service: RunningService, count: int, item: bytes, path: str
+) -> None:
+    """What a single answer may be long, however short the request, apart."""
+    body = b"[" + b",".join([item] * count) + b"]"
+    answer = post(service, path, body)
+    assert answer.status_code == 200
+    assert len(answer.json()) == count
+    assert all(set(each) == {"error", "detail"} for each in answer.json())
+    assert len(answer.content) < max(30 * len(body), 16 * 1024)
+
+
+def test_past_the_faults_that_an_answer_lists_the_good_are_still_decided(service: RunningService) -> None:
+    answer = post(service, "/predict_many", json.dumps([{}] * 900 + [EXAMPLE_APPLICATION]).encode())
+    *errors, decision = answer.json()
+    assert errors[0]["detail"]
+    assert errors[-1] == {"error": "Too many faults: send fewer.", "detail": []}
+    assert decision["decision"] in {"APROVADO", "NEGADO"}
 
 
 def test_1001_applications_are_too_many(service: RunningService) -> None:

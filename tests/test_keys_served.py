@@ -166,7 +166,7 @@ def test_the_model_is_not_shown_without_a_key(client: httpx.Client) -> None:
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs.json", "/", "/pages/swagger.js"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs.json", "/schema.json", "/", "/pages/swagger.js"])
 def test_probes_and_the_description_of_the_api_need_no_key(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200
 
@@ -321,6 +321,33 @@ def test_without_keys_what_a_proxy_forwards_is_refused(
         answer = send("/predict", EXAMPLE_APPLICATION)(client, {header: "127.0.0.1"})
     assert answer.status_code == 401
     assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["error"]
+
+
+FROM_ELSEWHERE = {
+    "by way of a proxy": {"x-forwarded-for": "127.0.0.1"},
+    "under another name": {"host": "evil.example:3000"},
+    "by a page of another site": {"origin": "https://evil.example"},
+}
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE.values(), ids=FROM_ELSEWHERE)
+def test_without_keys_what_does_not_come_from_this_machine_itself_learns_that_the_service_lives_and_no_more(
+    service: RunningService, headers: dict[str, str]
+) -> None:
+    sends: list[Send] = [get(path) for path in ("/metrics", "/docs.json", "/schema.json", "/model")]
+    sends += [send for send, _, _ in GUARDED.values()]
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        for send in sends:
+            answer = send(client, headers)
+            assert answer.status_code == 401
+            assert_error_shape(answer)
+            assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["error"]
+        assert {client.get(path, headers=headers).status_code for path in ("/livez", "/readyz")} == {200}
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/docs.json", "/schema.json"])
+def test_without_keys_this_machine_reads_what_the_service_tells_of_itself(service: RunningService, path: str) -> None:
+    assert httpx.get(f"{service.url}{path}").status_code == 200
 
 
 def has_ended(service: RunningService) -> bool:

@@ -147,7 +147,7 @@ def _read(answers: BinaryIO) -> tuple[int, Json]:
 
 
 def _request(body: bytes) -> bytes:
-    head = b"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: "
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
     return b"%b%d\r\n\r\n%b" % (head, len(body), body)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,14 @@ def test_the_floors_that_people_read_are_those_that_are_checked() -> None:
     lines = (PROJECT_FOLDER / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
     told = [line for line in lines if re.match(r"\| \d+ \|", line)]
     assert [set(re.findall(r"`(\w+)`", line)) for line in told] == checked
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_elsewhere_than_on_linux_every_command_ends_with_one_sentence(platform: str) -> None:
+    """Stands in for another system: what it is called is all that is asked."""
+    pretend = f"import sys; sys.platform = {platform!r}; import credit_scoring.cli"
+    done = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"credit-scoring runs on Linux only, and this is {platform}. Run its container image, or a Linux machine."
+    ]

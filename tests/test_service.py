@@ -377,7 +377,7 @@ def _burst(url: str, size: int) -> Counter[int]:
 
 def _post(path: str, content: Any) -> bytes:
     body = json.dumps(content).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 

@@ -36,7 +36,7 @@ AUDIT_TIMEOUT_S = 60.0
 WORKER = "_bentoml_impl.worker.service"
 
 _REQUEST_HEAD = (
-    b"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )
 _numbers = count()
 
