@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from credit_scoring import (
@@ -34,13 +33,12 @@ from credit_scoring.excerpts import Wanted
 from credit_scoring.models import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.plan import TrainingPlan
 from credit_scoring.policy import CostMatrix, Limits
+from credit_scoring.progress import Planned, searching, stage
 from credit_scoring.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME, TrainingSettings, read_settings
 
-if TYPE_CHECKING:
-    from credit_scoring.search import TrialReport
-
 INTERRUPTED = 130
+MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
 console = Console(stderr=True)
 app = typer.Typer(
@@ -168,7 +166,8 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
             scorer = _train_with_progress(dataset, plan)
             _show_result(scorer)
             _training().check_gate(scorer.card)
-            assessment = _report().measured(scorer, dataset)
+            with stage(console, MEASURING):
+                assessment = _report().measured(scorer, dataset)
             _show_warnings(assessment)
             return store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
     except KeyboardInterrupt:
@@ -210,7 +209,7 @@ def evaluate(
     scorer = Scorer.load(Path(model.path))
     dataset = _load(source, path, mapping, max_bad_share)
     _show_data(dataset)
-    with console.status("Measuring: intervals, groups, importance, partial dependence …"):
+    with stage(console, MEASURING):
         assessment = _report().measured(scorer, dataset)
     folder = output or Path(f"evaluation-{model.tag.version}")
     try:
@@ -261,37 +260,16 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
 def _load_decisions(path: Path | None, mapping: Path | None) -> Dataset:
     if path or mapping:
         raise ConfigurationError("--source decisions takes no file: it reads CREDIT_SCORING_DATABASE_URL.")
-    with console.status("Reading decisions whose outcome is known …"):
+    with stage(console, "Reading decisions whose outcome is known"):
         return history.load_decisions(open_log(None), Wanted())
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:
-    columns = (
-        TextColumn("{task.description:32}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        tasks = {
-            candidate.name: progress.add_task(candidate.title, total=plan.trials_of(candidate), best="", start=False)
-            for candidate in CANDIDATES
-        }
-        tasks[UNCONSTRAINED] = progress.add_task(UNCONSTRAINED_TITLE, total=None, best="", start=False)
-        final = progress.add_task("Compare, calibrate, test", total=1, best="", start=False)
-
-        def listen(report: "TrialReport") -> None:
-            task = tasks[report.candidate.name]
-            progress.start_task(task)
-            best = f"best AUC {report.best_auc:.4f}"
-            progress.update(task, completed=report.number, total=report.trials, best=best)
-            if report.candidate.name == UNCONSTRAINED and report.number == report.trials:
-                progress.start_task(final)
-
-        scorer: Scorer = _training().train(dataset, plan, listen)
-        progress.update(final, completed=1)
-        return scorer
+    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in CANDIDATES]
+    planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
+    with searching(console, planned) as on_trial:
+        scorer: Scorer = _training().train(dataset, plan, on_trial)
+    return scorer
 
 
 def _show_data(dataset: Dataset) -> None:

@@ -36,12 +36,12 @@ def _column(name: str, column: "pd.Series[Any]", size: int, generator: np.random
         drawn = generator.integers(0, 2, size).astype(np.float64)
     else:
         drawn = _numbers(values.astype(np.float64), size, generator)
-    drawn = pd.Series(drawn, dtype=column.dtype)
+    rows: pd.Series[Any] = pd.Series(drawn, dtype=column.dtype)
     if not field.required if field else column.isna().any():
         missing = generator.random(size) < MISSING_SHARE
         missing[-1:] = True
-        drawn[missing] = None if column.dtype == object else np.nan
-    return drawn
+        rows[missing] = None if column.dtype == object else np.nan
+    return rows
 
 
 def _numbers(known: Floats, size: int, generator: np.random.Generator) -> Floats:

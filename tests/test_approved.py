@@ -100,6 +100,7 @@ def test_the_interval_of_an_auc_holds_the_truth_about_as_often_as_it_says() -> N
 
     risk, bad = sample(400_000)
     truth = weighted_auc(risk, bad.astype(np.float64))
+    assert truth is not None
     intervals = [auc_interval(bad, risk) for risk, bad in (sample(800) for _ in range(300))]
     held = np.mean([each.low <= truth <= each.high for each in intervals])
     assert 0.91 < held <= 1

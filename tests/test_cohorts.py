@@ -110,6 +110,7 @@ def test_of_an_open_cohort_the_default_rate_is_estimated_without_the_bias_of_wha
     part = joined(decided(40_000, date(2024, 6, 1), 365), decided(20_000, date(2026, 4, 1), 30, seed=1))
     *_, cohort = found(part)
     assert not cohort.complete
+    assert cohort.coverage is not None
     assert 0.1 < cohort.coverage < 0.9
     assert cohort.default_rate is not None
     true_rate = 1.2 / 4.2

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -207,7 +208,10 @@ def test_nothing_changed_no_alert_and_every_panel_shows_something(
             for panel in prometheus.panels(json.loads(path.read_text(encoding="utf-8"))):
                 for target in panel["targets"]:
                     expression = target["expr"].replace("$__rate_interval", "1m")
-                    assert on.prometheus.query(expression), f"{path.name}: {panel['title']} shows nothing"
+                    shown = partial(
+                        on.prometheus.query, expression
+                    )  # nothing for a moment, where a scrape took too long
+                    wait_for(shown, f"something to show: {path.name}, {panel['title']}")
         text = httpx.get(f"{on.service.url}/metrics", timeout=30).text
         assert sum(not line.startswith("#") for line in text.splitlines()) <= MOST_SERIES
         told = _names(text)
