@@ -4,6 +4,7 @@ import fcntl
 import functools
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -183,6 +185,14 @@ LONGEST = ("test_failures", "test_alerts", "test_monitoring", "test_cli", "test_
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A test of a new id has the same name in every worker of pytest."""
+    return _UUID.sub("uuid", str(val)) if isinstance(val, str | UUID) and _UUID.search(str(val)) else None
 
 
 @pytest.hookimpl(tryfirst=True)
