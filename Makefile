@@ -92,7 +92,7 @@ $(POETRY): | $(VENV)/bin/python
 .PHONY: test-spark
 test-spark: install-dev ## Try what needs Spark, and Java: batches, the search on a cluster, the notebooks from top to bottom
 	$(PIP_INSTALL) --require-hashes -r requirements/notebooks.txt
-	$(BIN)/pytest tests/test_notebooks.py tests/test_batch.py tests/test_score_command.py tests/test_spark_*.py
+	$(BIN)/pytest tests/test_notebooks.py tests/batch/test_job.py tests/cli/test_score.py tests/batch/test_spark_cluster.py tests/training/test_spark_search.py
 
 .PHONY: bench
 bench: install-dev ## Measure the service beside its peers (about half an hour; a quiet machine)

@@ -1,6 +1,6 @@
 """`python -m credit_scoring`: the command line."""
 
-from credit_scoring.cli import main
+from credit_scoring.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -10,22 +10,24 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from uvicorn.config import HTTP_PROTOCOLS
 
-from credit_scoring import __version__, instance, metrics, store
-from credit_scoring.access import Keyring
-from credit_scoring.api import CreditApi
-from credit_scoring.connections import Limits, affordable_connections
-from credit_scoring.database import Database
-from credit_scoring.decision_log import DecisionLog, Origin
-from credit_scoring.desk import DecisionDesk
+from credit_scoring import __version__
+from credit_scoring.decisions.connect import check_address, default_address, default_folder, open_database
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.log import DecisionLog, Origin
+from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.errors import CreditScoringError
-from credit_scoring.exchange import ReaderGate
-from credit_scoring.guarded import GuardedProtocol
-from credit_scoring.manifest import inspect
-from credit_scoring.protocol import HotProtocol
-from credit_scoring.recorder import Log, Recorder
+from credit_scoring.model import store
+from credit_scoring.model.manifest import inspect
+from credit_scoring.serving import instance, metrics
+from credit_scoring.serving.auth import Keyring
+from credit_scoring.serving.connections import Limits, affordable_connections
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.endpoint import ReaderGate
+from credit_scoring.serving.guarded import GuardedProtocol
+from credit_scoring.serving.hot_route import HotProtocol
+from credit_scoring.serving.recorder import Log, Recorder
+from credit_scoring.serving.routes import CreditApi
 from credit_scoring.settings import ServiceSettings, read_settings
-from credit_scoring.spooled_log import SpooledLog
-from credit_scoring.storage import check_address, default_address, default_folder, open_database
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
 BENTOML_GRACE_S = 5.0  # its own timeout must not fire before ours, which answers in the one error shape
@@ -80,7 +82,7 @@ class CreditScoring:
     _recorder: Recorder | None = None
 
     def __init__(self) -> None:
-        from credit_scoring.scorer import Scorer  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
+        from credit_scoring.model.scorer import Scorer  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
 
         _log_as_bentoml_does()
         try:
@@ -120,7 +122,9 @@ class CreditScoring:
     @staticmethod
     def check_model() -> None:
         """Before any worker starts: the model is whole and fits the libraries."""
-        from credit_scoring.rolling import replace_workers_on_hangup  # noqa: PLC0415 - workers have no use for circus
+        from credit_scoring.serving.rolling import (  # noqa: PLC0415 - workers have no use for circus
+            replace_workers_on_hangup,
+        )
 
         try:
             inspect(Path(stored_model.resolve().path))

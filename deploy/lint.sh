@@ -12,7 +12,7 @@ for overlay; do
         --canary "registry.example/credit-scoring@$digest" --train "registry.example/credit-scoring-train@$digest")
     for manifests in "$folder/$overlay.yaml" "$whole"; do
         echo "kubernetes-validate $manifests"
-        # The custom resources of Prometheus' operator have no schema there; tests/test_kubernetes.py looks at them.
+        # The custom resources of Prometheus' operator have no schema there; tests/deploy/test_kubernetes.py looks at them.
         kubernetes-validate --strict --no-warn --quiet "$manifests"
     done
 done

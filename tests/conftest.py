@@ -20,7 +20,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.guardian import Guardian
+from tests.support.guardian import Guardian
 
 # The shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -34,17 +34,18 @@ os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
 
-from credit_scoring import schema_version, store  # noqa: E402 - both variables are read on import
-from credit_scoring.datasets import Dataset, load_embedded  # noqa: E402 - as above
-from credit_scoring.plan import TrainingPlan  # noqa: E402 - as above
-from credit_scoring.scorer import Scorer  # noqa: E402 - as above
+from benchmarks.support.ports import free_port as free_port  # noqa: E402, PLC0414 - as above; tests have it from here
+from benchmarks.support.postgres import Postgres, throwaway  # noqa: E402 - as above
+from benchmarks.support.postgres import missing as postgres_missing  # noqa: E402 - as above
+from benchmarks.support.waiting import POLL_S, answers  # noqa: E402 - as above
+from credit_scoring.data.datasets import Dataset, load_embedded  # noqa: E402 - as above
+from credit_scoring.decisions import schema_version  # noqa: E402 - as above
+from credit_scoring.decisions.connect import open_database  # noqa: E402 - as above
+from credit_scoring.model import store  # noqa: E402 - both variables are read on import
+from credit_scoring.model.scorer import Scorer  # noqa: E402 - as above
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402 - as above
-from credit_scoring.storage import open_database  # noqa: E402 - as above
-from credit_scoring.training import train  # noqa: E402 - as above
-from tests.ports import free_port as free_port  # noqa: E402, PLC0414 - as above; other tests have it from here
-from tests.postgres import Postgres, throwaway  # noqa: E402 - as above
-from tests.postgres import missing as postgres_missing  # noqa: E402 - as above
-from tests.waiting import POLL_S, answers  # noqa: E402 - as above
+from credit_scoring.training.config import TrainingPlan  # noqa: E402 - as above
+from credit_scoring.training.train import train  # noqa: E402 - as above
 
 # How fast a machine generates examples is not what tests are about.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -179,7 +180,7 @@ _servers: list[Postgres] = []
 
 # First what takes longest, so that no worker of pytest has it before itself when the others are through; and the first
 # two not both in need of the scorer.
-LONGEST = ("test_failures", "test_alerts", "test_monitoring", "test_cli", "test_training", "test_bento", "test_models")
+LONGEST = ("test_failures", "test_alerts", "test_monitoring", "test_app", "test_train", "test_bento", "test_candidates")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import credit_scoring
+from benchmarks.support.waiting import require
 from credit_scoring.settings import PROJECT_FOLDER
-from tests.waiting import require
 
 EXPORTS = {
     "serve": ("main",),
@@ -152,7 +152,7 @@ def test_the_floors_that_people_read_are_those_that_are_checked() -> None:
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_elsewhere_than_on_linux_every_command_ends_with_one_sentence(platform: str) -> None:
     """Stands in for another system: what it is called is all that is asked."""
-    pretend = f"import sys; sys.platform = {platform!r}; import credit_scoring.cli"
+    pretend = f"import sys; sys.platform = {platform!r}; import credit_scoring.cli.app"
     done = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [

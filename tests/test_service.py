@@ -23,11 +23,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from credit_scoring.datasets import Dataset
-from credit_scoring.schemas import EXAMPLE_APPLICATION, FIELDS, Application, Decision, ErrorAnswer
-from credit_scoring.scorer import SCORE_TOLERANCE, Scorer
+from benchmarks.support.waiting import answers, wait_for
+from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FIELDS, Application, Decision, ErrorAnswer
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.model.scorer import SCORE_TOLERANCE, Scorer
 from tests.conftest import STOPPED_WITHIN, RunningService, start_service, stop, wait_until_ready
-from tests.waiting import answers, wait_for
 
 TARGET = "credit_scoring.service:CreditScoring"
 SOON = 60.0

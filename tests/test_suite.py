@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.support.postgres import Postgres
+from benchmarks.support.waiting import wait_for
 from credit_scoring.settings import PROJECT_FOLDER
-from tests.postgres import Postgres
-from tests.waiting import wait_for
 
 ENDED_WITHIN = 180.0
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-c", os.devnull]

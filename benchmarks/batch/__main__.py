@@ -28,12 +28,13 @@ import typer
 from rich.console import Console
 
 from benchmarks.batch import rows as made
-from credit_scoring import batch, store
-from credit_scoring.arrow_columns import TypedSource
-from credit_scoring.columnar import decide, examine
-from credit_scoring.desk import DecisionDesk
-from credit_scoring.schemas import Application
-from credit_scoring.scorer import Scorer
+from credit_scoring.application.schemas import Application
+from credit_scoring.batch import job as batch
+from credit_scoring.batch.arrow import TypedSource
+from credit_scoring.batch.columnar import decide, examine
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 
 RESULT = PROJECT_FOLDER / "benchmarks" / "results" / "batch.md"

@@ -23,12 +23,12 @@ from sqlalchemy import Connection, select, text
 
 from benchmarks.serving.__main__ import RESULTS_FOLDER
 from benchmarks.serving.machine import described
-from credit_scoring import dossiers, schema_version
-from credit_scoring.decision_log import DecisionLog
-from credit_scoring.storage import open_database
-from credit_scoring.tables import decisions
-from tests.decision_records import ORIGIN, entry
-from tests.postgres import missing, throwaway
+from benchmarks.support.decision_records import ORIGIN, entry
+from benchmarks.support.postgres import missing, throwaway
+from credit_scoring.decisions import dossiers, schema_version
+from credit_scoring.decisions.connect import open_database
+from credit_scoring.decisions.log import DecisionLog
+from credit_scoring.decisions.tables import decisions
 
 BATCH = 32
 LOOKED_UP = 1_000

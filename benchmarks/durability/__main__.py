@@ -2,8 +2,9 @@
 
 Three trials, each on a database of its own: workers killed that store in SQLite, workers killed that store in
 PostgreSQL, PostgreSQL itself killed (all of its processes at once, or the server alone, as it falls). The clients, the
-crash and the audit are those of the tests (`tests/traffic.py`), which kill three times. A moment may well find
-the other worker still starting: then nobody answers until one is up.
+crash and the audit are those of the tests
+(`benchmarks/support/traffic.py`), which kill three times. A moment may well find the other worker still starting: then
+nobody answers until one is up.
 """
 
 import os
@@ -31,12 +32,12 @@ from rich.table import Column, Table
 
 from benchmarks.serving.__main__ import RESULTS_FOLDER
 from benchmarks.serving.machine import described
-from credit_scoring import schema_version
+from benchmarks.support.postgres import missing, throwaway
+from benchmarks.support.traffic import Audit, Record, Traffic, audit, crash, workers
+from benchmarks.support.waiting import answers, keep_answering, wait_for
+from credit_scoring.decisions import schema_version
+from credit_scoring.decisions.connect import open_database
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
-from credit_scoring.storage import open_database
-from tests.postgres import missing, throwaway
-from tests.traffic import Audit, Record, Traffic, audit, crash, workers
-from tests.waiting import answers, keep_answering, wait_for
 
 TARGET = "credit_scoring.service:CreditScoring"
 READY_WITHIN_S = 120.0

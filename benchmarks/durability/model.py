@@ -1,10 +1,10 @@
 """`python -m benchmarks.durability.model`: train by the shortest plan into BENTOML_HOME; prints the tag."""
 
-from credit_scoring import store
-from credit_scoring.datasets import load_embedded
-from credit_scoring.plan import TrainingPlan
+from credit_scoring.data.datasets import load_embedded
+from credit_scoring.model import store
 from credit_scoring.settings import PROJECT_FOLDER
-from credit_scoring.training import train
+from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.train import train
 
 SHORTEST = TrainingPlan(trials=1, jobs=1, repeats=1, folds=3)
 

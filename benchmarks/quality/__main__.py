@@ -22,17 +22,17 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from benchmarks.quality.sets import SETS, PublicSet
-from credit_scoring.calibration import CalibratedClassifier
-from credit_scoring.comparison import corrected_interval
-from credit_scoring.datasets import Dataset
-from credit_scoring.estimators import weighted_mean
-from credit_scoring.evaluation import calibration_error
-from credit_scoring.models import CANDIDATE_BY_NAME, ENSEMBLE, ENSEMBLE_MEMBERS
-from credit_scoring.plan import TrainingPlan
-from credit_scoring.preprocessing import Floats
-from credit_scoring.search import search
-from credit_scoring.selection import calibrated, calibrated_ensemble, compare
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.evaluation.performance import calibration_error
+from credit_scoring.model.calibration import CalibratedClassifier
+from credit_scoring.model.estimators import weighted_mean
+from credit_scoring.model.features import Floats
 from credit_scoring.settings import PROJECT_FOLDER
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE, ENSEMBLE_MEMBERS
+from credit_scoring.training.comparison import corrected_interval
+from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.search import search
+from credit_scoring.training.selection import calibrated, calibrated_ensemble, compare
 
 RESULTS_FOLDER = PROJECT_FOLDER / "benchmarks" / "results"
 OUTER_FOLDS = 5

@@ -16,9 +16,9 @@ from benchmarks.serving.processes import Cores, allow_many_connections, check_to
 from benchmarks.serving.report import Report, markdown
 from benchmarks.serving.runner import Plan, Runner
 from benchmarks.serving.servers import Stage
-from credit_scoring import store
 from credit_scoring.errors import CreditScoringError, ModelNotFoundError
-from credit_scoring.scorer import Scorer
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME, PROJECT_FOLDER
 
 RESULTS_FOLDER = PROJECT_FOLDER / "benchmarks" / "results"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from credit_scoring.datasets import load_embedded
-from credit_scoring.schemas import FIELDS, Answer, Application
-from credit_scoring.scorer import Scorer
+from credit_scoring.application.schemas import FIELDS, Answer, Application
+from credit_scoring.data.datasets import load_embedded
+from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 
 

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.serving.applications import sample
-from credit_scoring import store
-from credit_scoring.batching import MicroBatcher
-from credit_scoring.desk import DecisionDesk
-from credit_scoring.schemas import Application, Decision
-from credit_scoring.scorer import Scorer
+from credit_scoring.application.schemas import Application, Decision
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving.batching import MicroBatcher
+from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.settings import MODEL_NAME
 
 CALLERS = (1, 8, 32, 128)

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.serving.applications import sample
-from credit_scoring import store
-from credit_scoring.desk import DecisionDesk
-from credit_scoring.openapi import MAX_APPLICATIONS
-from credit_scoring.schemas import Application
-from credit_scoring.scorer import Scorer
+from credit_scoring.application.schemas import Application
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.openapi import MAX_APPLICATIONS
 from credit_scoring.settings import MODEL_NAME
 
 

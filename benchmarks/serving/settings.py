@@ -18,7 +18,7 @@ from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader, Run
 from benchmarks.serving.processes import Cores
 from benchmarks.serving.servers import serve
-from tests.postgres import missing, throwaway
+from benchmarks.support.postgres import missing, throwaway
 
 CLIENTS = (32, 128)
 CONNECTIONS = 200

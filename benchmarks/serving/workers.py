@@ -21,7 +21,7 @@ from benchmarks.serving.__main__ import make_stage
 from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader
 from benchmarks.serving.servers import Server, Stage, serve
-from tests.postgres import missing, throwaway
+from benchmarks.support.postgres import missing, throwaway
 
 CLIENTS = 128
 CONNECTIONS = 200

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.support.waiting import answers, wait_for
 from credit_scoring.settings import PROJECT_FOLDER
-from tests.waiting import answers, wait_for
 
 IMAGE = "credit-scoring:tests"
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from credit_scoring.schemas import EXAMPLE_APPLICATION
+from benchmarks.support.waiting import wait_for
+from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
-from tests.prometheus import Prometheus, panels
 from tests.shipping.conftest import docker, run
-from tests.waiting import wait_for
+from tests.support.prometheus import Prometheus, panels
 
 pytestmark = pytest.mark.shipping
 

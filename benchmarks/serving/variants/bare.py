@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from credit_scoring.schemas import Answer, Application, Decision
+from credit_scoring.application.schemas import Answer, Application, Decision
 
 DECISION = Decision(
     decision=Answer.APPROVED,

@@ -9,11 +9,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from benchmarks.serving.variants.model import MODEL_TAG, model_folder
-from credit_scoring.batching import MicroBatcher
-from credit_scoring.desk import DecisionDesk
+from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.errors import OverloadedError
-from credit_scoring.schemas import Application, Decision
-from credit_scoring.scorer import Scorer
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving.batching import MicroBatcher
+from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.settings import ServiceSettings
 
 GC_GENERATION_0 = 10_000

@@ -11,7 +11,7 @@ from typing import Any
 import litserve
 
 from benchmarks.serving.variants.model import PipelineModel
-from credit_scoring.schemas import Application
+from credit_scoring.application.schemas import Application
 
 MAX_BATCH_SIZE = 64
 BATCH_TIMEOUT_S = 0.01

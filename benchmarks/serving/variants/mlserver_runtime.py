@@ -6,7 +6,7 @@ from mlserver.codecs import StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 from benchmarks.serving.variants.model import PipelineModel
-from credit_scoring.schemas import Application
+from credit_scoring.application.schemas import Application
 
 
 class CreditRuntime(MLModel):

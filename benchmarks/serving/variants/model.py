@@ -9,11 +9,11 @@ from typing import Any, Self
 import joblib
 from pydantic import BaseModel
 
-from credit_scoring.card import ModelCard
-from credit_scoring.manifest import CARD_FILE, PIPELINE_FILE, POLICY_FILE
-from credit_scoring.policy import Policy
-from credit_scoring.preprocessing import application_frame
-from credit_scoring.schemas import Answer, Application
+from credit_scoring.application.schemas import Answer, Application
+from credit_scoring.model.card import ModelCard
+from credit_scoring.model.features import application_frame
+from credit_scoring.model.manifest import CARD_FILE, PIPELINE_FILE, POLICY_FILE
+from credit_scoring.policy.policy import Policy
 
 MODEL_FOLDER = "BENCHMARK_MODEL_FOLDER"
 MODEL_TAG = "BENCHMARK_MODEL_TAG"

@@ -4,7 +4,7 @@
 import bentoml
 
 from benchmarks.serving.variants.model import PipelineModel, Verdict
-from credit_scoring.schemas import Application
+from credit_scoring.application.schemas import Application
 
 # The default of 60 s is no limit at all, and 100 ms refuses nearly everything from 50 requests/s on.
 MAX_LATENCY_MS = 1000

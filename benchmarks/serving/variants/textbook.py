@@ -4,7 +4,7 @@
 from fastapi import FastAPI
 
 from benchmarks.serving.variants.model import PipelineModel, Verdict
-from credit_scoring.schemas import Application
+from credit_scoring.application.schemas import Application
 
 app = FastAPI()
 model = PipelineModel.load()

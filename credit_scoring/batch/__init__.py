@@ -1,0 +1,1 @@
+"""Files of applications, scored in Spark. Knows nothing of the service."""

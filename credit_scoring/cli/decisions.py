@@ -1,0 +1,277 @@
+"""`credit-scoring decisions …`: look into the decision log, export it, replay it, let the old go."""
+
+import csv
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic_core import to_json
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from sqlalchemy import Connection
+
+from credit_scoring.decisions import dossiers, queries, retention, schema_version
+from credit_scoring.decisions import export as exporting
+from credit_scoring.decisions.connect import default_address, open_database
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.grants import PURGING_MAY, SERVICE_MAY, Grant, grant
+from credit_scoring.decisions.queries import Wanted
+from credit_scoring.decisions.replay import Finding, Replayed, Summary, replay
+from credit_scoring.errors import ConfigurationError, CreditScoringError, StorageError
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.settings import DatabaseSettings, read_settings
+
+TIMEOUT_S = 600.0  # people wait longer than clients
+DAYS = re.compile(r"[0-9]{1,5}")
+
+PIPED_WIDTH = 200
+
+console = Console(stderr=True)
+app = typer.Typer(no_args_is_help=True, help="Look into the decision log, check it, export it, replay it.")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A day or a moment; in UTC where it names no zone."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text}: expected a day or a moment, like 2026-11-24 or 2026-11-24T15:00.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CREDIT_SCORING_DATABASE_URL", show_envvar=True, help="Where decisions are stored. [in BENTOML_HOME]"
+    ),
+]
+SinceOption = Annotated[str | None, typer.Option(help="From this day or moment on, UTC.")]
+UntilOption = Annotated[str | None, typer.Option(help="Before this day or moment, UTC.")]
+ModelOption = Annotated[str | None, typer.Option(help="Only those by the model with this tag.")]
+
+
+def open_log(address: str | None, *, make: bool = False) -> Database:
+    """The decision log at this address, with its tables in the version of this code; raises StorageError.
+
+    One in a file that is named and absent is an error, so that none is judged by a slip of the pen, unless it is to be
+    made; the one in BentoML's home is made in any case.
+    """
+    database = _database(address)
+    if _named(address) and not make and not database.exists():
+        raise StorageError(f"There is no decision log at {database}. The service makes it; or name another address.")
+    database.run_now(schema_version.ensure)
+    return database
+
+
+def _database(address: str | None) -> Database:
+    return open_database(_named(address) or default_address(), timeout=TIMEOUT_S)
+
+
+def _named(address: str | None) -> str | None:
+    return address or read_settings(DatabaseSettings).database_url
+
+
+@app.command("list")
+def list_decisions(
+    database: DatabaseOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    model: ModelOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 20,
+) -> None:
+    """Show the newest decisions, with what is known of their outcome."""
+    wanted = Wanted(moment(since), moment(until), model)
+    found = open_log(database).run_now(partial(queries.latest, wanted, limit), reading=True)
+    fixed = (Column("decision id", no_wrap=True), Column("decided at (UTC)", no_wrap=True))
+    table = Table(*fixed, "application id", "decision", "risk", "outcome", "model")
+    for record in found:
+        table.add_row(
+            record["id"],
+            f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
+            escape(record["application_id"] or ""),
+            record["decision"],
+            f"{record['risk_probability']:.4f}",
+            record["outcome"] or "",
+            record["model"],
+        )
+    width = None if sys.stdout.isatty() else PIPED_WIDTH  # else rich squeezes it into 80 columns
+    Console(width=width).print(table if found else "No decision is on record.")
+
+
+@app.command()
+def show(
+    decision_id: Annotated[str, typer.Argument(help="Id of the decision, as clients get it.")],
+    database: DatabaseOption = None,
+) -> None:
+    """Print the dossier of a decision as JSON: what it was given on, and what came after."""
+    found = open_log(database).run_now(partial(dossiers.find, decision_id), reading=True)
+    print(to_json(found, indent=2).decode())
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; .csv or .parquet.")],
+    database: DatabaseOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Write decisions to a file, one row each: the decision, the application as received, its last outcome."""
+    wanted = Wanted(moment(since), moment(until), model)
+    opened = open_log(database)
+    total = opened.run_now(partial(queries.count, wanted), reading=True)
+    with exporting.sink(output) as sink, progress_bar("Exporting", total) as advance:
+        for page in queries.pages(opened, wanted, queries.WHAT_WAS_SAID):
+            sink.write([queries.flat(record) for record in page])
+            advance(len(page))
+    console.print(f"{total:,} decisions.")
+    print(output)
+
+
+@app.command("replay")
+def replay_decisions(
+    database: DatabaseOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    model: ModelOption = None,
+    by: Annotated[str | None, typer.Option(help="Tag of the model to score with. [the one that gave each]")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file for a line per decision.")] = None,
+) -> None:
+    """Score stored decisions again and say of each: same, model changed, policy changed, environment changed.
+
+    Exit code 1 where the same model does not give the same risk any more.
+    """
+    wanted = Wanted(moment(since), moment(until), model)
+    opened = open_log(database)
+    total = opened.run_now(partial(queries.count, wanted), reading=True)
+    if by:
+        by = str(store.find(by).tag)  # so that an alias is known as the model that it stands for
+    summary = Summary()
+    with _replay_file(output) as write, progress_bar("Replaying", total) as advance:
+        for page in queries.pages(opened, wanted):
+            replayed = list(replay(page, _scorer, by))
+            summary.add(replayed)
+            write(replayed)
+            advance(len(page))
+    table = Table("finding", "decisions", "decided otherwise now")
+    for finding, count in summary.findings.most_common():
+        table.add_row(finding.value, f"{count:,}", f"{summary.reversed[finding]:,}")
+    Console().print(table if summary.findings else "No decision is on record.")
+    if summary.findings[Finding.ENVIRONMENT]:
+        raise typer.Exit(1)
+
+
+@cache
+def _scorer(tag: str) -> Scorer:
+    return Scorer.load(Path(store.find(tag).path))
+
+
+@contextmanager
+def _replay_file(path: Path | None) -> Iterator[Callable[[list[Replayed]], object]]:
+    if path is None:
+        yield lambda replayed: None
+        return
+    with exporting.whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(Replayed._fields)
+        yield writer.writerows
+
+
+@app.command()
+def purge(
+    older_than: Annotated[str, typer.Option(help="Days, like 1825, or a day, like 2021-11-24.")],
+    database: DatabaseOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable.
+
+    One small transaction after another: the service goes on, and what an interruption leaves is taken next time.
+    """
+    before = _cut(older_than)
+    opened = open_log(database)
+    count = opened.run_now(partial(retention.count_before, before), reading=True)
+    if not count:
+        console.print(f"No decision is older than {before:%Y-%m-%d %H:%M} UTC.")
+        return
+    if not yes and not _confirmed(count, before):
+        console.print("Nothing was deleted.")
+        return
+    with progress_bar("Purging", count) as advance:
+        gone = retention.purge_before(before, opened, on_purged=advance)
+    console.print(f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
+
+
+def _cut(older_than: str) -> datetime:
+    """The moment before which decisions go; 20211124 is a day, not an age."""
+    now = datetime.now(UTC)
+    found = now - timedelta(days=int(older_than)) if DAYS.fullmatch(older_than) else moment(older_than)
+    if found is None or found > now:
+        raise ConfigurationError(f"--older-than {older_than}: lies in the future.")
+    return found
+
+
+def _confirmed(count: int, before: datetime) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigurationError("Nobody can be asked here: say --yes to delete.")
+    return typer.confirm(f"Delete {count:,} decisions from before {before:%Y-%m-%d %H:%M} UTC for good?")
+
+
+@app.command()
+def migrate(
+    database: DatabaseOption = None,
+    grant_to: Annotated[
+        str | None, typer.Option(help="PostgreSQL role of the service: may insert (no purges) and select.")
+    ] = None,
+    grant_purge_to: Annotated[
+        str | None, typer.Option(help="PostgreSQL role that purges: may select, delete what is old and record that.")
+    ] = None,
+) -> None:
+    """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
+    opened = _database(database)
+    grants = (("--grant-to", grant_to, SERVICE_MAY), ("--grant-purge-to", grant_purge_to, PURGING_MAY))
+    wanted = [Grant(option, role, rights) for option, role, rights in grants if role is not None]
+    opened.run_now(partial(_migrate, wanted))
+    console.print(f"The tables in {opened} are those of this version.")
+
+
+def _migrate(grants: Sequence[Grant], connection: Connection) -> None:
+    schema_version.upgrade(connection)
+    for each in grants:
+        grant(each, connection)
+
+
+class Advance:
+    """Moves a progress bar."""
+
+    def __init__(self, progress: Progress, title: str, total: int | None) -> None:
+        self._progress, self._task = progress, progress.add_task(title, total=total)
+
+    def __call__(self, count: int) -> None:
+        """So many more are done."""
+        self._progress.advance(self._task, count)
+
+    def to(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None) -> Iterator[Advance]:
+    """A bar on standard error that moves by what it is called with."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+            yield Advance(progress, title, total)
+    except KeyboardInterrupt:
+        raise CreditScoringError("Interrupted.") from None

@@ -1,0 +1,82 @@
+"""`credit-scoring score …`: decide a whole file or folder of applications in Spark."""
+
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from credit_scoring.cli.compute import MasterOption, SparkLogOption, spark
+from credit_scoring.model import store
+from credit_scoring.settings import MODEL_NAME
+
+if TYPE_CHECKING:
+    from credit_scoring.batch.job import Scored, ScoringJob
+
+console = Console(stderr=True)
+
+
+class Format(StrEnum):
+    """Kinds of files that can be decided on."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def score(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="File, folder or pattern, local or of the cluster's.")],
+    output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; an earlier output is replaced.")],
+    model: Annotated[str, typer.Option(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Kind of the input, where file names do not tell.")
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="TOML file that maps a foreign CSV's columns, values and units; see docs/data.md."),
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column with your id of each row. [application_id]")] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Tasks to cut the input into. [4 per core]")] = None,
+    master: MasterOption = "local[*]",
+    spark_log: SparkLogOption = None,
+) -> None:
+    """Decide every application in Parquet or CSV files, as the service would; rows that it would refuse are set apart.
+
+    Writes OUTPUT/decisions and OUTPUT/rejected, both Parquet. A rerun replaces them, a failed run leaves them alone.
+    """
+    stored = store.find(model)
+    batch = spark()
+    files = batch.InputFiles(source, format_ and format_.value, mapping, id_column, partitions)
+    job = batch.ScoringJob(files, output, str(stored.tag), Path(stored.path))
+    with console.status("Starting Spark …") as status, batch.spark_session(master, spark_log) as session:
+        status.stop()
+        scored = _score_with_progress(batch, session, job)
+    manifest = scored.manifest
+    console.print(
+        f"[bold]{manifest.rows:,}[/] rows: {manifest.decided:,} decided by {manifest.model}, "
+        f"{manifest.rejected:,} rejected."
+    )
+    for reason, rows in scored.reasons:
+        console.print(f"[yellow]rejected[/] {escape(reason)} ({rows:,} rows)")
+    print(scored.output)
+
+
+def _score_with_progress(batch: ModuleType, session: Any, job: "ScoringJob") -> "Scored":
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=console)
+    task = progress.add_task("Tasks done")
+
+    def listen(done: int, tasks: int) -> None:
+        progress.start()  # not before: what cannot be decided on is an error without a bar
+        progress.update(task, completed=done, total=tasks)
+
+    try:
+        scored: Scored = batch.score(session, job, listen)
+        progress.update(task, completed=progress.tasks[task].total)
+        return scored
+    finally:
+        if progress.live.is_started:
+            progress.stop()

@@ -1,0 +1,1 @@
+"""From foreign files to a checked data set. Knows nothing of models."""

@@ -1,0 +1,316 @@
+"""From foreign files to a checked frame of applications and outcomes, every bad row accounted for."""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+from sklearn.model_selection import train_test_split
+
+from credit_scoring.application.schemas import AUDIT_FIELDS, FEATURES, Application, faults
+from credit_scoring.data.mapping import MAPPABLE, ColumnMapping, names_found, repeated_names
+from credit_scoring.errors import DataError
+from credit_scoring.model.features import Columns, application_frame
+
+Outcomes = npt.NDArray[np.bool_]
+Days = npt.NDArray[np.datetime64]
+
+SOURCES_FOLDER = Path(__file__).parent / "sources"
+EMBEDDED_FILE = "raw/credit_data.csv"
+EMBEDDED_SHA256 = "64984b2aff14d24ebdeb5a051d992194f03d0dc8f250372b9e37c4e653ba678d"
+KAGGLE_DATASET = "laotse/credit-risk-dataset"
+KAGGLE_FILE = "credit_risk_dataset.csv"
+
+KAGGLE_ADVICE = f"Is it {KAGGLE_FILE} of {KAGGLE_DATASET}? Your own file is read with --source csv."
+OWN_NAMES_ADVICE = "Name the columns as the API does (with outcome = PAID or DEFAULTED), or give a --mapping file."
+
+MAX_BAD_SHARE = 0.01
+MIN_ROWS_PER_OUTCOME = 50
+MIN_ROWS_IN_TEST = 10
+DECISIONS = "decisions"
+LETTER = "credit_letter_value"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that was left out, and why. Holds no value of the row."""
+
+    line: int
+    column: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted.
+
+    `days` are those of the decisions, where they are known.
+    """
+
+    source: str
+    sha256: str
+    note: str
+    frame: pd.DataFrame
+    defaulted: Outcomes
+    bad_rows: tuple[BadRow, ...]
+    unused_columns: tuple[str, ...]
+    foreign_columns: Columns | None = None
+    days: Days | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """What a model is built on: the fields of an application, unless the data is of another kind altogether."""
+        return self.foreign_columns or Columns.of(self.features)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The feature fields that the data has at all; the others are left out of a model trained on it."""
+        if self.foreign_columns:
+            return self.foreign_columns.raw
+        return tuple(name for name in FEATURES if self.frame[name].notna().any())
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that repeat an earlier one, outcome included; kept, because two clients may look alike."""
+        return int(self.frame.assign(_defaulted=self.defaulted).duplicated().sum())
+
+    def split(self, test: float | int, seed: int) -> tuple["Dataset", "Dataset"]:
+        """A training and a test part, of which `test` is the share (float) or the number of rows (int).
+
+        The newest decisions are the test where days are known, else random ones with the same share of defaults; the
+        same seed and number of rows draw the same parts. Raises DataError where the newest have too few of an outcome.
+        """
+        if self.days is not None:
+            return self._split_by_time(self.days, test)
+        train_rows, test_rows = train_test_split(
+            np.arange(len(self.frame)), test_size=test, stratify=self.defaulted, random_state=seed
+        )
+        return self.rows(np.sort(train_rows)), self.rows(np.sort(test_rows))
+
+    def _split_by_time(self, days: Days, test: float | int) -> tuple["Dataset", "Dataset"]:
+        first = np.sort(days)[len(days) - test if isinstance(test, int) else round(len(days) * (1 - test))]
+        older, newer = self.rows(np.flatnonzero(days < first)), self.rows(np.flatnonzero(days >= first))
+        older.require_both_outcomes(f"before {first}, where the test part begins", "leave the date out")
+        newer.require_both_outcomes(f"from {first}, where the test part begins", "leave the date out")
+        return older, newer
+
+    def require_both_outcomes(self, when: str, way_out: str) -> None:
+        """Raises DataError where this part, of the time that `when` names, has too few of one to measure a model on."""
+        fewest = min(self.defaulted.sum(), (~self.defaulted).sum())
+        if fewest < MIN_ROWS_IN_TEST:
+            raise DataError(
+                f"Data of source {self.source}: {when}, only {fewest} of {len(self.frame):,} rows have one of the "
+                f"outcomes, expected {MIN_ROWS_IN_TEST}. Get more data, or {way_out}."
+            )
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
+        """The part of the data that these row numbers name."""
+        frame = self.frame.iloc[rows].reset_index(drop=True)
+        days = None if self.days is None else self.days[rows]
+        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days)
+
+
+def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """The set that comes with the project; raises DataError when the file is not the one that was shipped."""
+    path = data_folder / EMBEDDED_FILE
+    content = _read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != EMBEDDED_SHA256:
+        raise DataError(
+            f"Embedded data {path}: its sha256 is {found[:12]}…, expected {EMBEDDED_SHA256[:12]}…. "
+            f"Restore it with `git checkout -- {path}`, or train on your own file with --source csv --path."
+        )
+    return parse(content, "embedded", ColumnMapping.read(SOURCES_FOLDER / "embedded.toml"), max_bad_share)
+
+
+def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """`laotse/credit-risk-dataset`, from its CSV at `path` or downloaded by kagglehub."""
+    content = _read(path if path else _download_kaggle())
+    mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml")
+    return parse(content, "kaggle", mapping, max_bad_share, KAGGLE_ADVICE)
+
+
+def load_csv(path: Path, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
+    """A file of the user's own, with the API's field names or with a mapping file."""
+    content = _read(path)
+    source = f"csv:{path.name}"
+    if mapping:
+        return parse(content, source, _read_mapping(mapping), max_bad_share, f"Correct the mapping file {mapping}.")
+    header = _header(_decode(content, source, "utf-8-sig"), source, ",")
+    return parse(content, source, ColumnMapping.of_own_names(header), max_bad_share, OWN_NAMES_ADVICE)
+
+
+def parse(
+    content: bytes,
+    source: str,
+    mapping: ColumnMapping,
+    max_bad_share: float = MAX_BAD_SHARE,
+    advice: str = "Check --path.",
+) -> Dataset:
+    """Check every row of a CSV file against the schema; raises DataError when too many are bad.
+
+    `advice` says what to do about a file that lacks a column.
+    """
+    text = _decode(content, source, mapping.encoding)
+    header = _header(text, source, mapping.delimiter)
+    _check_header(source, mapping, header, advice)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
+    records: list[dict[str, Any]] = []
+    defaulted: list[bool] = []
+    days: list[date | None] = []
+    bad_rows: list[BadRow] = []
+    for line, row in _rows_with_lines(reader, source):
+        problems = list(_structure_problems(line, row)) or list(_value_problems(line, row, mapping))
+        bad_rows += problems
+        if not problems:
+            records.append(mapping.record(row))
+            defaulted.append(bool(mapping.defaulted(row)))
+            days.append(mapping.day(row))
+    _check_bad_share(source, bad_rows, len(records), max_bad_share)
+    outcomes = np.array(defaulted, dtype=np.bool_)
+    check_outcomes(source, outcomes, f"column {mapping.target.column}")
+    used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column}
+    return Dataset(
+        source=source,
+        sha256=hashlib.sha256(content).hexdigest(),
+        note=mapping.note,
+        frame=application_frame(records, MAPPABLE),
+        defaulted=outcomes,
+        bad_rows=tuple(bad_rows),
+        unused_columns=tuple(name for name in header if name not in used),
+        days=np.array(days, dtype="datetime64[D]") if mapping.date_column else None,
+    )
+
+
+def summarise(bad_rows: Sequence[BadRow], most: int = 5) -> list[str]:
+    """One line per kind of problem: column, problem, count and the first line numbers."""
+    counts = Counter((bad.column, bad.problem) for bad in bad_rows)
+    return [
+        f"{column}: {problem} ({count} rows; lines {_first_lines(bad_rows, column, problem)})"
+        for (column, problem), count in counts.most_common(most)
+    ]
+
+
+def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: int = 5) -> str:
+    lines = [str(bad.line) for bad in bad_rows if (bad.column, bad.problem) == (column, problem)]
+    return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")
+
+
+def _read_mapping(path: Path) -> ColumnMapping:
+    mapping = ColumnMapping.read(path)
+    if LETTER not in mapping.columns:
+        raise DataError(
+            f'Mapping file {path}: no column for {LETTER}, which every application has. Add {LETTER} = "…", the '
+            "column that holds it, under [columns]."
+        )
+    return mapping
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Data file {path}: cannot be read ({error.strerror}). Check --path.") from error
+
+
+def _download_kaggle() -> Path:
+    try:
+        import kagglehub  # noqa: PLC0415 - heavy, and only in the training environment
+    except ImportError as error:
+        raise DataError("kagglehub is not installed. Run `make install`, or give the CSV with --path.") from error
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE_DATASET)) / KAGGLE_FILE
+    except Exception as error:  # kagglehub lets whatever its HTTP library raises through
+        raise DataError(
+            f"Kaggle data set {KAGGLE_DATASET}: download failed ({type(error).__name__}). Check the network, or "
+            f"download {KAGGLE_FILE} by hand and give it with --path."
+        ) from error
+
+
+def _decode(content: bytes, source: str, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except (UnicodeError, LookupError) as error:
+        raise DataError(
+            f"Data of source {source}: not readable as {encoding} ({type(error).__name__}). "
+            'Is it a CSV file? Another encoding can be named in the mapping file, e.g. encoding = "latin-1".'
+        ) from error
+
+
+def _header(text: str, source: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise DataError(f"Data of source {source}, line 1: not CSV ({error}).") from error
+
+
+def _check_header(source: str, mapping: ColumnMapping, header: list[str], advice: str) -> None:
+    if problem := repeated_names(header):
+        raise DataError(f"Data of source {source}: {problem}")
+    needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
+    if LETTER not in mapping.columns:
+        needed.add(LETTER)
+    if missing := sorted(needed - set(header)):
+        raise DataError(
+            f"Data of source {source}: no column {', '.join(missing)}; found {names_found(header)}. {advice}"
+        )
+
+
+def _rows_with_lines(reader: "csv.DictReader[str]", source: str) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"Data of source {source}, line {reader.reader.line_num}: not CSV ({error}).") from error
+
+
+def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:
+    if None in row:
+        yield BadRow(line, "(row)", "more cells than the header has")
+    elif None in row.values():
+        yield BadRow(line, "(row)", "fewer cells than the header has")
+
+
+def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -> Iterator[BadRow]:
+    if mapping.defaulted(row) is None:
+        expected = ", ".join(mapping.target.defaulted + mapping.target.paid)
+        yield BadRow(line, mapping.target.column, f"Outcome should be one of {expected}")
+    if mapping.date_column and mapping.day(row) is None:
+        yield BadRow(line, mapping.date_column, f"Not a day as {mapping.date_format or 'ISO 8601'} writes it")
+    try:
+        Application.model_validate(mapping.record(row))
+    except ValidationError as error:
+        for fault in faults(error):
+            if not (fault.type == "missing" and fault.field in AUDIT_FIELDS):
+                yield BadRow(line, mapping.columns.get(fault.field, fault.field), fault.message)
+
+
+def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:
+    bad = len({bad_row.line for bad_row in bad_rows})
+    if good == 0 and bad == 0:
+        raise DataError(f"Data of source {source}: no rows below the header.")
+    if bad > max_bad_share * (good + bad):
+        problems = "\n  ".join(summarise(bad_rows))
+        raise DataError(
+            f"Data of source {source}: {bad:,} of {good + bad:,} rows are bad, more than --max-bad-share "
+            f"{max_bad_share:g} allows:\n  {problems}\nMend the file or its mapping, or allow a larger share."
+        )
+
+
+def check_outcomes(source: str, defaulted: Outcomes, told_by: str) -> None:
+    """Raises DataError where one of the outcomes is too rare to learn from; `told_by` is where outcomes come from."""
+    bad, good = int(defaulted.sum()), int((~defaulted).sum())
+    if min(bad, good) < MIN_ROWS_PER_OUTCOME:
+        raise DataError(
+            f"Data of source {source}: {bad:,} rows defaulted and {good:,} paid; a model needs at least "
+            f"{MIN_ROWS_PER_OUTCOME} of each. Check {told_by} and the values that mean default."
+        )

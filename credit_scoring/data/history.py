@@ -1,0 +1,72 @@
+"""The administrator's own history as training data: decisions on record whose outcome is known."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from credit_scoring.application.schemas import Application, Fault, faults
+from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outcomes
+from credit_scoring.data.mapping import MAPPABLE
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.outcomes import Outcome
+from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, pages
+from credit_scoring.model.features import application_frame
+
+NOTE = (
+    "Decisions of this service whose outcome is known. Mostly clients that were approved: those that were denied have "
+    "no outcome, so that the model learns little of them."
+)
+
+
+def load_decisions(database: Database, wanted: Wanted, progress: Callable[[int], None] = lambda read: None) -> Dataset:
+    """Every decision with an outcome, oldest first; raises DataError where there are too few.
+
+    An application is taken as it was received; those that this version would refuse are bad rows, numbered among the
+    decisions with an outcome. `progress` is told the decisions that were read, page by page.
+    """
+    records: list[dict[str, Any]] = []
+    defaulted: list[bool] = []
+    days: list[Any] = []
+    bad_rows: list[BadRow] = []
+    digest = hashlib.sha256()
+    for number, record in enumerate(_known(database, wanted, progress), start=1):
+        application, found = _application(record)
+        bad_rows += [BadRow(number, fault.field, fault.message) for fault in found]
+        if found:
+            continue
+        records.append(application)
+        defaulted.append(record["outcome"] == Outcome.DEFAULTED)
+        days.append(record["decided_at"].date())
+        digest.update(f"{record['id']} {record['outcome']}\n".encode())
+    outcomes = np.array(defaulted, dtype=np.bool_)
+    check_outcomes(DECISIONS, outcomes, "outcome, by POST /outcomes")
+    return Dataset(
+        source=DECISIONS,
+        sha256=digest.hexdigest(),
+        note=NOTE,
+        frame=application_frame(records, MAPPABLE),
+        defaulted=outcomes,
+        bad_rows=tuple(bad_rows),
+        unused_columns=(),
+        days=np.array(days, dtype="datetime64[D]"),
+    )
+
+
+def _known(database: Database, wanted: Wanted, progress: Callable[[int], None]) -> Iterator[Record]:
+    """The decisions with an outcome."""
+    for page in pages(database, wanted, WHAT_WAS_SAID):
+        yield from (record for record in page if record["outcome"])
+        progress(len(page))
+
+
+def _application(record: Record) -> tuple[dict[str, Any], list[Fault]]:
+    """The fields of an application, or why it is not one of this version's any more."""
+    try:
+        received = {name: value for name, value in from_json(record["received"]).items() if name != "application_id"}
+        return Application.model_validate(received).model_dump(), []
+    except ValidationError as error:
+        return {}, faults(error)

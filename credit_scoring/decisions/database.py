@@ -1,0 +1,97 @@
+"""One database for synchronous code: what runs in it is a function of a connection, in a transaction of its own.
+
+`sqlite.py` and `postgres.py` are the two kinds; `storage.py` opens the one that an address names.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from socket import gaierror
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from credit_scoring.decisions.chain import Batch
+from credit_scoring.errors import CreditScoringError, DuplicateError, StorageError, place_of
+
+Result = TypeVar("Result")
+Work = Callable[[Connection], Result]
+
+
+class Database:
+    """What all kinds have in common; `timeout` is how long one wait in it may take, in seconds."""
+
+    driver_failures: tuple[type[Exception], ...] = ()
+    driver_clashes: tuple[type[Exception], ...] = ()
+
+    def __init__(self, url: URL, timeout: float) -> None:
+        self.url = url
+        self.timeout = timeout
+        self.failures: tuple[type[Exception], ...] = (*self.driver_failures, SQLAlchemyError, OSError, TimeoutError)
+
+    def __str__(self) -> str:
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+
+    def exists(self) -> bool:
+        """Whether it is there without being made; of a server that is told when it is asked."""
+        return True
+
+    async def run(self, work: Work[Result], *, reading: bool = False) -> Result:
+        """What `work` returns; raises StorageError."""
+        raise NotImplementedError
+
+    def run_now(self, work: Work[Result], *, reading: bool = False) -> Result:
+        """The same for whoever has no event loop."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raises StorageError where it is plain, without asking, that nothing written now would be kept."""
+
+    def appender(self) -> "Appender":
+        """What stores batches in it."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close the connections."""
+        raise NotImplementedError
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Turn whatever the driver raises into StorageError; its message may hold values of a row and is left out."""
+        try:
+            yield
+        except CreditScoringError:
+            raise
+        except Exception as error:  # drivers raise more than they document, and whoever waits must be told in any case
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+            clash = isinstance(cause, self.driver_clashes) or isinstance(cause.__cause__, self.driver_clashes)
+            kind = DuplicateError if clash else StorageError
+            place = "" if isinstance(error, self.failures) else f" at {place_of(error)}"
+            hint = " Does it run, and is the address right?" if isinstance(cause, ConnectionError | gaierror) else ""
+            raise kind(f"The decision log at {self} failed: {self.in_short(cause)}{place}.{hint}", cause) from error
+
+    def in_short(self, cause: BaseException) -> str:
+        """What the driver raised, without any value of a row."""
+        return type(cause.__cause__ or cause).__name__
+
+
+class Appender:
+    """Stores batches, each in a transaction of its own: the hot path, written against the driver.
+
+    SQLAlchemy's part of a transaction would take a worker more time than the database's. `seconds` is how long the last
+    one took, measured where it was made.
+    """
+
+    seconds = 0.0
+
+    def append_at_once(self, batch: Batch) -> bool:
+        """Store a batch before this returns; False, with nothing stored, where that might take long or failed."""
+        return False
+
+    async def append(self, batch: Batch) -> None:
+        """Store a batch; raises DuplicateError where an application id is claimed already, else StorageError."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Wait for what is being stored, then close."""
+        raise NotImplementedError

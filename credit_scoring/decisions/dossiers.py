@@ -1,0 +1,77 @@
+"""The dossier of a decision: everything that is on record of it."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field, JsonValue
+from pydantic_core import from_json
+from sqlalchemy import Connection, Row, Select, select
+
+from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions import outcomes, reviews
+from credit_scoring.decisions.ids import is_id
+from credit_scoring.decisions.outcomes import OutcomeRecord
+from credit_scoring.decisions.reviews import ReviewRecord
+from credit_scoring.decisions.tables import batches, decisions, writers
+from credit_scoring.errors import RequestError
+
+
+class Dossier(BaseModel):
+    """A decision as it was given, what it was given on, and what came after."""
+
+    decision_id: str
+    decided_at: datetime
+    decision: Answer
+    risk_probability: float
+    threshold: float
+    model: str
+    policy_version: str
+    service_version: str
+    application_id: str | None
+    asked_by: str = Field(description="The key that asked: its name, or owner/name; empty where none was needed.")
+    received: dict[str, JsonValue] = Field(description="The application as it came.")
+    seen: dict[str, JsonValue] = Field(description="What the model saw of it.")
+    writer: str = Field(description="The worker that decided.")
+    batch: int = Field(description="Number of the batch in the writer's chain.")
+    batch_hash: str
+    outcomes: list[OutcomeRecord] = Field([], description="What became of it, oldest report first; the last counts.")
+    reviews: list[ReviewRecord] = Field([], description="Reviews by people, oldest step first.")
+
+
+def find(decision_id: str, connection: Connection) -> Dossier:
+    """The dossier of this decision; raises RequestError (404) where there is none."""
+    row = None
+    if is_id(decision_id):
+        row = connection.execute(records().where(decisions.c.id == decision_id)).first()
+    if row is None:
+        raise RequestError(404, "No such decision is on record.", "no_decision")
+    reported = list(outcomes.history([decision_id], connection))
+    return dossier(row, reported, list(reviews.history(decision_id, connection)))
+
+
+def records() -> Select[Any]:
+    """Every decision with its batch and its writer."""
+    return (
+        select(
+            decisions,
+            batches.c.decided_at,
+            batches.c.hash.label("batch_hash"),
+            writers.c.model,
+            writers.c.policy_version,
+            writers.c.threshold,
+            writers.c.features,
+            writers.c.service_version,
+        )
+        .join(batches, (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch))
+        .join(writers, writers.c.id == decisions.c.writer)
+    )
+
+
+def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewRecord]) -> Dossier:
+    """The dossier of a row of `records`."""
+    values = dict(row._mapping)
+    seen = dict(zip(from_json(values.pop("features")), from_json(values.pop("seen")), strict=True))
+    received = from_json(values.pop("received"))
+    return Dossier(
+        decision_id=values.pop("id"), received=received, seen=seen, outcomes=reported, reviews=reviewed, **values
+    )

@@ -1,0 +1,81 @@
+"""Checks of outcomes, reviews and purges against the chain of events, in both directions."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, select
+
+from credit_scoring.decisions import events as chained
+from credit_scoring.decisions.batch_checks import Purged
+from credit_scoring.decisions.chain import Event, Head, event_hash
+from credit_scoring.decisions.events import PURGE, TABLES, hash_of
+from credit_scoring.decisions.tables import batches, events, purges, writers
+from credit_scoring.decisions.verdict import Verdict, stream
+
+EVENTS_AT_A_TIME = 1_000
+
+
+def check_events(connection: Connection, verdict: Verdict) -> None:
+    """Every event against the one before it and against what it is about."""
+    previous, purged = chained.BEFORE_THE_FIRST, Purged(connection)
+    for page in _pages(connection):
+        contents = {kind: _contents(kind, page, connection) for kind in TABLES}
+        for row in page:
+            _check_link(previous, row, verdict)
+            _check_content(row, contents.get(row.kind, {}).get(row.subject), purged, verdict)
+            previous = Head(row.number, row.hash)
+
+
+def _pages(connection: Connection) -> Iterator[Sequence[Any]]:
+    ordered = select(events).order_by(events.c.number).limit(EVENTS_AT_A_TIME)
+    page = connection.execute(ordered).all()
+    while page:
+        yield page
+        page = connection.execute(ordered.where(events.c.number > page[-1].number)).all()
+
+
+def _contents(kind: str, page: Sequence[Any], connection: Connection) -> dict[str, Any]:
+    table = TABLES[kind]
+    wanted = select(table).where(table.c.id.in_([row.subject for row in page if row.kind == kind]))
+    return {row["id"]: row for row in connection.execute(wanted).mappings()}
+
+
+def _check_link(previous: Head, row: Any, verdict: Verdict) -> None:
+    event = Event(*(getattr(row, name) for name in Event._fields))
+    if row.number != previous.number + 1:
+        verdict.note(f"Event {previous.number + 1} was removed, or {row.number} inserted.")
+    elif row.hash != event_hash(previous.hash, row.number, event):
+        verdict.note(f"Event {row.number}: altered, or chained to another event.")
+
+
+def _check_content(row: Any, content: Any, purged: Purged, verdict: Verdict) -> None:
+    what = f"Event {row.number}: its {row.kind} {row.subject}"
+    if content is not None:
+        if hash_of(row.kind, content) != row.content_hash:
+            verdict.note(f"{what} was altered.")
+    elif row.kind == PURGE or not purged.has(row.writer, row.batch):
+        verdict.note(f"{what} was removed.")
+
+
+def check_strays(connection: Connection, verdict: Verdict) -> None:
+    """Outcomes, reviews and purges without an event: inserted past the service, or stored by an earlier version."""
+    by_earlier_versions = connection.scalar(select(exists().where(writers.c.events.is_(None))))
+    for kind, table in TABLES.items():
+        stray = select(table).outerjoin(events, events.c.subject == table.c.id).where(events.c.number.is_(None))
+        for row in stream(stray, connection):
+            if not by_earlier_versions or (kind == PURGE and row.writer is not None):
+                verdict.note(f"{kind.capitalize()} {row.id}: inserted, it has no event.")
+            elif kind != PURGE:
+                verdict.unchained += 1
+
+
+def check_purges(connection: Connection, verdict: Verdict) -> None:
+    """Every purge against the batches that it names."""
+    for purge in stream(select(purges).where(purges.c.writer.is_not(None)), connection):
+        within = batches.c.number.between(purge.first, purge.last) & (batches.c.writer == purge.writer)
+        stored = connection.scalar(select(func.coalesce(func.sum(batches.c.size), 0)).where(within))
+        of_last = select(batches.c.hash).where(batches.c.writer == purge.writer, batches.c.number == purge.last)
+        if connection.scalar(of_last) != purge.hash:
+            verdict.note(f"Purge {purge.id}: its batches are not those on record.")
+        elif stored != purge.decisions:
+            verdict.note(f"Purge {purge.id}: it took {purge.decisions} decisions, {stored} were stored.")

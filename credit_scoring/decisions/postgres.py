@@ -1,0 +1,138 @@
+"""The decision log on a PostgreSQL server, asked by asyncpg on the event loop itself."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from credit_scoring.decisions.chain import Batch, Row
+from credit_scoring.decisions.database import Appender, Database, Result, Work
+
+CONNECTIONS = 4
+
+
+class PostgresDatabase(Database):
+    """SQLAlchemy lets synchronous code wait for asyncpg (greenlets)."""
+
+    driver_failures = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    driver_clashes = (asyncpg.UniqueViolationError,)
+
+    def __init__(self, url: URL, timeout: float) -> None:
+        super().__init__(url, timeout)
+        self._options = {"timeout": timeout, "command_timeout": timeout, "server_settings": {"timezone": "UTC"}}
+        self._engine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            connect_args=self._options,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=timeout,
+            hide_parameters=True,
+        )
+
+    async def run(self, work: Work[Result], *, reading: bool = False) -> Result:
+        """On the event loop."""
+        with self.telling():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+
+    def run_now(self, work: Work[Result], *, reading: bool = False) -> Result:
+        """On an event loop of its own."""
+
+        async def run_and_close() -> Result:
+            try:
+                return await self.run(work, reading=reading)
+            finally:
+                await self._engine.dispose()
+
+        return asyncio.run(run_and_close())
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of the driver's own; raises whatever it does."""
+        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return await asyncpg.connect(address, **self._options)
+
+    def appender(self) -> Appender:
+        """Writes by one connection."""
+        return PostgresAppender(self)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+
+class PostgresAppender(Appender):
+    """One statement for a batch, so one way to the server and back, and its own transaction."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._connection: asyncpg.Connection | None = None
+        self._statement: Any = None
+
+    async def append(self, batch: Batch) -> None:
+        """On the event loop; cancelled, it drops the connection, and the server undoes what it has not committed."""
+        started = time.perf_counter()
+        with self._database.telling():
+            try:
+                if self._connection is None:
+                    self._connection = await self._database.connect()
+                    self._statement = await self._connection.prepare(_BATCH)
+                await self._store(self._connection, batch)
+            except asyncpg.UniqueViolationError:
+                raise  # the connection is as good as before
+            except BaseException:
+                self._drop()
+                raise
+        self.seconds = time.perf_counter() - started
+
+    async def _store(self, connection: asyncpg.Connection, batch: Batch) -> None:
+        if batch.namesakes:
+            await connection.fetch(_BATCH_WITH_NAMESAKES, *_values(batch), *_columns(batch.namesakes, 3))
+        else:
+            await self._statement.fetch(*_values(batch))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+_BATCH = """
+WITH batch AS (
+    INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash) VALUES ($1, $2, $3, $4, $5, $6)
+), claimed AS (
+    INSERT INTO claims (application_id, decision) SELECT * FROM unnest($7::text[], $8::uuid[])
+)
+INSERT INTO decisions
+    (id, writer, batch, application_id, received, seen, risk_probability, decision, asked_by)
+SELECT id, $1, $2, application_id, received, seen, risk_probability, decision, asked_by
+FROM unnest($9::uuid[], $10::text[], $11::text[], $12::text[], $13::float8[], $14::text[], $15::text[])
+    AS row (id, application_id, received, seen, risk_probability, decision, asked_by)
+"""
+_BATCH_WITH_NAMESAKES = _BATCH.replace(
+    "WITH",
+    """
+WITH other_owners AS (
+    INSERT INTO namesakes (owner, application_id, decision)
+    SELECT * FROM unnest($16::text[], $17::text[], $18::uuid[])
+),""",
+    1,
+)
+
+
+def _values(batch: Batch) -> tuple[Any, ...]:
+    """The statement's arguments: what the batch is, its claims and its rows column by column."""
+    own = (batch.writer, batch.number, batch.decided_at, len(batch.rows), batch.rows_hash, batch.hash)
+    return (*own, *_columns(batch.claims, 2), *_columns(batch.rows, len(Row._fields)))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) or [()] * count

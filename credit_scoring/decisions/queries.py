@@ -1,0 +1,117 @@
+"""Excerpts from the decision log, page by page: for lists, exports, replays and training."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, Select, func, select
+
+from credit_scoring.application.schemas import FIELDS
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.dossiers import records
+from credit_scoring.decisions.ids import first_id_at
+from credit_scoring.decisions.tables import batches, decisions, outcomes, writers
+
+PAGE = 5_000
+EVERYTHING = records()
+WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
+    *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
+    batches.c.decided_at,
+    *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
+    maintain_column_froms=True,
+)
+APPLICATION_FIELDS = tuple(name for name in FIELDS if name != "application_id")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which decisions: given from `since` on, before `until`, by this model; None is no limit."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    model: str | None = None
+
+    def restrict(self, query: Select[Any]) -> Select[Any]:
+        """The query, which names decisions and writers, for these decisions only."""
+        if self.since:
+            query = query.where(decisions.c.id >= first_id_at(self.since))
+        if self.until:
+            query = query.where(decisions.c.id < first_id_at(self.until))
+        return query.where(writers.c.model == self.model) if self.model else query
+
+
+def count(wanted: Wanted, connection: Connection) -> int:
+    """How many there are."""
+    query = select(func.count()).select_from(decisions)
+    if wanted.model:
+        query = query.join(writers, writers.c.id == decisions.c.writer)
+    return connection.scalar(wanted.restrict(query)) or 0
+
+
+def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
+    """The newest ones, newest first, each with its last outcome."""
+    query = wanted.restrict(EVERYTHING).order_by(decisions.c.id.desc()).limit(most)
+    return _with_outcomes([dict(row._mapping) for row in connection.execute(query)], connection)
+
+
+def pages(database: Database, wanted: Wanted, columns: Select[Any] = EVERYTHING) -> Iterator[list[Record]]:
+    """All of them, oldest first, each with its last outcome; every page in a transaction of its own.
+
+    The next page is read while the caller is busy with this one.
+    """
+    query = wanted.restrict(columns).order_by(decisions.c.id).limit(PAGE)
+    with ThreadPoolExecutor(1, "excerpts") as ahead:
+        page = _read(database, query)
+        while page:
+            coming = ahead.submit(_read, database, query.where(decisions.c.id > page[-1]["id"]))
+            yield page
+            page = coming.result()
+
+
+def _read(database: Database, query: Select[Any]) -> list[Record]:
+    return database.run_now(partial(_page, query), reading=True)
+
+
+def flat(record: Mapping[str, Any]) -> Record:
+    """A record as one row of a table: the decision, the fields of the application as received, the last outcome."""
+    received = from_json(record["received"])
+    return {
+        "decision_id": record["id"],
+        "decided_at": record["decided_at"],
+        "application_id": record["application_id"],
+        "decision": record["decision"],
+        "risk_probability": record["risk_probability"],
+        "threshold": record["threshold"],
+        "model": record["model"],
+        "policy_version": record["policy_version"],
+        "service_version": record["service_version"],
+        "asked_by": record["asked_by"],
+        **{name: received.get(name) for name in APPLICATION_FIELDS},
+        "outcome": record["outcome"],
+        "observed_on": record["observed_on"],
+    }
+
+
+def _page(query: Select[Any], connection: Connection) -> list[Record]:
+    found = connection.execute(query)
+    names = tuple(found.keys())
+    return _with_outcomes([dict(zip(names, row, strict=True)) for row in found], connection)
+
+
+def _with_outcomes(found: list[Record], connection: Connection) -> list[Record]:
+    """Add the last outcome of each, None where nothing is known yet."""
+    if not found:
+        return found
+    ids = [record["id"] for record in found]
+    reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on)
+    within = reported.where(outcomes.c.decision.between(min(ids), max(ids))).order_by(outcomes.c.id)
+    last = {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
+    for record in found:
+        record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
+    return found

@@ -1,0 +1,93 @@
+"""Stored decisions scored again: by the model that gave them, or by another one."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from pydantic_core import from_json
+
+from credit_scoring.decisions.queries import Record
+from credit_scoring.errors import ModelNotFoundError
+from credit_scoring.model.scorer import SCORE_TOLERANCE, Scorer
+
+
+class Finding(StrEnum):
+    """What a second look at a decision found."""
+
+    SAME = "same"
+    MODEL = "model changed"
+    POLICY = "policy changed"
+    ENVIRONMENT = "environment changed"
+    NO_MODEL = "model not in the store"
+
+
+class Replayed(NamedTuple):
+    """One decision, looked at again; None where there was no model to do it with."""
+
+    decision_id: str
+    finding: Finding
+    decision: str
+    risk_probability: float
+    new_decision: str | None
+    new_risk_probability: float | None
+
+
+class Scorers(Protocol):
+    """Gives a scorer for a tag; raises ModelNotFoundError."""
+
+    def __call__(self, tag: str) -> Scorer:
+        """The scorer."""
+
+
+@dataclass
+class Summary:
+    """How many of each finding, and how many of them would be decided otherwise now."""
+
+    findings: Counter[Finding] = field(default_factory=Counter)
+    reversed: Counter[Finding] = field(default_factory=Counter)
+
+    def add(self, replayed: Iterable[Replayed]) -> None:
+        """Count these."""
+        for each in replayed:
+            self.findings[each.finding] += 1
+            self.reversed[each.finding] += each.new_decision not in (None, each.decision)
+
+
+def replay(page: Sequence[Record], scorers: Scorers, tag: str | None = None) -> Iterator[Replayed]:
+    """Score these decisions again by the model with this tag; None: each by the model that gave it.
+
+    "environment changed" is a risk that differs though the model is the same: libraries or the machine.
+    """
+    for model in sorted({record["model"] for record in page}):
+        records = [record for record in page if record["model"] == model]
+        try:
+            scorer = scorers(tag or model)
+        except ModelNotFoundError:
+            yield from (_without_model(record) for record in records)
+            continue
+        risks = scorer.score_records([_seen(record, scorer) for record in records]).tolist()
+        for record, risk in zip(records, risks, strict=True):
+            yield _compared(record, risk, scorer, is_same_model=tag in (None, model))
+
+
+def _seen(record: Mapping[str, Any], scorer: Scorer) -> Record:
+    """What the model saw; a field that only the new model uses is taken as it was received."""
+    received = from_json(record["received"])
+    seen = dict(zip(from_json(record["features"]), from_json(record["seen"]), strict=True))
+    return {name: seen.get(name, received.get(name)) for name in scorer.card.features}
+
+
+def _compared(record: Mapping[str, Any], risk: float, scorer: Scorer, *, is_same_model: bool) -> Replayed:
+    answer = scorer.policy.answer(risk).value
+    finding = Finding.SAME
+    if abs(risk - record["risk_probability"]) > SCORE_TOLERANCE:
+        finding = Finding.ENVIRONMENT if is_same_model else Finding.MODEL
+    elif scorer.policy.version != record["policy_version"]:
+        finding = Finding.POLICY
+    return Replayed(record["id"], finding, record["decision"], record["risk_probability"], answer, risk)
+
+
+def _without_model(record: Mapping[str, Any]) -> Replayed:
+    return Replayed(record["id"], Finding.NO_MODEL, record["decision"], record["risk_probability"], None, None)

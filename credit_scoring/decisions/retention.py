@@ -1,0 +1,154 @@
+"""How old decisions leave the log: whole batches, with all that belongs to them; their hashes stay."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, delete, func, insert, select
+
+from credit_scoring.decisions import claims, events
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.ids import new_id
+from credit_scoring.decisions.tables import batches, decisions, one_at_a_time, outcomes, purges, reviews
+
+ROWS_AT_A_TIME = 1_000
+BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
+
+OnPurged = Callable[[int], None]
+
+
+def count_before(moment: datetime, connection: Connection) -> int:
+    """How many decisions would go."""
+    return connection.scalar(select(func.count()).select_from(_before(moment).subquery())) or 0
+
+
+def purge_before(
+    moment: datetime,
+    database: Database,
+    *,
+    rows_at_a_time: int = ROWS_AT_A_TIME,
+    on_purged: OnPurged = lambda count: None,
+) -> int:
+    """Delete decisions of batches decided before this moment, their claims, outcomes and reviews; how many they were.
+
+    Each transaction takes whole batches of about `rows_at_a_time` decisions and records which, so that the service can
+    store in between and an interrupted purge leaves a log that verifies. `on_purged` gets the count of each one.
+    """
+    gone = 0
+    for ids in _portions(moment, database, rows_at_a_time):
+        count = database.run_now(partial(_purge, ids, moment))
+        gone += count
+        on_purged(count)
+    return gone
+
+
+def _before(moment: datetime) -> Select[Any]:
+    of_batch = (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch)
+    return select(decisions.c.id).join(batches, of_batch).where(batches.c.decided_at < moment)
+
+
+@dataclass
+class _Batch:
+    """Decisions of one batch that the search has come across."""
+
+    number: int
+    ids: list[str] = field(default_factory=list)
+
+
+def _portions(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
+    """Ids of whole batches, so many that there are at least `size`, in the order in which they were made."""
+    portion: list[str] = []
+    for ids in _whole_batches(moment, database, size):
+        portion += ids
+        if len(portion) >= size:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
+
+
+def _whole_batches(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
+    """A batch is whole when all of it was found, or when its writer goes on to another one."""
+    found: dict[str, _Batch] = {}
+    for row in _rows(moment, database, size):
+        batch = found.get(row.writer)
+        if batch and batch.number != row.batch:
+            yield found.pop(row.writer).ids
+        batch = found.setdefault(row.writer, _Batch(row.batch))
+        batch.ids.append(row.id)
+        if len(batch.ids) == row.size:
+            yield found.pop(row.writer).ids
+    yield from (batch.ids for batch in found.values())
+
+
+def _rows(moment: datetime, database: Database, size: int) -> Iterator[Any]:
+    after = BEFORE_ALL_IDS
+    while page := database.run_now(partial(_page, moment, after, size), reading=True):
+        yield from page
+        after = page[-1].id
+
+
+def _page(moment: datetime, after: str, size: int, connection: Connection) -> Sequence[Any]:
+    columns = (decisions.c.writer, decisions.c.batch, batches.c.size)
+    of_page = _before(moment).add_columns(*columns).where(decisions.c.id > after)
+    return connection.execute(of_page.order_by(decisions.c.id).limit(size)).all()
+
+
+def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
+    one_at_a_time(connection)
+    there = (
+        select(decisions.c.writer, decisions.c.batch)
+        .where(decisions.c.id.in_(ids))
+        .order_by(decisions.c.writer, decisions.c.batch)
+    )
+    rows = connection.execute(there).all()
+    if not rows:  # another purge was faster
+        return 0
+    claims.release(ids, connection)
+    for table in (outcomes, reviews):
+        connection.execute(delete(table).where(table.c.decision.in_(ids)))
+    connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
+    _put_on_record(_ranges((row.writer, row.batch) for row in rows), moment, connection)
+    return len(rows)
+
+
+class _Range(NamedTuple):
+    """Batches of one writer without a gap, and how many decisions they had."""
+
+    writer: str
+    first: int
+    last: int
+    decisions: int
+
+
+def _ranges(places: Iterable[tuple[str, int]]) -> list[_Range]:
+    """Of the batch of each decision, in order."""
+    found: list[_Range] = []
+    for writer, number in places:
+        before = found[-1] if found else None
+        if before and before.writer == writer and number - before.last <= 1:
+            found[-1] = _Range(writer, before.first, number, before.decisions + 1)
+        else:
+            found.append(_Range(writer, number, number, 1))
+    return found
+
+
+def _put_on_record(ranges: Sequence[_Range], moment: datetime, connection: Connection) -> None:
+    """What `verify` needs to tell the purge from tampering."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "id": new_id(),
+            "purged_at": now,
+            "decided_before": moment,
+            **each._asdict(),
+            "hash": connection.scalar(
+                select(batches.c.hash).where(batches.c.writer == each.writer, batches.c.number == each.last)
+            ),
+        }
+        for each in ranges
+    ]
+    connection.execute(insert(purges), rows)
+    events.append(events.PURGE, rows, connection)

@@ -1,0 +1,235 @@
+"""The decision log in a file of SQLite, in write-ahead mode; each commit is on the disk before it returns."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from functools import cache
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from credit_scoring.decisions.chain import Batch, Row
+from credit_scoring.decisions.database import Appender, Database, Result, Work
+from credit_scoring.errors import StorageError
+
+THREADS = 4
+LARGEST_INSERT = 64
+SHORT_S = 0.003
+USUAL_WEIGHT = 0.05
+POLL_S = 0.0005  # SQLite's own waiting sleeps up to 100 ms, for a lock that workers hold for less than one
+_READING = {"reading": True}
+_COLUMNS = {
+    "batches": ("writer", "number", "decided_at", "size", "rows_hash", "hash"),
+    "decisions": (Row._fields[0], "writer", "batch", *Row._fields[1:]),
+    "claims": ("application_id", "decision"),
+    "namesakes": ("owner", "application_id", "decision"),
+}
+_NEVER = Event()
+
+_Identity = tuple[int, int]
+
+
+class SqliteDatabase(Database):
+    """Asked in threads."""
+
+    driver_failures = (sqlite3.Error,)
+    driver_clashes = (sqlite3.IntegrityError,)
+
+    def __init__(self, url: URL, timeout: float) -> None:
+        super().__init__(url, timeout)
+        self._engine = _engine(self.connect)
+        self._paths = (Path(str(url.database)), Path(f"{url.database}-wal"))
+        self._files: tuple[_Identity, ...] = ()
+        self._threads = ThreadPoolExecutor(THREADS, "database")
+
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return Path(str(self.url.database)).exists()
+
+    async def run(self, work: Work[Result], *, reading: bool = False) -> Result:
+        """In a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self.run_now(work, reading=reading))
+
+    def run_now(self, work: Work[Result], *, reading: bool = False) -> Result:
+        """In this thread."""
+        options = _READING if reading else {}
+        with self.telling(), self._engine.connect().execution_options(**options) as connection, connection.begin():
+            result = work(connection)
+            self.check()
+            return result
+
+    def check(self) -> None:
+        """Raises StorageError where the file, or its write-ahead log, is no longer the one that was opened."""
+        if self._files and self._identities() != self._files:
+            raise StorageError(
+                f"The decision log's file {self.url.database}, or its write-ahead log beside it, was moved, deleted or "
+                "replaced while it was in use. Put it back, or restart the service."
+            )
+
+    def _identities(self) -> "tuple[_Identity, ...]":
+        try:
+            return tuple([(found.st_dev, found.st_ino) for found in (path.stat() for path in self._paths)])
+        except FileNotFoundError:
+            return ()
+
+    def connect(self, timeout: float | None = None) -> sqlite3.Connection:
+        """A connection of the driver's own, which waits so many seconds for other processes.
+
+        Raises sqlite3.Error, and StorageError where the file is no longer the one that was opened first.
+        """
+        self.check()  # before SQLite makes a new file in the place of one that is gone
+        path = Path(str(self.url.database))
+        _make_folder(path.parent)
+        wait = self.timeout if timeout is None else timeout
+        connection = sqlite3.connect(path, wait, isolation_level=None, check_same_thread=False, cached_statements=256)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")  # opens the write-ahead log
+            self._files = self._files or self._identities()
+            self.check()
+        except (sqlite3.Error, StorageError):
+            connection.close()
+            raise
+        return connection
+
+    def appender(self) -> Appender:
+        """Writes on the event loop, or in a thread."""
+        return SqliteAppender(self)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._threads.shutdown(wait=False)
+        self._engine.dispose()
+        self._files = ()  # SQLite deletes the write-ahead log with the last connection
+
+    def in_short(self, cause: BaseException) -> str:
+        """SQLite's own words name no value."""
+        return str(cause) if isinstance(cause, sqlite3.Error) else super().in_short(cause)
+
+
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The decision log's folder {folder} cannot be made ({error.strerror}). "
+            "Point CREDIT_SCORING_DATABASE_URL at a place that you may write to."
+        ) from error
+
+
+class SqliteAppender(Appender):
+    """Writes on the event loop itself as long as a batch takes less than SHORT_S, else in a thread.
+
+    A local disk takes a fraction of a millisecond. A thread costs more than that: it and the event loop wait for one
+    another's interpreter lock at every statement. docs/adr/0010 has the measurements.
+    """
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, "decision-log")
+        self._here: sqlite3.Connection | None = None
+        self._there: sqlite3.Connection | None = None
+        self._usual_s = 0.0
+
+    def append_at_once(self, batch: Batch) -> bool:
+        """On the event loop, unless batches take long or another process is writing."""
+        if self._usual_s > SHORT_S:
+            return False
+        try:
+            self._here = self._here or self._database.connect(timeout=0)
+            self._append_by(self._here, batch)
+        except (sqlite3.Error, StorageError):
+            return False
+        return True
+
+    async def append(self, batch: Batch) -> None:
+        """In the thread, which waits for other processes; cancelled, it stores nothing unless it is committing."""
+        given_up = Event()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._append_there, batch, given_up)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+
+    async def close(self) -> None:
+        """Wait for the thread, then close."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: None)
+        self._thread.shutdown()
+        for connection in filter(None, (self._here, self._there)):
+            connection.close()
+
+    def _append_there(self, batch: Batch, given_up: Event) -> None:
+        started = time.perf_counter()
+        with self._database.telling():
+            while not self._append_unless_locked(batch, given_up, started + self._database.timeout):
+                time.sleep(POLL_S)
+        self.seconds = time.perf_counter() - started
+
+    def _append_unless_locked(self, batch: Batch, given_up: Event, deadline: float) -> bool:
+        try:
+            self._there = self._there or self._database.connect(timeout=0)
+            self._append_by(self._there, batch, given_up)
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not busy or given_up.is_set() or time.perf_counter() > deadline:
+                raise
+            return False
+        return True
+
+    def _append_by(self, connection: sqlite3.Connection, batch: Batch, given_up: Event = _NEVER) -> None:
+        cursor = connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        started = time.perf_counter()
+        try:
+            _insert(cursor, batch)
+            self._database.check()
+            if given_up.is_set():
+                raise StorageError("Nobody waits for this batch any more.")
+            cursor.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+        self.seconds = time.perf_counter() - started
+        self._usual_s += USUAL_WEIGHT * (self.seconds - self._usual_s)
+
+
+def _insert(cursor: sqlite3.Cursor, batch: Batch) -> None:
+    decided_at = batch.decided_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
+    place = (batch.writer, batch.number)
+    _insert_many(cursor, "batches", [(*place, decided_at, len(batch.rows), batch.rows_hash, batch.hash)])
+    _insert_many(cursor, "decisions", [(row[0], *place, *row[1:]) for row in batch.rows])
+    _insert_many(cursor, "claims", batch.claims)
+    _insert_many(cursor, "namesakes", batch.namesakes)
+
+
+def _insert_many(cursor: sqlite3.Cursor, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """As many rows as possible in one statement; the driver hands the interpreter lock over at each."""
+    for start in range(0, len(rows), LARGEST_INSERT):
+        part = rows[start : start + LARGEST_INSERT]
+        cursor.execute(_statement(table, len(part)), [value for row in part for value in row])
+
+
+@cache
+def _statement(table: str, rows: int) -> str:
+    columns = _COLUMNS[table]
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names

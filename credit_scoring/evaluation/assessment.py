@@ -1,0 +1,215 @@
+"""Everything a committee asks of a model, measured on clients with known outcomes that it was not trained on."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from credit_scoring.application.schemas import FIELDS
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
+from credit_scoring.evaluation.fairness import group_results, group_warnings
+from credit_scoring.evaluation.performance import auc, bootstrap, measure, share
+from credit_scoring.model.card import (
+    Assessment,
+    Curve,
+    GroupResult,
+    Importance,
+    Interval,
+    PartialDependence,
+    ReliabilityBin,
+    ThresholdResult,
+)
+from credit_scoring.model.features import Flags, Floats
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import THRESHOLDS, CostMatrix
+
+CURVE_POINTS = 200
+RELIABILITY_BINS = 10
+HISTOGRAM_BINS = 40
+SHUFFLES = 5
+SAMPLE = 200
+GRID = 21
+SHAPLEY_ORDERS = 20
+ROUNDING = 1e-12
+TABLE_THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+
+
+def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessment:
+    """Measure a scorer on these clients; `data` says in a few words who they are."""
+    defaulted, risk = part.defaulted, scorer.score(part.frame)
+    threshold = scorer.policy.threshold
+    generator = np.random.default_rng(seed)
+    groups = tuple(group_results(part, risk, threshold))
+    dependence = tuple(_partial_dependences(scorer, part, generator))
+    metrics = bootstrap(defaulted, risk, threshold, seed=seed)
+    approved = metrics_of_approved(defaulted, risk, threshold)
+    edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    return Assessment(
+        data=data,
+        rows=len(risk),
+        default_rate=float(defaulted.mean()),
+        threshold=threshold,
+        metrics=metrics,
+        approved=approved,
+        roc=_curve(*roc_curve(defaulted, risk)[:2]),
+        precision_recall=_curve(*precision_recall_curve(defaulted, risk)[1::-1]),
+        cumulative_payers=_cumulative(risk[~defaulted]),
+        cumulative_defaulters=_cumulative(risk[defaulted]),
+        reliability=tuple(reliability(defaulted, risk)),
+        histogram_edges=tuple(edges.tolist()),
+        histogram_payers=tuple(np.histogram(risk[~defaulted], edges)[0].tolist()),
+        histogram_defaulters=tuple(np.histogram(risk[defaulted], edges)[0].tolist()),
+        profit=_profit_curve(part, risk, scorer.policy.costs),
+        thresholds=tuple(_threshold_table(part, risk, scorer)),
+        groups=groups,
+        importance=tuple(_importances(scorer, part, generator)),
+        partial_dependence=dependence,
+        warnings=tuple(_warnings(part, metrics, approved, groups, dependence)),
+    )
+
+
+def reliability(defaulted: Flags, risk: Floats) -> Iterator[ReliabilityBin]:
+    """Clients in bins of equal size by risk; intervals by Wilson's score."""
+    for rows in np.array_split(np.argsort(risk, kind="stable"), min(RELIABILITY_BINS, len(risk))):
+        observed = share(int(defaulted[rows].sum()), len(rows))
+        yield ReliabilityBin(predicted=float(risk[rows].mean()), observed=observed, rows=len(rows))
+
+
+def profit(defaulted: Flags, risk: Floats, letter_value: Floats, threshold: float, costs: CostMatrix) -> float:
+    """R$ per application against refusing everybody: margins of approved payers less losses on approved defaulters."""
+    approved = risk < threshold
+    earned = letter_value[approved & ~defaulted].sum() * costs.margin
+    lost = letter_value[approved & defaulted].sum() * costs.loss_given_default
+    return float(earned - lost) / len(risk)
+
+
+def _curve(x: Floats, y: Floats) -> Curve:
+    kept = np.unique(np.linspace(0, len(x) - 1, min(CURVE_POINTS, len(x))).astype(int))
+    return Curve(x=tuple(x[kept].tolist()), y=tuple(y[kept].tolist()))
+
+
+def _cumulative(risk: Floats) -> Curve:
+    ordered = np.sort(risk)
+    return _curve(ordered, np.arange(1, len(ordered) + 1) / len(ordered))
+
+
+def _letter_value(part: Dataset) -> Floats:
+    return np.asarray(part.frame["credit_letter_value"], dtype=np.float64)
+
+
+def _profit_curve(part: Dataset, risk: Floats, costs: CostMatrix) -> Curve:
+    values = [profit(part.defaulted, risk, _letter_value(part), each, costs) for each in THRESHOLDS]
+    return Curve(x=tuple(THRESHOLDS.tolist()), y=tuple(values))
+
+
+def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[ThresholdResult]:
+    chosen, costs = scorer.policy.threshold, scorer.policy.costs
+    curve = _profit_curve(part, risk, costs)
+    notes = {
+        round(costs.break_even, 2): "break-even of the costs",
+        curve.x[int(np.argmax(curve.y))]: "most profit on these data",
+    }
+    for threshold in sorted({*TABLE_THRESHOLDS, chosen, *notes}):
+        found = measure(part.defaulted, risk, threshold)
+        yield ThresholdResult(
+            threshold=threshold,
+            approval_rate=found["approval_rate"],
+            recall=found["recall"],
+            precision=found["precision"],
+            profit=profit(part.defaulted, risk, _letter_value(part), threshold, costs),
+            chosen=threshold == chosen,
+            note=notes.get(threshold, ""),
+        )
+
+
+def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[Importance]:
+    found = {name: _auc_loss(scorer, part, name, generator) for name in scorer.card.features}
+    shares = _log_odds_shares(scorer, part, generator)
+    for name in sorted(found, key=lambda each: found[each].value, reverse=True):
+        yield Importance(field=name, auc_loss=found[name], log_odds_share=shares[name])
+
+
+def _auc_loss(scorer: Scorer, part: Dataset, name: str, generator: np.random.Generator) -> Interval:
+    """AUC lost when a field is shuffled (Breiman 2001), mean and range over the shuffles."""
+    whole = auc(part.defaulted, scorer.score(part.frame), 0.0)
+    losses = []
+    for _ in range(SHUFFLES):
+        shuffled = part.frame.assign(**{name: generator.permutation(part.frame[name].to_numpy())})
+        losses.append(whole - auc(part.defaulted, scorer.score(shuffled), 0.0))
+    return Interval(value=float(np.mean(losses)), low=min(losses), high=max(losses))
+
+
+def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> dict[str, float]:
+    """Mean absolute Shapley value of each field in the log-odds, by sampled orders (Strumbelj & Kononenko 2014).
+
+    Client by client the fields of another client are replaced by their own, one after the other in a random order;
+    what a field's turn changes is its share.
+    """
+    features = list(scorer.card.features)
+    rows = generator.choice(len(part.frame), min(SAMPLE, len(part.frame)), replace=False)
+    clients = part.frame.iloc[rows][features].reset_index(drop=True)
+    shares = {name: np.zeros(len(clients)) for name in features}
+    for _ in range(SHAPLEY_ORDERS):
+        mixed = clients.iloc[generator.permutation(len(clients))].reset_index(drop=True)
+        before = logit(scorer.score(mixed))
+        for name in generator.permutation(features):
+            mixed = mixed.assign(**{name: clients[name]})
+            after = logit(scorer.score(mixed))
+            shares[name] += (after - before) / SHAPLEY_ORDERS
+            before = after
+    return {name: float(np.abs(each).mean()) for name, each in shares.items()}
+
+
+def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[PartialDependence]:
+    rows = generator.choice(len(part.frame), min(SAMPLE, len(part.frame)), replace=False)
+    clients = part.frame.iloc[rows][list(scorer.card.features)].reset_index(drop=True)
+    for name in scorer.card.features:
+        if part.frame[name].isna().all():  # another portfolio may not have the field
+            continue
+        values = _grid(part.frame[name], name)
+        risks = np.array([scorer.score(clients.assign(**{name: value})) for value in values])
+        moves = FIELDS[name].column.risk_moves
+        steps = np.diff(risks, axis=0) * (-1 if moves == "down" else 1)
+        yield PartialDependence(
+            field=name,
+            values=tuple(values),
+            risk=tuple(risks.mean(axis=1).tolist()),
+            risk_moves=moves,
+            holds=bool((steps >= -ROUNDING).all()) if moves else None,
+        )
+
+
+def _grid(values: "pd.Series[float]", name: str) -> list[float | str]:
+    kind = FIELDS[name].kind
+    if kind == "category":
+        return sorted(set(values.dropna()))
+    if kind == "flag":
+        return [0.0, 1.0]
+    spread = np.nanquantile(values.to_numpy(dtype=np.float64), np.linspace(0.01, 0.99, GRID))
+    return list(np.unique(spread).tolist())
+
+
+def _warnings(
+    part: Dataset,
+    metrics: dict[str, Interval],
+    approved: dict[str, Interval],
+    groups: Sequence[GroupResult],
+    dependence: Sequence[PartialDependence],
+) -> Iterator[str]:
+    if part.note:
+        yield " ".join(part.note.split())
+    error = metrics["calibration_error"]
+    if error.low > 0.05:
+        yield f"Risks are not true: the calibration error is {error}."
+    if "auc" not in approved:
+        yield (
+            f"Fewer than {FEWEST_OF_EACH} of the approved clients defaulted, or paid: alerts on realised performance "
+            "have too little to compare with."
+        )
+    for each in dependence:
+        if each.holds is False:
+            yield f"Risk moves against the declared direction of {each.field} for some clients."
+    yield from group_warnings(groups)

@@ -1,0 +1,149 @@
+"""The estimators: each offers `decision_function`, log-odds in float64.
+
+Sigmoid calibration needs log-odds (on probabilities it would bend a true curve). They are the same for a row in
+whatever batch it comes, and cheap for a few rows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from lightgbm import LGBMClassifier
+from scipy.optimize import minimize
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier
+
+from credit_scoring.model.features import Flags, Floats
+from credit_scoring.model.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
+
+
+class _ByLogOdds(ClassifierMixin, BaseEstimator):
+    """What follows from log-odds for a classifier of its own."""
+
+    decision_function: Callable[[Any], Floats]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of paying and of defaulting, shape (rows, 2)."""
+        risk = expit(self.decision_function(X))
+        return np.column_stack([1 - risk, risk])
+
+    def predict(self, X: Any) -> Flags:
+        """Whether default is the likelier outcome."""
+        likelier: Flags = self.decision_function(X) > 0
+        return likelier
+
+
+class MonotoneLogisticRegression(_ByLogOdds):
+    """Logistic regression with an L2 penalty whose coefficients keep the signs they are given.
+
+    `C` is the inverse strength of the penalty, which spares the intercept, as in scikit-learn (whose own estimator
+    takes no bounds); `monotone_constraints` has 1, -1 or 0 for each column, or is empty where all are free.
+    """
+
+    def __init__(self, C: float = 1.0, monotone_constraints: Sequence[int] = (), max_iter: int = 1000) -> None:
+        self.C = C
+        self.monotone_constraints = monotone_constraints
+        self.max_iter = max_iter
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Minimise penalised log loss within bounds (L-BFGS-B, Byrd et al. 1995)."""
+        matrix, defaulted = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        rows, columns = matrix.shape
+        penalty = np.append(np.full(columns, 1 / (self.C * rows)), 0.0)
+        bounds = [*(_BOUNDS[sign] for sign in self.monotone_constraints or [0] * columns), _BOUNDS[0]]
+        found = minimize(
+            _penalised_log_loss,
+            np.zeros(columns + 1),
+            (matrix, defaulted, penalty),
+            method="L-BFGS-B",
+            jac=True,
+            bounds=bounds,
+            options={"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "ftol": 1e-12, "gtol": 1e-6},
+        )
+        self.classes_ = np.array([False, True])
+        self.coef_, self.intercept_ = found.x[:-1], float(found.x[-1])
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row, each summed by itself: a BLAS product's order depends on the number of rows."""
+        scores: Floats = (np.ascontiguousarray(X) * self.coef_).sum(axis=1) + self.intercept_
+        return scores
+
+
+_BOUNDS = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
+
+
+def _penalised_log_loss(
+    weights: Floats, matrix: Floats, defaulted: Floats, penalty: Floats
+) -> tuple[np.floating[Any], Floats]:
+    """The mean log loss with its penalty, and the gradient; the last of the weights is the intercept."""
+    log_odds = matrix @ weights[:-1] + weights[-1]
+    wrong = (expit(log_odds) - defaulted) / len(defaulted)
+    value = np.mean(np.logaddexp(0, log_odds) - defaulted * log_odds) + penalty @ weights**2 / 2
+    return value, np.append(wrong @ matrix, wrong.sum()) + penalty * weights
+
+
+class LogOddsRandomForest(RandomForestClassifier):
+    """Random Forest that also offers its log-odds, from shares that are kept off 0 and 1."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the forest and rewrite its trees for `decision_function`."""
+        super().fit(X, y, sample_weight)
+        self.votes_ = sum_of_leaves(trees_of_forest(self), self.n_features_in_)
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        votes = raw_scores(self.votes_, as_float32(X))
+        share = np.clip(votes / len(self.estimators_), 1e-4, 1 - 1e-4)
+        log_odds: Floats = np.log(share / (1 - share))
+        return log_odds
+
+
+class LogOddsLightGBM(LGBMClassifier):
+    """LightGBM that also offers its log-odds."""
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        return raw_scores(self.booster_, X)
+
+
+class LogOddsXGBoost(XGBClassifier):
+    """XGBoost that also offers its log-odds, summed in float64 where XGBoost itself sums in float32."""
+
+    def fit(self, X: Any, y: Any, **options: Any) -> Self:
+        """Fit the booster and rewrite its trees for `decision_function`."""
+        super().fit(X, y, **options)
+        trees, self.base_log_odds_ = trees_of_xgboost(self.get_booster())
+        self.margin_ = sum_of_leaves(trees, self.n_features_in_)
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        return raw_scores(self.margin_, as_float32(X)) + self.base_log_odds_
+
+
+class LogOddsEnsemble(_ByLogOdds):
+    """The weighted mean of several models' log-odds; each member is a whole pipeline with its own preprocessing."""
+
+    def __init__(self, members: Sequence[Pipeline], weights: Sequence[float]) -> None:
+        self.members = members
+        self.weights = weights
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit every member."""
+        self.classes_ = np.array([False, True])
+        self.members_ = [clone(member).fit(X, y) for member in self.members]
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds of each row."""
+        return weighted_mean([member.decision_function(X) for member in self.members_], self.weights)
+
+
+def weighted_mean(log_odds: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """The sum over members in their order, so that it is the same to the last bit in any batch; weights sum to 1."""
+    return np.asarray(sum(weight * each for weight, each in zip(weights, log_odds, strict=True)))

@@ -1,0 +1,141 @@
+"""How far applications have moved from the training distribution: bins, and the population stability index.
+
+PSI = Σ (a − r) ln(a / r) over the bins' shares, a now and r in the reference (Siddiqi 2006, ch. 9). Where nothing has
+changed, PSI / (1/n + 1/m) is about χ² with one degree of freedom less than there are bins, n being the decisions now
+and m the rows of the reference (Yurdakul & Naranjo 2020); so a limit has to know n. deploy/prometheus has the same
+formulas as recording rules.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import chi2
+
+from credit_scoring.application.schemas import FIELDS
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+BINS = 10
+SMOOTHING = 0.5  # of a row in each bin, so that an empty one has a share
+NOTABLE = 0.1  # less PSI than this is no shift worth acting on, however certain it is
+BY_CHANCE = 1e-4
+MISSING, UNSEEN = "missing", "unseen"
+RISK = "risk_probability"
+HALF = np.array([0.5])
+
+
+class FieldBins(BaseModel):
+    """How a field's values were distributed in training.
+
+    Numbers fall between `edges`: bin i holds edges[i - 1] <= value < edges[i]. Flags and categories have a bin each;
+    every field one for missing values, a category one for values that training did not have.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    edges: tuple[float, ...] = Field((), description="Inner edges of a number's bins, rising.")
+    values: tuple[str, ...] = Field((), description="A category's values.")
+    is_flag: bool = Field(False, description="Whether its two bins are no and yes.")
+    counts: tuple[int, ...] = Field(description="Training rows in each bin, in the order of `labels`.")
+    quantile: float = Field(0.0, description="What PSI / (1/n + 1/m) exceeds by chance once in 10,000 times.")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the bins."""
+        if self.values:
+            return (*self.values, UNSEEN, MISSING)
+        if self.is_flag:
+            return ("false", "true", MISSING)
+        names = [f"{edge:.6g}" if abs(edge) >= 1 else f"{edge:.3g}" for edge in self.edges]
+        if not names:
+            return ("any", MISSING)
+        inner = (f"{low}–{high}" for low, high in pairwise(names))
+        return (f"<{names[0]}", *inner, f"≥{names[-1]}", MISSING)
+
+    @property
+    def shares(self) -> Floats:
+        """Share of each bin in training; none is zero."""
+        return smoothed_shares(np.array(self.counts))
+
+    def count(self, values: Sequence[Any]) -> Counts:
+        """How many of these values fall into each bin; None is missing, NaN is a missing number."""
+        if self.values:
+            return self._count_categories(values)
+        numbers = np.array(values, dtype=np.float64)
+        return count_numbers(numbers, np.array(self.edges))
+
+    def _count_categories(self, values: Sequence[Any]) -> Counts:
+        unseen, missing = len(self.values), len(self.values) + 1
+        known: dict[Any, int] = {value: place for place, value in enumerate(self.values)} | {None: missing}
+        places = [known.get(value, unseen) for value in values]
+        return np.bincount(places, minlength=len(self.values) + 2)
+
+
+def count_numbers(numbers: Floats, edges: Floats) -> Counts:
+    """How many fall into each bin between edges, missing ones last."""
+    missing = np.isnan(numbers)
+    places = np.where(missing, len(edges) + 1, np.searchsorted(edges, numbers, side="right"))
+    return np.bincount(places, minlength=len(edges) + 2)
+
+
+class DriftReference(BaseModel):
+    """The training distribution of every field that the model uses, and of the risk it gave to rows it had not seen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    fields: tuple[FieldBins, ...]
+
+
+def reference_of(frame: pd.DataFrame, features: Sequence[str], risk: Floats) -> DriftReference:
+    """The reference of a training frame; `risk` is held out, shape (rows,)."""
+    fields = [_bins_of(name, frame[name]) for name in features]
+    return DriftReference(rows=len(frame), fields=(*fields, number_bins(RISK, risk)))
+
+
+def _bins_of(name: str, column: "pd.Series[Any]") -> FieldBins:
+    kind = FIELDS[name].kind if name in FIELDS else "number"
+    if kind == "category":
+        bins = FieldBins(field=name, values=FIELDS[name].categories, counts=())
+        return _filled(bins, bins.count([None if pd.isna(value) else value for value in column]))
+    numbers = column.to_numpy(dtype=np.float64)
+    if kind == "flag":
+        return _filled(FieldBins(field=name, edges=(0.5,), is_flag=True, counts=()), count_numbers(numbers, HALF))
+    return number_bins(name, numbers)
+
+
+def number_bins(name: str, numbers: Floats) -> FieldBins:
+    """Bins of equal size, as far as equal values allow."""
+    known = numbers[~np.isnan(numbers)]
+    inner = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if known.size else np.array([])
+    edges = tuple(edge for edge in inner.tolist() if edge > known.min())
+    return _filled(FieldBins(field=name, edges=edges, counts=()), count_numbers(numbers, np.array(edges)))
+
+
+def _filled(bins: FieldBins, counts: Counts) -> FieldBins:
+    quantile = float(chi2.ppf(1 - BY_CHANCE, len(counts) - 1))
+    return bins.model_copy(update={"counts": tuple(counts.tolist()), "quantile": quantile})
+
+
+def smoothed_shares(counts: Counts) -> Floats:
+    """Shares of the whole with SMOOTHING of a row in each bin."""
+    shares: Floats = (counts + SMOOTHING) / (counts.sum() + SMOOTHING * len(counts))
+    return shares
+
+
+def psi(bins: FieldBins, counts: Counts) -> float:
+    """Population stability index of these counts against the reference."""
+    now, then = smoothed_shares(counts), bins.shares
+    return float(((now - then) * np.log(now / then)).sum())
+
+
+def psi_limit(bins: FieldBins, decisions: int, rows: int) -> float:
+    """What PSI has to exceed to be a shift: notable, and more than chance makes of so many decisions and rows."""
+    return max(NOTABLE, bins.quantile * (1 / decisions + 1 / rows)) if decisions else float("inf")

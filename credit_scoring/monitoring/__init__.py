@@ -1,0 +1,1 @@
+"""Drift and realised performance, from the decision log. Knows nothing of the service."""

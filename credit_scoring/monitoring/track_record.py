@@ -1,0 +1,82 @@
+"""Decisions and their outcomes as arrays, read from the decision log page by page."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.ids import first_id_at, made_at
+from credit_scoring.decisions.outcomes import Outcome
+from credit_scoring.decisions.tables import decisions, outcomes, writers
+from credit_scoring.monitoring.cohorts import Decided
+
+PAGE = 20_000
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass
+class _Columns:
+    """What is read so far of one model."""
+
+    days: list[int] = field(default_factory=list)
+    risk: list[float] = field(default_factory=list)
+    denied: list[bool] = field(default_factory=list)
+    defaulted: list[bool] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
+
+    def decided(self) -> Decided:
+        """As arrays."""
+        return Decided(
+            np.array(self.days, dtype=np.int64),
+            np.array(self.risk, dtype=np.float64),
+            np.array(self.denied, dtype=np.bool_),
+            np.array(self.defaulted, dtype=np.bool_),
+            np.array(self.delays, dtype=np.int64),
+        )
+
+
+def read(database: Database, since: datetime) -> Mapping[str, Decided]:
+    """Every decision since then, by model."""
+    models = database.run_now(_models, reading=True)
+    columns: dict[str, _Columns] = defaultdict(_Columns)
+    after = first_id_at(since)
+    while page := database.run_now(partial(_page, after), reading=True):
+        after = page[-1][0]
+        _add(page, models, columns)
+    return {model: found.decided() for model, found in columns.items()}
+
+
+def _models(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(writers.c.id, writers.c.model))
+    return {row.id: row.model for row in rows}
+
+
+def _page(after: str, connection: Connection) -> list[tuple[Any, ...]]:
+    """Rows of id, writer, risk, answer, outcome and the day that it was observed on; the last two may be None."""
+    columns = (decisions.c.id, decisions.c.writer, decisions.c.risk_probability, decisions.c.decision)
+    query = select(*columns).where(decisions.c.id > after).order_by(decisions.c.id).limit(PAGE)
+    rows = connection.execute(query).all()
+    if not rows:
+        return []
+    reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on).order_by(outcomes.c.id)
+    within = reported.where(outcomes.c.decision.between(rows[0].id, rows[-1].id))
+    last = {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
+    return [(*row, *last.get(row.id, (None, None))) for row in rows]
+
+
+def _add(page: Sequence[tuple[Any, ...]], models: Mapping[str, str], columns: dict[str, _Columns]) -> None:
+    for decision_id, writer, risk, answer, outcome, observed_on in page:
+        day = (made_at(decision_id).date() - EPOCH).days
+        into = columns[models.get(writer, "")]
+        into.days.append(day)
+        into.risk.append(risk)
+        into.denied.append(answer == Answer.DENIED)
+        into.defaulted.append(outcome == Outcome.DEFAULTED)
+        into.delays.append(-1 if observed_on is None else max(0, (observed_on - EPOCH).days - day))

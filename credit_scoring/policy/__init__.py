@@ -1,0 +1,1 @@
+"""From a risk to a decision: threshold, costs and limits. Knows nothing of how the risk was found."""

@@ -1,0 +1,108 @@
+"""JSON bodies: bounded before anything is built from them, and no field twice in an object."""
+
+import json
+import re
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from credit_scoring.application.schemas import MAX_FAULTS, ErrorAnswer, Fault, faults
+from credit_scoring.errors import RequestError
+
+MAX_FIELDS = 64  # of an object, counted at all depths; an application has 16
+BYTES_PER_FAULT = 40  # of an array: its answer lists one fault for so many bytes, whatever its items are
+MAX_FAULTS_IN_ALL = 1000  # listed in one answer; each takes 15 µs
+TOO_MANY_FAULTS = ErrorAnswer(error="Too many faults: send fewer.", detail=[])
+
+_SMALL = 4096  # bytes: whatever such a body holds is parsed in no time
+_PARTS = b":", b"{", b"["
+_TEXT_OR_PART = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([:{\[])', re.DOTALL)
+
+
+def check_fields(body: bytes, most: int = 1) -> None:
+    """Raises RequestError when a body has more than MAX_FIELDS fields for each of its objects; parses nothing.
+
+    The body is an object, or an array of up to `most`.
+    """
+    if len(body) > _SMALL or body.count(b":") > MAX_FIELDS:
+        _check_parts(body, most)
+
+
+def _check_parts(body: bytes, most: int) -> None:
+    limit = MAX_FIELDS + 1  # the object itself
+    if body.lstrip().startswith(b"["):
+        limit = limit * most + 1
+    if sum(body.count(part) for part in _PARTS) > limit and _has_more_parts(body, limit):
+        raise RequestError(400, f"At most {MAX_FIELDS} fields in an object, nested ones included.", "too_long")
+
+
+def _has_more_parts(body: bytes, limit: int) -> bool:
+    """Whether more than so many fields, objects and arrays are found outside texts; reads no further than it must."""
+    parts = (match for match in _TEXT_OR_PART.finditer(body) if match.lastindex)
+    return any(number > limit for number, _ in enumerate(parts, start=1))
+
+
+def check_repeats(body: bytes, fields: int) -> None:
+    """Raises RequestError when a field is given twice in an object: which of two ages counts is anyone's guess.
+
+    `fields` is how many the parser kept. A flat object has as many colons as fields, unless a text holds some, so the
+    slow look is seldom needed.
+    """
+    if body.count(b":") > fields:
+        json.loads(body, object_pairs_hook=_unique, parse_int=float)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RequestError(400, "A field stands more than once in the same object.", "repeated_field")
+    return found
+
+
+def parse(body: bytes, most: int) -> Any:
+    """The value of a body: an object, or an array of up to `most`; raises RequestError when it is no such JSON."""
+    check_fields(body, most)
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
+
+
+def check_items(body: bytes, items: list[Any], most: int, what: str) -> None:
+    """Raises RequestError when these items of a body are too many, or have too many or repeated fields."""
+    if len(items) > most:
+        raise RequestError(400, f"At most {most:,} {what} at a time, found {len(items):,}.", "too_long")
+    check_fields(body, len(items))
+    check_repeats(body, sum(len(item) for item in items if isinstance(item, dict)))
+
+
+def too_many_fields(item: dict[str, Any]) -> Fault:
+    """The fault of an object that is not validated field by field."""
+    return Fault(field="", message=f"At most {MAX_FIELDS} fields, found {len(item):,}", type="too_long")
+
+
+def fault_sentence(found: list[Fault], consequence: str) -> str:
+    """The error in one sentence: what these faults led to."""
+    return f"{consequence}: {len(found)} fault{'' if len(found) == 1 else 's'}."
+
+
+def refusal(found: list[Fault], consequence: str) -> ErrorAnswer:
+    """The answer in the place of an item that has these faults."""
+    return ErrorAnswer(error=fault_sentence(found, consequence), detail=found)
+
+
+class ItemErrors:
+    """Answers to the bad items of one array, each in its place; all of them list a bounded number of faults."""
+
+    def __init__(self, consequence: str, length: int) -> None:
+        self._consequence = consequence
+        self._left = min(max(length // BYTES_PER_FAULT, MAX_FAULTS), MAX_FAULTS_IN_ALL)
+
+    def answer(self, error: ValidationError | Fault) -> ErrorAnswer:
+        """The faults of one item, or TOO_MANY_FAULTS once the answer lists as many as it may."""
+        if self._left <= 0:
+            return TOO_MANY_FAULTS
+        found = [error] if isinstance(error, Fault) else faults(error)
+        self._left -= len(found)
+        return refusal(found, self._consequence)

@@ -1,0 +1,116 @@
+"""The routes to the decision log: dossiers, outcomes, reviews."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+from starlette.routing import Route
+
+from credit_scoring.application.schemas import ErrorAnswer, Fault
+from credit_scoring.decisions import dossiers, outcomes, reviews
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.outcomes import DecisionId, OutcomeReport, RecordedOutcome
+from credit_scoring.decisions.reviews import ReviewStep
+from credit_scoring.errors import RequestError
+from credit_scoring.serving.auth import Scope
+from credit_scoring.serving.bodies import (
+    MAX_FIELDS,
+    ItemErrors,
+    check_fields,
+    check_items,
+    check_repeats,
+    parse,
+    too_many_fields,
+)
+from credit_scoring.serving.endpoint import NOT_RECORDED, Asked, Handler, JsonEndpoint
+from credit_scoring.serving.openapi import MAX_OUTCOMES
+
+MakeEndpoint = Callable[[str, Scope, Handler], JsonEndpoint]
+
+_decision_id = TypeAdapter(DecisionId)
+
+
+class DossierApi:
+    """Answers from the database that it is opened with; without one there is nothing on record."""
+
+    def __init__(self, make_endpoint: MakeEndpoint) -> None:
+        self.database: Database | None = None
+        self.routes = [
+            Route("/decisions/{decision_id}", make_endpoint("decisions", Scope.READ, self.dossier), methods=["GET"]),
+            Route(
+                "/decisions/{decision_id}/review",
+                make_endpoint("review", Scope.OUTCOMES, self.review),
+                methods=["POST"],
+            ),
+            Route("/outcomes", make_endpoint("outcomes", Scope.OUTCOMES, self.outcomes), methods=["POST"]),
+        ]
+
+    async def dossier(self, body: bytes, asked: Asked) -> bytes:
+        """Everything on record of one decision."""
+        decision_id = _checked_id(asked)
+        return to_json(await self._opened().run(partial(dossiers.find, decision_id), reading=True))
+
+    async def review(self, body: bytes, asked: Asked) -> bytes:
+        """One step of a review in, as it was kept out."""
+        decision_id = _checked_id(asked)
+        check_fields(body)
+        step = ReviewStep.model_validate_json(body)
+        check_repeats(body, len(step.model_fields_set))
+        return to_json(await self._opened().run(partial(reviews.record, decision_id, step, asked.by)))
+
+    async def outcomes(self, body: bytes, asked: Asked) -> bytes:
+        """One report in, what became of it out; or up to 1,000 in an array, and as many out, in order."""
+        items, several = _reports(body)
+        errors = ItemErrors(NOT_RECORDED, len(body))
+        checked = [_checked(item, errors) if several else _report(item) for item in items]
+        reports = [each for each in checked if isinstance(each, OutcomeReport)]
+        settled = iter(await self._opened().run(partial(outcomes.record, reports, asked.by)))
+        answers = [each if isinstance(each, ErrorAnswer) else next(settled) for each in checked]
+        if several:
+            return to_json([_in_its_place(answer) for answer in answers])
+        if isinstance(answers[0], RequestError):
+            raise answers[0]
+        return to_json(answers[0])
+
+    def _opened(self) -> Database:
+        if self.database is None:
+            raise RequestError(404, "Nothing is on record: CREDIT_SCORING_DECISION_LOG=off.", "no_decision_log")
+        return self.database
+
+
+def _checked_id(asked: Asked) -> str:
+    try:
+        return _decision_id.validate_python(asked.path["decision_id"])
+    except ValidationError:
+        raise RequestError(
+            404, "No such decision is on record; an id is a UUIDv7 in lower case.", "no_decision"
+        ) from None
+
+
+def _reports(body: bytes) -> tuple[list[Any], bool]:
+    """The items of the body, and whether it was an array."""
+    found = parse(body, MAX_OUTCOMES)
+    items = found if isinstance(found, list) else [found]
+    check_items(body, items, MAX_OUTCOMES, "outcomes")
+    return items, isinstance(found, list)
+
+
+def _report(item: Any) -> OutcomeReport:
+    return OutcomeReport.model_validate_json(to_json(item))  # JSON's own types: a date is text
+
+
+def _checked(item: Any, errors: ItemErrors) -> OutcomeReport | ErrorAnswer:
+    if isinstance(item, dict) and len(item) > MAX_FIELDS:
+        return errors.answer(too_many_fields(item))
+    try:
+        return _report(item)
+    except ValidationError as error:
+        return errors.answer(error)
+
+
+def _in_its_place(answer: RecordedOutcome | RequestError | ErrorAnswer) -> RecordedOutcome | ErrorAnswer:
+    if isinstance(answer, RequestError):
+        return ErrorAnswer(error=str(answer), detail=[Fault(field="", message=str(answer), type=answer.kind)])
+    return answer

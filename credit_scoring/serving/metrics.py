@@ -1,0 +1,181 @@
+"""What Prometheus is told; under several workers the counts add up by BentoML's multiprocess folder."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from credit_scoring.application.schemas import Answer
+from credit_scoring.errors import NotReadyError, OverloadedError
+from credit_scoring.model.card import Interval
+from credit_scoring.serving.instance import FOLDER_VARIABLE
+
+PROCESS_ID = os.getpid()
+if FOLDER_VARIABLE in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ[FOLDER_VARIABLE]  # BentoML's is shared by all that share a home
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    # The client's own check asks the system for the process id twice in each observation; workers never fork.
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: PROCESS_ID)  # type: ignore[no-untyped-call]
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+_duration = Histogram(
+    "credit_scoring_request_duration_seconds",
+    "From the first byte read to the answer handed over.",
+    ["endpoint", "status"],
+    buckets=SECONDS,
+)
+_refusals = Counter("credit_scoring_refusals_total", "Requests rejected before validation, by reason.", ["reason"])
+_decisions = Counter("credit_scoring_decisions_total", "Decisions made.", ["decision"])
+_batch_size = Histogram(
+    "credit_scoring_batch_size", "Applications scored together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+_batch_wait = Histogram(
+    "credit_scoring_batch_wait_seconds", "Time that the oldest application of a batch waited.", buckets=SECONDS
+)
+_model = Gauge(
+    "credit_scoring_model_info",
+    "1 for the model in use; form is compiled, or pipeline when compiling failed its proof.",
+    ["model", "policy", "form"],
+    multiprocess_mode="max",
+)
+_model_test = Gauge(
+    "credit_scoring_model_test",
+    "What the model in use did on its untouched test part; bound is value, or low or high of the 95 % interval.",
+    ["model", "metric", "bound"],
+    multiprocess_mode="max",
+)
+_model_test_approved = Gauge(
+    "credit_scoring_model_test_approved",
+    "What it did on approved clients of its test part, as realised performance is measured; bound as above.",
+    ["model", "metric", "bound"],
+    multiprocess_mode="max",
+)
+_values = Counter(
+    "credit_scoring_field_values_total",
+    "Applications scored, by the bin of the training distribution that a field falls into.",
+    ["model", "field", "bin"],
+)
+_shares = Gauge(
+    "credit_scoring_reference_share",
+    "Share of each bin of a field in training.",
+    ["model", "field", "bin"],
+    multiprocess_mode="max",
+)
+_quantiles = Gauge(
+    "credit_scoring_reference_quantile",
+    "What PSI / (1/decisions + 1/rows) of a field exceeds by chance once in 10,000 times.",
+    ["model", "field"],
+    multiprocess_mode="max",
+)
+_rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="max")
+_writable = Gauge(
+    "credit_scoring_decision_log_writable",
+    "1 where decisions can be stored; 0 in any worker shows.",
+    multiprocess_mode="livemin",
+)
+_stored = Histogram(
+    "credit_scoring_decision_log_store_seconds",
+    "Time that a transaction of decisions took in the decision log, waiting for other writers included.",
+    buckets=SECONDS,
+)
+_spooled = Gauge(
+    "credit_scoring_decision_log_spooled",
+    "Decisions that were answered and wait in the spool.",
+    multiprocess_mode="livesum",
+)
+for _reason in (NotReadyError, OverloadedError):
+    _refusals.labels(_reason.__name__)  # told from the start, since a rate needs the 0 before the first one
+_answers = {answer: _decisions.labels(answer.value) for answer in Answer}
+
+
+def request_observer(endpoint: str) -> Callable[[int, float], None]:
+    """What tells Prometheus of each exchange of this endpoint: its status and its seconds."""
+    by_status: dict[int, Histogram] = {}
+
+    def observe(status: int, seconds: float) -> None:
+        if status not in by_status:
+            by_status[status] = _duration.labels(endpoint, status)
+        by_status[status].observe(seconds)
+
+    return observe
+
+
+def count_refusal(reason: str) -> None:
+    """A request was rejected before validation."""
+    _refusals.labels(reason).inc()
+
+
+def observe_batch(size: int, oldest_wait: float) -> None:
+    """One batch was scored; `oldest_wait` is in seconds."""
+    _batch_size.observe(size)
+    _batch_wait.observe(oldest_wait)
+
+
+def count_decisions(answers: Sequence[Answer]) -> None:
+    """These answers were given."""
+    for answer in Answer:
+        _answers[answer].inc(answers.count(answer))
+
+
+def announce_model(tag: str, policy_version: str, form: str, test: Mapping[str, Interval]) -> None:
+    """The model, policy and form that this worker decides by, and what the model did on its test part."""
+    _model.labels(tag, policy_version, form).set(1)
+    for metric, interval in test.items():
+        for bound, value in interval:
+            _model_test.labels(tag, metric, bound).set(value)
+
+
+def announce_approved(tag: str, test: Mapping[str, Interval]) -> None:
+    """What the model did on the approved clients of its test part."""
+    for metric, interval in test.items():
+        for bound, value in interval:
+            _model_test_approved.labels(tag, metric, bound).set(value)
+
+
+def announce_reference(model: str, rows: int, field: str, shares: Mapping[str, float], quantile: float) -> None:
+    """How a field was distributed in training, by bin."""
+    _rows.labels(model).set(rows)
+    _quantiles.labels(model, field).set(quantile)
+    for name, share in shares.items():
+        _shares.labels(model, field, name).set(share)
+
+
+def bin_counters(model: str, field: str, bins: Sequence[str]) -> list[Counter]:
+    """A counter for each bin of a field."""
+    return [_values.labels(model, field, name) for name in bins]
+
+
+def tell_writable(writable: bool) -> None:
+    """Whether this worker can store decisions."""
+    _writable.set(writable)
+
+
+def observe_store(seconds: float) -> None:
+    """A transaction of decisions was stored and took this long."""
+    _stored.observe(seconds)
+
+
+def tell_spooled(waiting: int) -> None:
+    """So many decisions wait in this worker's spool."""
+    _spooled.set(waiting)
+
+
+def exposition() -> bytes:
+    """All workers' metrics in Prometheus' text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Gauges of workers that have ended say nothing of now."""
+    for path in folder.glob("gauge_live*_*.db"):
+        process = int(path.stem.rpartition("_")[2])
+        if not Path(f"/proc/{process}").exists():
+            mark_process_dead(process)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""From a data set to a scorer: candidates, search, comparison, selection. Knows nothing of serving."""

@@ -1,0 +1,265 @@
+"""The candidates and the spaces that their hyper-parameters are searched in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from sklearn.pipeline import Pipeline
+
+from credit_scoring.model.estimators import (
+    LogOddsLightGBM,
+    LogOddsRandomForest,
+    LogOddsXGBoost,
+    MonotoneLogisticRegression,
+)
+from credit_scoring.model.features import Columns, preprocessor
+
+Parameters = Mapping[str, Any]
+
+BINS = (63, 2047)  # fewest and most that a booster cuts a number into: many rows tell exact amounts apart
+
+
+class Trial(Protocol):
+    """The part of an Optuna trial that a search space uses."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = ...) -> float:
+        """Draw a number."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = ...) -> int:
+        """Draw a whole number."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An algorithm that may become the model.
+
+    `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters
+    from the search space; the search begins at `start`, then tries `other_starts`; `trials_share` scales the
+    trials it gets. `cost` ranks candidates by what they cost to serve and to explain: of two that are equally good,
+    the one with the lower cost is taken.
+    """
+
+    name: str
+    title: str
+    build: Callable[[Parameters, Sequence[int], int], Any]
+    suggest: Callable[[Trial], dict[str, Any]]
+    start: Parameters
+    cost: int
+    other_starts: tuple[Parameters, ...] = ()
+    treatment: Literal["native", "impute", "scale"] = "native"
+    trials_share: float = 1.0
+
+    @property
+    def starts(self) -> list[Parameters]:
+        """What the search tries first."""
+        return [self.start, *self.other_starts]
+
+    def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
+        """The whole unfitted pipeline, from frame to probability."""
+        impute = self.treatment != "native"
+        steps = preprocessor(columns, impute=impute, scale=self.treatment == "scale").steps
+        classifier = self.build(parameters, columns.risk_directions(with_indicators=impute), seed)
+        return Pipeline([*steps, ("classifier", classifier)])
+
+
+def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLightGBM:
+    return LogOddsLightGBM(
+        **parameters,
+        subsample_freq=1,
+        monotone_constraints=list(directions),
+        monotone_constraints_method="intermediate",  # "advanced" breaks them: LightGBM issues 5358 and 6155
+        deterministic=True,
+        force_row_wise=True,
+        random_state=seed,
+        n_jobs=1,
+        verbose=-1,
+    )
+
+
+def _suggest_lightgbm(trial: Trial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 1000, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 5, 80, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30.0, log=True),
+        "max_bin": trial.suggest_int("max_bin", *BINS, log=True),
+    }
+
+
+def _random_lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLightGBM:
+    """Splits at random thresholds; without path smoothing, which breaks the monotone constraints."""
+    model: LogOddsLightGBM = _lightgbm(parameters, directions, seed).set_params(extra_trees=True)
+    return model
+
+
+def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsXGBoost:
+    return LogOddsXGBoost(
+        **parameters,
+        monotone_constraints=tuple(directions),
+        tree_method="hist",
+        random_state=seed,
+        n_jobs=1,
+        verbosity=0,
+    )
+
+
+def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 1000, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 7),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 30.0, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
+        "colsample_bynode": trial.suggest_float("colsample_bynode", 0.3, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30.0, log=True),
+        "max_bin": trial.suggest_int("max_bin", *BINS, log=True),
+    }
+
+
+def _random_forest(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsRandomForest:
+    return LogOddsRandomForest(
+        **parameters, monotonic_cst=list(directions), criterion="entropy", random_state=seed, n_jobs=1
+    )
+
+
+def _suggest_random_forest(trial: Trial) -> dict[str, Any]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 100, 300),
+        "max_depth": trial.suggest_int("max_depth", 5, 20),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2, 40, log=True),
+        "max_features": trial.suggest_float("max_features", 0.1, 0.6),
+    }
+
+
+def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> MonotoneLogisticRegression:
+    return MonotoneLogisticRegression(**parameters, monotone_constraints=list(directions))
+
+
+def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
+    return {"C": trial.suggest_float("C", 0.001, 100.0, log=True)}
+
+
+# Where the search begins besides the small models that suit a few thousand rows: with many rows, many trees on fine
+# bins, so that exact amounts are told apart; with many columns that say much the same, few of them for each tree.
+MANY_ROWS_LIGHTGBM: Parameters = {
+    "n_estimators": 1000,
+    "learning_rate": 0.06,
+    "num_leaves": 16,
+    "min_child_samples": 10,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "reg_lambda": 1.0,
+    "max_bin": 2047,
+}
+MANY_COLUMNS_LIGHTGBM: Parameters = {
+    "n_estimators": 400,
+    "learning_rate": 0.025,
+    "num_leaves": 16,
+    "min_child_samples": 60,
+    "subsample": 0.7,
+    "colsample_bytree": 0.3,
+    "reg_lambda": 10.0,
+    "max_bin": 255,
+}
+MANY_ROWS_XGBOOST: Parameters = {
+    "n_estimators": 1000,
+    "learning_rate": 0.05,
+    "max_depth": 5,
+    "min_child_weight": 1.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "colsample_bynode": 1.0,
+    "reg_lambda": 1.0,
+    "max_bin": 2047,
+}
+
+CANDIDATES = (
+    Candidate(
+        "logistic_regression",
+        "Logistic regression (baseline)",
+        _logistic_regression,
+        _suggest_logistic_regression,
+        {"C": 1.0},
+        cost=1,
+        treatment="scale",
+        trials_share=0.5,
+    ),
+    Candidate(
+        "random_forest",
+        "Random Forest",
+        _random_forest,
+        _suggest_random_forest,
+        {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
+        cost=4,
+        treatment="impute",
+        trials_share=0.3,
+    ),
+    Candidate(
+        "lightgbm",
+        "LightGBM",
+        _lightgbm,
+        _suggest_lightgbm,
+        {
+            "n_estimators": 300,
+            "learning_rate": 0.03,
+            "num_leaves": 8,
+            "min_child_samples": 20,
+            "subsample": 0.7,
+            "colsample_bytree": 0.5,
+            "reg_lambda": 1.0,
+            "max_bin": 255,
+        },
+        cost=2,
+        other_starts=(MANY_ROWS_LIGHTGBM, MANY_COLUMNS_LIGHTGBM),
+    ),
+    Candidate(
+        "lightgbm_random",
+        "LightGBM, random splits",
+        _random_lightgbm,
+        _suggest_lightgbm,
+        {
+            "n_estimators": 500,
+            "learning_rate": 0.03,
+            "num_leaves": 16,
+            "min_child_samples": 20,
+            "subsample": 0.7,
+            "colsample_bytree": 0.3,
+            "reg_lambda": 5.0,
+            "max_bin": 255,
+        },
+        cost=3,
+        trials_share=0.2,
+    ),
+    Candidate(
+        "xgboost",
+        "XGBoost",
+        _xgboost,
+        _suggest_xgboost,
+        {
+            "n_estimators": 300,
+            "learning_rate": 0.03,
+            "max_depth": 3,
+            "min_child_weight": 5.0,
+            "subsample": 0.7,
+            "colsample_bytree": 0.5,
+            "colsample_bynode": 0.6,
+            "reg_lambda": 5.0,
+            "max_bin": 256,
+        },
+        cost=2,
+        other_starts=(MANY_ROWS_XGBOOST,),
+    ),
+)
+CANDIDATE_BY_NAME = {candidate.name: candidate for candidate in CANDIDATES}
+
+UNCONSTRAINED = "without constraints"
+UNCONSTRAINED_TITLE = "The best, without constraints"
+
+ENSEMBLE = "ensemble"
+ENSEMBLE_TITLE = "Weighted mean"
+ENSEMBLE_COST = 5
+ENSEMBLE_MEMBERS = ("logistic_regression", "lightgbm", "lightgbm_random", "xgboost")  # the forest is dear to serve

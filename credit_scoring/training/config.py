@@ -1,0 +1,45 @@
+"""How to train: what a modeller may set."""
+
+from dataclasses import dataclass, field
+
+from sklearn.model_selection import StratifiedKFold
+
+from credit_scoring.policy.policy import NO_LIMITS, CostMatrix, Limits
+from credit_scoring.training.candidates import Candidate
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train. `trials` is per candidate, `timeout` in seconds for the whole search, `jobs` in processes.
+
+    The candidates at their best are compared on `repeats` different foldings, none of which the search has used.
+
+    The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
+    """
+
+    seed: int = 42
+    trials: int = 20
+    timeout: float | None = None
+    jobs: int = -1
+    folds: int = 5
+    repeats: int = 3
+    test_share: float = 0.2
+    costs: CostMatrix = field(default_factory=CostMatrix)
+    limits: Limits = NO_LIMITS
+    minimum_auc: float = 0.75
+    minimum_recall: float = 0.5
+
+    def trials_of(self, candidate: Candidate) -> int:
+        """Search trials that a candidate gets, unless the timeout cuts them."""
+        return max(1, round(self.trials * candidate.trials_share))
+
+    def splitter(self) -> StratifiedKFold:
+        """The folds that parameters are searched and the threshold is chosen on."""
+        return self._splitter(0)
+
+    def comparison_splitters(self) -> list[StratifiedKFold]:
+        """The folds of each repeat of the comparison: others than those of the search, whose winners they judge."""
+        return [self._splitter(repeat) for repeat in range(1, self.repeats + 1)]
+
+    def _splitter(self, number: int) -> StratifiedKFold:
+        return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed + number)

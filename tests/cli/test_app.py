@@ -1,0 +1,368 @@
+"""The command line as its users run it: one message when it fails, an exit code, nothing half-done."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import bentoml
+import pytest
+from typer.testing import CliRunner
+
+from credit_scoring.cli import app as cli
+from credit_scoring.cli.app import INTERRUPTED, app, main
+from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER
+from credit_scoring.errors import ConfigurationError
+from credit_scoring.model.card import Assessment
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.settings import PROJECT_FOLDER
+from credit_scoring.training import search
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
+ENDED_WITHIN = 300.0
+EMBEDDED_CSV = PROJECT_FOLDER / "data" / EMBEDDED_FILE
+EMBEDDED_MAPPING = SOURCES_FOLDER / "embedded.toml"
+IN_THE_SEARCH = b"best AUC"
+
+Ended = subprocess.CompletedProcess[str]
+
+
+def _environment(home: Path | str | None = None) -> dict[str, str]:
+    chosen = {"BENTOML_HOME": str(home)} if home else {}
+    return {**os.environ, "COLUMNS": "200", "TERM": "xterm", "NO_COLOR": "1", **chosen}
+
+
+def _run(*arguments: str | Path, home: Path | str | None = None) -> Ended:
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env=_environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=ENDED_WITHIN,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Main:
+    """`main` in this process, where a process of its own would add nothing but its start."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
+        for name, value in {"COLUMNS": "200", "NO_COLOR": "1", **environment}.items():
+            self.monkeypatch.setenv(name, value)
+        self.monkeypatch.setattr(sys, "argv", ["credit-scoring", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        code = caught.value.code or 0
+        return subprocess.CompletedProcess([], int(code), *self.capture.readouterr())
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Main:
+    return Main(monkeypatch, capsys)
+
+
+def _error_of(found: Ended) -> str:
+    """The one message of a failed run, which is all that it may have printed."""
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert "Traceback" not in found.stderr
+    assert found.stderr.startswith("error: ")
+    assert found.stderr.count("error:") == 1
+    return found.stderr
+
+
+def _files(home: Path) -> list[Path]:
+    return [path for path in home.rglob("*") if path.is_file()]
+
+
+def _models(home: Path) -> list[str]:
+    return sorted(f"{path.parent.name}:{path.name}" for path in (home / "models").glob("*/*") if path.is_dir())
+
+
+@pytest.fixture
+def small_csv(tmp_path: Path) -> Path:
+    """Some four hundred rows of the embedded data, as a user's own file."""
+    header, *rows = EMBEDDED_CSV.read_text(encoding="utf-8").splitlines()
+    path = tmp_path / "carteira.csv"
+    path.write_text("\n".join([header, *rows[::11], ""]), encoding="utf-8")
+    return path
+
+
+class TestHelp:
+    def test_help_lists_the_commands(self) -> None:
+        found = _run("--help")
+        assert (found.returncode, found.stderr) == (0, "")
+        assert "train" in found.stdout
+        assert "data" in found.stdout
+
+    def test_help_of_train_lists_every_option(self) -> None:
+        found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
+        options = (
+            "source path mapping trials timeout jobs seed min-auc min-recall if-missing loss-given-default margin "
+            "threshold-min-recall threshold-max-approval-rate"
+        )
+        assert found.exit_code == 0
+        assert all(f"--{option}" in found.output for option in options.split())
+
+    def test_without_a_command_the_help_is_shown(self) -> None:
+        found = CliRunner().invoke(app, [])
+        assert found.exit_code != 0
+        assert "Usage" in found.output
+
+
+class TestData:
+    def test_the_embedded_data_is_described_without_training(self, run_here: Main) -> None:
+        found = run_here("data")
+        assert (found.returncode, found.stdout) == (0, "")
+        assert "4,454 applications, 28.2% defaulted, 11 feature fields" in found.stderr
+        assert "Spanish" in found.stderr
+
+    def test_bad_rows_are_shown_with_line_column_and_problem_and_without_the_value(
+        self, run_here: Main, small_csv: Path
+    ) -> None:
+        lines = small_csv.read_text(encoding="utf-8").splitlines()
+        lines[9] = lines[9].replace(lines[9].split(",")[1], "98765", 1)
+        small_csv.write_text("\n".join(lines), encoding="utf-8")
+        found = run_here("data", "--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING)
+        assert found.returncode == 0
+        assert "left out Seniority: Input should be less than or equal to 60 (1 rows; lines 10)" in found.stderr
+        assert "98765" not in found.stderr
+
+
+class TestBadInput:
+    def test_a_missing_file_is_one_error(self, tmp_path: Path) -> None:
+        message = _error_of(_run("data", "--source", "csv", "--path", tmp_path / "nowhere.csv"))
+        assert "nowhere.csv: cannot be read (No such file or directory). Check --path." in message
+
+    def test_a_foreign_csv_is_one_error_before_any_search(self, tmp_path: Path) -> None:
+        path = tmp_path / "weather.csv"
+        path.write_text("city,rain\nSantos,yes\n", encoding="utf-8")
+        message = _error_of(_run("train", "--source", "csv", "--path", path, home=tmp_path / "home"))
+        assert "no column credit_letter_value, outcome; found city, rain" in message
+        assert _files(tmp_path / "home" / "models") == []
+
+    def test_a_binary_file_is_one_error(self, tmp_path: Path) -> None:
+        path = tmp_path / "image.csv"
+        path.write_bytes(bytes(range(256)) * 100)
+        message = _error_of(_run("data", "--source", "kaggle", "--path", path))
+        assert "Is it a CSV file?" in message
+
+    def test_a_file_with_too_many_bad_rows_is_one_error_with_their_lines(self, run_here: Main, small_csv: Path) -> None:
+        text = small_csv.read_text(encoding="utf-8").replace("rent", "[red]castle[/]")
+        small_csv.write_text(text, encoding="utf-8")
+        message = _error_of(run_here("data", "--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING))
+        assert "Home: Input should be 'OWNER', 'RENT'" in message
+        assert "castle" not in message
+
+    @pytest.mark.parametrize("command", ["data", "train"])
+    @pytest.mark.parametrize(
+        ("setting", "value", "expected"),
+        [
+            ("CREDIT_SCORING_MINIMUM_AUC", "high", "a valid number"),
+            ("CREDIT_SCORING_MINIMUM_RECALL", "7", "less than or equal to 1"),
+        ],
+    )
+    def test_a_wrong_setting_in_the_environment_is_one_error_that_names_it(
+        self, run_here: Main, command: str, setting: str, value: str, expected: str
+    ) -> None:
+        message = _error_of(run_here(command, **{setting: value}))
+        assert setting in message
+        assert expected in message
+
+    def test_an_unwritable_store_is_one_line_before_any_search(self) -> None:
+        message = _error_of(_run("train", home="/dev/null/x"))
+        assert message.startswith("error: The model store cannot be written")
+        assert "BENTOML_HOME" in message
+        assert message.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["data", "--source", "csv"], "--source csv needs --path"),
+            (["data", "--path", "x.csv"], "--path x.csv: the embedded source has its own file"),
+            (["data", "--mapping", "m.toml"], "--mapping m.toml: the source embedded brings its own"),
+            (["data", "--source", "kaggle", "--mapping", "m.toml"], "the source kaggle brings its own"),
+            (["train", "--jobs", "0"], "--jobs 0: expected -1"),
+        ],
+    )
+    def test_options_that_do_not_go_together_are_refused_with_the_way_out(
+        self, arguments: list[str], message: str
+    ) -> None:
+        found = CliRunner().invoke(app, arguments)
+        assert isinstance(found.exception, ConfigurationError)
+        assert message in str(found.exception)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["data", "--source", "oracle"],
+            ["data", "--max-bad-share", "2"],
+            ["train", "--trials", "0"],
+            ["train", "--trials", "many"],
+            ["train", "--timeout", "-1"],
+            ["train", "--min-auc", "1.5"],
+            ["train", "--seed", "-1"],
+            ["train", "--loss-given-default", "0"],
+            ["train", "--no-such-option"],
+            ["fly"],
+        ],
+    )
+    def test_an_option_out_of_range_is_a_usage_error(self, arguments: list[str]) -> None:
+        found = CliRunner().invoke(app, arguments)
+        assert found.exit_code == 2
+        assert "Traceback" not in found.output
+
+
+class TestTrain:
+    def test_a_model_from_a_user_s_own_file_is_published_and_its_tag_printed(
+        self, small_csv: Path, tmp_path: Path
+    ) -> None:
+        home = tmp_path / "home"
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
+        found = _run("train", *options, "--min-auc", "0.5", "--min-recall", "0", home=home)
+        assert found.returncode == 0, found.stderr
+        (tag,) = _models(home)
+        assert tag == found.stdout.strip()
+        folder = home / "models" / tag.replace(":", "/")
+        assert Assessment.model_validate_json((folder / "assessment.json").read_bytes()).rows > 0
+        assert tag in (folder / "card.html").read_text(encoding="utf-8")
+        assert all(name in found.stderr for name in ("lightgbm", "xgboost", "random_forest", "logistic_regression"))
+        assert "AUC" in found.stderr
+        assert "Threshold" in found.stderr
+        stages = ["Search LightGBM; trials: 1 …", "Compare, calibrate, test …", "Measuring: "]
+        assert sorted(stages, key=found.stderr.index) == stages
+
+    def test_a_model_that_misses_the_gate_is_not_published(
+        self, run_here: Main, small_csv: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+        before = sorted(str(model.tag) for model in bentoml.models.list())
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
+        found = run_here("train", *options, "--jobs", "1", "--min-auc", "1")
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "error: Not published: auc on the test part is 0." in found.stderr
+        assert sorted(str(model.tag) for model in bentoml.models.list()) == before
+
+    def test_if_missing_does_nothing_when_the_store_has_a_model(self, model_tag: str) -> None:
+        before = sorted(str(model.tag) for model in bentoml.models.list())
+        found = _run("train", "--if-missing")
+        assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+        assert sorted(str(model.tag) for model in bentoml.models.list()) == before
+        assert model_tag in before
+
+
+class TestEvaluate:
+    def test_a_stored_model_is_measured_on_the_test_part_of_its_own_data(
+        self, model_tag: str, scorer: Scorer, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "report"
+        found = _run("evaluate", model_tag, "--output", folder)
+        assert found.returncode == 0, found.stderr
+        assert found.stdout.strip() == str(folder / "card.html")
+        assessment = Assessment.model_validate_json((folder / "assessment.json").read_bytes())
+        assert assessment.rows == scorer.card.data.rows_test
+        assert assessment.metrics["auc"].value == scorer.card.test["auc"].value
+        assert "warning: Demo data" in found.stderr
+
+    def test_on_other_data_every_row_counts(self, model_tag: str, small_csv: Path, tmp_path: Path) -> None:
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING)
+        found = _run("evaluate", model_tag, *options, "--output", tmp_path / "report")
+        assert found.returncode == 0, found.stderr
+        rows = len(small_csv.read_text(encoding="utf-8").splitlines()) - 1
+        assert f"all {rows} rows" in found.stderr
+
+    def test_a_model_that_is_not_there_is_said_in_one_line(self, run_here: Main) -> None:
+        found = run_here("evaluate", "credit_scoring:none")
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "error: No model credit_scoring:none" in found.stderr
+
+    def test_a_folder_that_cannot_be_written_is_named(self, run_here: Main, model_tag: str, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        found = run_here("evaluate", model_tag, "--output", tmp_path / "file" / "report")
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "cannot be written" in found.stderr
+
+
+def _output_of(terminal: int) -> Iterator[bytes]:
+    """What arrives on a terminal until the last process has closed its side; fails when nothing does for too long."""
+    while True:
+        if not select.select([terminal], [], [], ENDED_WITHIN)[0]:
+            pytest.fail(f"The command neither printed anything for {ENDED_WITHIN:g} s nor ended.")
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # Linux reports a terminal without processes as an I/O error
+            return
+        if not chunk:
+            return
+        yield chunk
+
+
+def _read_until(output: Iterable[bytes], mark: bytes) -> bytes:
+    seen = b""
+    for chunk in output:
+        seen += chunk
+        if mark in seen:
+            return seen
+    return pytest.fail(f"The command ended before it printed {mark!r}:\n{seen.decode()}")
+
+
+def test_a_thread_that_stumbles_after_ctrl_c_prints_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """joblib's own does where Ctrl-C comes just as work is handed to a process: rare, and no news to who pressed it."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's, which collects
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), cli._interruptible():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    stumbling = threading.Thread(target={}.__getitem__, args=(5,))
+    stumbling.start()
+    stumbling.join()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_in_a_search_leaves_the_store_as_it_was(jobs: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    terminal, side_of_the_command = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "train", "--trials", "10000", "--jobs", jobs],
+        env=_environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=side_of_the_command,
+        start_new_session=True,
+    )
+    os.close(side_of_the_command)
+    try:
+        output = _output_of(terminal)
+        _read_until(output, IN_THE_SEARCH)
+        os.killpg(process.pid, signal.SIGINT)
+        after = b"".join(output).decode()
+        printed, _ = process.communicate(timeout=ENDED_WITHIN)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(ENDED_WITHIN)
+        os.close(terminal)
+    assert process.returncode == INTERRUPTED == 130
+    assert "Interrupted: nothing was saved." in after
+    assert "Traceback" not in after
+    assert printed == b""
+    assert _files(home / "models") == []

@@ -1,0 +1,144 @@
+"""What is measured of a model, on the small scorer of the tests and by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_scoring.application.schemas import FIELDS
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.evaluation.assessment import assess, profit, reliability
+from credit_scoring.evaluation.model_report import unseen_part
+from credit_scoring.model.card import Assessment
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import CostMatrix
+
+UNLUCKY = (563, 113)  # rows, and rows of the test part, whose quotient times the rows is a little more than it
+COSTS = CostMatrix(loss_given_default=0.5, margin=0.1)
+
+
+@pytest.fixture(scope="module")
+def unseen(scorer: Scorer, dataset: Dataset) -> Dataset:
+    part, _ = unseen_part(scorer.card, dataset)
+    return part
+
+
+@pytest.fixture(scope="module")
+def assessment(scorer: Scorer, unseen: Dataset) -> Assessment:
+    return assess(scorer, unseen, "test", seed=1)
+
+
+def test_profit_counts_the_approved_only() -> None:
+    defaulted, risk = np.array([True, False, False]), np.array([0.1, 0.1, 0.9])
+    value = np.array([100.0, 1000.0, 5000.0])
+    assert profit(defaulted, risk, value, 0.5, COSTS) == pytest.approx((1000 * 0.1 - 100 * 0.5) / 3)
+    assert profit(defaulted, risk, value, 0.05, COSTS) == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=200))
+def test_every_client_is_in_one_reliability_bin_and_bins_rise(clients: list[tuple[bool, float]]) -> None:
+    defaulted, risk = (np.array(each) for each in zip(*clients, strict=True))
+    bins = list(reliability(defaulted, risk))
+    assert sum(each.rows for each in bins) == len(clients)
+    assert [each.predicted for each in bins] == sorted(each.predicted for each in bins)
+    assert all(0 <= each.observed.low <= each.observed.value <= each.observed.high <= 1 for each in bins)
+
+
+def test_the_assessment_is_that_of_the_test_part_of_the_training_file(
+    scorer: Scorer, assessment: Assessment, unseen: Dataset
+) -> None:
+    assert len(unseen.frame) == scorer.card.data.rows_test
+    assert {name: each.value for name, each in assessment.metrics.items()} == {
+        name: each.value for name, each in scorer.card.test.items()
+    }
+
+
+@given(seed=st.integers(0, 2**32 - 1), data=st.data())
+def test_the_test_part_is_drawn_again_to_the_row_whatever_its_size(
+    scorer: Scorer, seed: int, data: st.DataObject
+) -> None:
+    """A share of rows, as a float, rounds to one row more for one size in a hundred."""
+    whole = data.draw(st.integers(100, 5_000))
+    share = data.draw(st.floats(0.05, 0.5))
+    numbered = Dataset(
+        source="csv:history.csv",
+        sha256="as it was",
+        note="",
+        frame=pd.DataFrame({"row": np.arange(whole)}),
+        defaulted=np.arange(whole) % 4 == 0,
+        bad_rows=(),
+        unused_columns=(),
+    )
+    train_part, test_part = numbered.split(share, seed)
+    sizes = {"rows_train": len(train_part.frame), "rows_test": len(test_part.frame)}
+    summary = scorer.card.data.model_copy(update={"sha256": numbered.sha256, **sizes})
+    found, _ = unseen_part(scorer.card.model_copy(update={"data": summary, "seed": seed}), numbered)
+    assert found.frame["row"].tolist() == test_part.frame["row"].tolist()
+
+
+def test_a_test_part_of_a_size_that_its_share_rounds_up_holds_no_training_row(scorer: Scorer, dataset: Dataset) -> None:
+    rows, tested = UNLUCKY
+    assert math.ceil(tested / rows * rows) == tested + 1
+    summary = scorer.card.data.model_copy(update={"rows_train": rows - tested, "rows_test": tested})
+    whole = dataset.rows(np.arange(rows))
+    found, _ = unseen_part(scorer.card.model_copy(update={"data": summary}), whole)
+    assert len(found.frame) == tested
+
+
+def test_of_another_file_every_row_counts(scorer: Scorer, dataset: Dataset) -> None:
+    other = dataset.rows(np.arange(100))
+    other = type(other)(other.source, "another", other.note, other.frame, other.defaulted, (), ())
+    part, data = unseen_part(scorer.card, other)
+    assert len(part.frame) == 100
+    assert "all 100 rows" in data
+
+
+def test_the_chosen_threshold_stands_in_the_table_once_with_the_measured_rates(
+    scorer: Scorer, assessment: Assessment
+) -> None:
+    (chosen,) = [each for each in assessment.thresholds if each.chosen]
+    assert chosen.threshold == scorer.policy.threshold
+    assert chosen.recall == assessment.metrics["recall"].value
+    assert chosen.approval_rate == assessment.metrics["approval_rate"].value
+    best = max(assessment.thresholds, key=lambda each: each.profit)
+    assert "most profit" in best.note
+
+
+def test_every_client_is_in_one_group_of_each_audit_field(assessment: Assessment, unseen: Dataset) -> None:
+    for field in ("age", "marital_status"):
+        rows = [each.rows for each in assessment.groups if each.field == field]
+        assert sum(rows) == unseen.frame[field].notna().sum()
+
+
+def test_small_groups_get_no_figure_that_would_be_chance(assessment: Assessment) -> None:
+    for each in assessment.groups:
+        assert (each.recall is None) == (each.defaulters < 30)
+        assert (each.calibration is None) == (each.rows < 30)
+
+
+def test_every_feature_has_its_importance_and_income_matters(scorer: Scorer, assessment: Assessment) -> None:
+    found = {each.field: each for each in assessment.importance}
+    assert set(found) == set(scorer.card.features)
+    assert found["monthly_income"].auc_loss.low > 0
+    assert all(each.log_odds_share >= 0 for each in found.values())
+
+
+def test_risk_moves_as_declared_for_every_client(scorer: Scorer, assessment: Assessment) -> None:
+    declared = {each.field for each in assessment.partial_dependence if each.risk_moves}
+    assert declared == {name for name in scorer.card.features if FIELDS[name].column.risk_moves}
+    assert all(each.holds for each in assessment.partial_dependence if each.risk_moves)
+
+
+def test_the_demo_data_s_note_is_the_first_warning(assessment: Assessment) -> None:
+    assert assessment.warnings[0].startswith("Demo data")
+
+
+def test_the_same_seed_gives_the_same_assessment(scorer: Scorer, unseen: Dataset, assessment: Assessment) -> None:
+    assert assess(scorer, unseen, "test", seed=1) == assessment
+
+
+def test_an_assessment_is_read_back_from_its_json(assessment: Assessment) -> None:
+    assert Assessment.model_validate_json(assessment.model_dump_json()) == assessment

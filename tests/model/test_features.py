@@ -1,0 +1,254 @@
+"""From raw fields to the matrix: derived fields, clipping, encoding, and rows that keep to themselves."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.pipeline import Pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FEATURES, FIELDS
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.model.features import (
+    DERIVED_FIELDS,
+    Columns,
+    DerivedFields,
+    OutlierClipper,
+    application_frame,
+    preprocessor,
+    ratio,
+)
+
+amounts = st.floats(0, 1e150)
+positive_amounts = st.floats(1e-150, 1e150)
+TREATMENTS = [
+    pytest.param(False, False, id="native"),
+    pytest.param(True, False, id="impute"),
+    pytest.param(True, True, id="scale"),
+]
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(ratio(np.array([numerator]), np.array([denominator]))[0])
+
+
+def _fitted(dataset: Dataset, impute: bool, scale: bool) -> Pipeline:
+    pipeline = preprocessor(Columns.of(dataset.features), impute=impute, scale=scale)
+    fitted: Pipeline = pipeline.fit(dataset.frame[list(dataset.features)])
+    return fitted
+
+
+def _one_hot(dataset: Dataset, pipeline: Pipeline, record: dict[str, Any]) -> list[float]:
+    row = pipeline.transform(application_frame([record], dataset.features))[0]
+    width = sum(len(FIELDS[name].categories) for name in dataset.features)
+    return [float(value) for value in row[-width:]]
+
+
+@parametrize_with_checks([OutlierClipper()])  # type: ignore[untyped-decorator]  # scikit-learn is untyped
+def test_the_clipper_is_an_estimator_as_scikit_learn_knows_them(
+    estimator: OutlierClipper, check: Callable[[OutlierClipper], None]
+) -> None:
+    check(estimator)
+
+
+class TestOutlierClipper:
+    def test_values_are_clipped_to_the_quantiles_of_training(self) -> None:
+        clipper = OutlierClipper(lower=0.1, upper=0.9).fit(np.arange(11.0).reshape(-1, 1))
+        assert clipper.transform([[-5.0], [5.0], [500.0]]).tolist() == [[1.0], [5.0], [9.0]]
+
+    def test_bounds_are_learned_in_fit_and_not_from_the_rows_that_are_transformed(self) -> None:
+        clipper = OutlierClipper(lower=0, upper=1).fit([[0.0], [1.0]])
+        assert clipper.transform([[1e9]] * 1000).max() == 1.0
+
+    def test_infinite_values_do_not_move_the_bounds_and_are_clipped_to_them(self) -> None:
+        clipper = OutlierClipper(lower=0, upper=1).fit([[0.0], [1.0], [math.inf], [-math.inf]])
+        assert clipper.transform([[math.inf], [-math.inf]]).tolist() == [[1.0], [0.0]]
+
+    def test_missing_values_stay_missing(self) -> None:
+        clipper = OutlierClipper().fit([[1.0], [math.nan], [3.0]])
+        assert np.isnan(clipper.transform([[math.nan]])).all()
+
+    def test_a_column_without_any_value_is_accepted(self) -> None:
+        clipped = OutlierClipper().fit([[math.nan, 1.0], [math.nan, 2.0]]).transform([[math.nan, 1.5]])
+        assert np.isnan(clipped[0, 0])
+        assert clipped[0, 1] == 1.5
+
+
+class TestRatio:
+    @given(amounts, amounts, positive_amounts)
+    def test_it_rises_with_the_numerator(self, one: float, other: float, denominator: float) -> None:
+        low, high = sorted((one, other))
+        assert _ratio(low, denominator) <= _ratio(high, denominator)
+
+    @given(positive_amounts, amounts, amounts)
+    def test_it_falls_with_the_denominator_down_to_zero(self, numerator: float, one: float, other: float) -> None:
+        low, high = sorted((one, other))
+        assert _ratio(numerator, low) >= _ratio(numerator, high)
+
+    @given(amounts, amounts)
+    def test_at_a_zero_denominator_it_still_rises_with_the_numerator(self, one: float, other: float) -> None:
+        low, high = sorted((one, other))
+        assert _ratio(low, 0) <= _ratio(high, 0)
+
+    @given(positive_amounts)
+    def test_something_over_nothing_is_infinite(self, numerator: float) -> None:
+        assert _ratio(numerator, 0) == math.inf
+
+    def test_nothing_over_nothing_is_zero(self) -> None:
+        assert _ratio(0, 0) == 0
+
+    @given(st.one_of(st.just(math.nan), amounts))
+    def test_a_missing_side_makes_it_missing(self, other: float) -> None:
+        assert math.isnan(_ratio(math.nan, other))
+        assert math.isnan(_ratio(other, math.nan))
+
+
+class TestDerivedFields:
+    def test_the_example_application_gives_what_a_pocket_calculator_gives(self) -> None:
+        frame = application_frame([EXAMPLE_APPLICATION])
+        row = DerivedFields().fit(frame).transform(frame).iloc[0]
+        derived = {field.name: row[field.name] for field in DERIVED_FIELDS}
+        assert derived == pytest.approx(
+            {
+                "instalment": 500,
+                "instalment_over_income": 500 / 3600,
+                "disposable_income": 3600 - 1200 - 500,
+                "letter_over_good_value": 24000 / 33600,
+                "letter_over_income": 24000 / 3600,
+                "debt_over_assets": 0,
+                "expenses_over_income": 1200 / 3600,
+                "savings_over_instalment": (3600 - 1200) / 500,
+                "own_share": 33600 - 24000,
+                "net_assets": 72000,
+                "good_value_over_income": 33600 / 3600,
+                "tenure_over_term": 6 / 48,
+            }
+        )
+
+    @pytest.mark.parametrize("absent", [name for name in FEATURES if FIELDS[name].kind == "number"])
+    def test_a_derived_field_is_made_only_when_all_its_inputs_are_there(self, absent: str) -> None:
+        frame = application_frame([EXAMPLE_APPLICATION], [name for name in FEATURES if name != absent])
+        made = set(DerivedFields().fit(frame).transform(frame).columns) - set(frame.columns)
+        assert made == {field.name for field in DERIVED_FIELDS if absent not in field.inputs}
+
+    def test_a_missing_input_makes_the_derived_field_missing(self) -> None:
+        frame = application_frame([{**EXAMPLE_APPLICATION, "monthly_income": None}])
+        row = DerivedFields().fit(frame).transform(frame).iloc[0]
+        missing = {field.name for field in DERIVED_FIELDS if np.isnan(row[field.name])}
+        assert missing == {field.name for field in DERIVED_FIELDS if "monthly_income" in field.inputs}
+
+    def test_the_given_frame_is_left_as_it_was(self) -> None:
+        frame = application_frame([EXAMPLE_APPLICATION])
+        before = frame.copy(deep=True)
+        DerivedFields().fit(frame).transform(frame)
+        pd.testing.assert_frame_equal(frame, before)
+
+    def test_the_order_of_the_columns_does_not_matter(self) -> None:
+        frame = application_frame([EXAMPLE_APPLICATION])
+        fields = DerivedFields().fit(frame)
+        pd.testing.assert_frame_equal(fields.transform(frame[reversed(frame.columns)]), fields.transform(frame))
+
+
+class TestApplicationFrame:
+    def test_absent_and_null_values_are_missing_alike(self) -> None:
+        frame = application_frame([{}, dict.fromkeys(FEATURES)])
+        assert frame.isna().all(axis=None)
+
+    def test_flags_and_numbers_are_floats_and_categories_are_text(self) -> None:
+        row = application_frame([EXAMPLE_APPLICATION]).iloc[0]
+        assert (row["has_negative_record"], row["term_months"], row["job_type"]) == (0.0, 48.0, "PERMANENT")
+
+    def test_no_record_at_all_gives_a_frame_with_all_columns(self) -> None:
+        frame = application_frame([])
+        assert (len(frame), tuple(frame.columns)) == (0, FEATURES)
+
+
+class TestColumns:
+    def test_every_feature_is_either_a_number_or_a_category(self) -> None:
+        columns = Columns.of(FEATURES)
+        assert {*columns.numbers, *columns.categories} == set(columns.raw) == set(FEATURES)
+        assert tuple(columns.categories) == ("good_type", "job_type", "housing")
+        assert columns.derived == DERIVED_FIELDS
+
+    def test_risk_directions_are_those_of_the_fields(self) -> None:
+        columns = Columns.of(("monthly_income", "outstanding_debt", "monthly_expenses", "has_negative_record"))
+        directions = dict(zip(columns.all_numbers, columns.risk_directions(with_indicators=False), strict=True))
+        assert directions == {
+            "monthly_income": -1,
+            "outstanding_debt": 1,
+            "monthly_expenses": 0,
+            "has_negative_record": 1,
+            "expenses_over_income": 1,
+        }
+
+    @given(st.sets(st.sampled_from(FEATURES)))
+    def test_the_direction_of_a_derived_field_agrees_with_those_of_its_inputs(self, chosen: set[str]) -> None:
+        sign = {"up": 1.0, "down": -1.0, None: 0.0}
+        for field in DERIVED_FIELDS:
+            for position, name in enumerate(field.inputs):
+                moves = FIELDS[name].column.risk_moves
+                low, high = [np.array([2.0])] * len(field.inputs), [np.array([2.0])] * len(field.inputs)
+                high[position] = np.array([3.0])
+                slope = float(np.sign(field.compute(*high) - field.compute(*low))[0])
+                assert moves is None or slope * sign[field.risk_moves] in (0.0, sign[moves])
+
+
+class TestPreprocessor:
+    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
+    def test_its_width_is_the_number_of_risk_directions(self, dataset: Dataset, impute: bool, scale: bool) -> None:
+        matrix = _fitted(dataset, impute, scale).transform(dataset.frame)
+        directions = Columns.of(dataset.features).risk_directions(with_indicators=impute)
+        assert matrix.shape == (4454, len(directions))
+
+    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
+    @settings(max_examples=25, deadline=None)
+    @given(data=st.data())
+    def test_its_width_is_known_before_fit_for_any_choice_of_features(
+        self, impute: bool, scale: bool, data: st.DataObject
+    ) -> None:
+        names = data.draw(st.lists(st.sampled_from(FEATURES[2:]), max_size=6, unique=True))
+        features = ["credit_letter_value", *names]
+        frame = application_frame([EXAMPLE_APPLICATION, {"credit_letter_value": 1.0}], features)
+        columns = Columns.of(features)
+        matrix = preprocessor(columns, impute=impute, scale=scale).fit(frame).transform(frame)
+        assert matrix.shape == (2, len(columns.risk_directions(with_indicators=impute)))
+
+    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
+    def test_missing_and_unseen_categories_are_all_zeros(self, dataset: Dataset, impute: bool, scale: bool) -> None:
+        pipeline = _fitted(dataset, impute, scale)
+        for category in (None, "CASTLE"):
+            record = {**EXAMPLE_APPLICATION, "housing": category, "job_type": category}
+            assert set(_one_hot(dataset, pipeline, record)) == {0.0}
+
+    def test_a_known_category_has_a_one_in_its_own_column_only(self, dataset: Dataset) -> None:
+        pipeline = _fitted(dataset, impute=False, scale=False)
+        encoded = _one_hot(dataset, pipeline, {**EXAMPLE_APPLICATION, "job_type": "PART_TIME", "housing": "RENT"})
+        assert encoded == [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
+
+    def test_a_category_that_training_never_saw_has_its_column_all_the_same(self, dataset: Dataset) -> None:
+        assert not (dataset.frame["housing"] == "MORTGAGE").any()
+        pipeline = _fitted(dataset, impute=False, scale=False)
+        encoded = _one_hot(dataset, pipeline, {**EXAMPLE_APPLICATION, "job_type": None, "housing": "MORTGAGE"})
+        assert encoded == [0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+
+    def test_imputing_leaves_nothing_missing_and_says_what_was(self, dataset: Dataset) -> None:
+        matrix = _fitted(dataset, impute=True, scale=False).transform(dataset.frame)
+        columns = Columns.of(dataset.features)
+        indicator = len(columns.all_numbers) + columns.numbers.index("monthly_income")
+        assert np.isfinite(matrix).all()
+        assert (matrix[:, indicator] == dataset.frame["monthly_income"].isna()).all()
+
+    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
+    def test_a_row_s_output_does_not_depend_on_its_batch(self, dataset: Dataset, impute: bool, scale: bool) -> None:
+        pipeline = _fitted(dataset, impute, scale)
+        rows = dataset.frame.iloc[:300]
+        together = pipeline.transform(rows)
+        backwards = pipeline.transform(rows[::-1])[::-1]
+        singly = np.vstack([pipeline.transform(rows.iloc[[i]]) for i in range(0, 300, 10)])
+        assert together.tobytes() == np.ascontiguousarray(backwards).tobytes()
+        assert together[::10].tobytes() == singly.tobytes()

@@ -1,0 +1,631 @@
+"""The hot route at the wire, byte by byte, on a real uvicorn."""
+
+import asyncio
+import json
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_scoring.errors import OverloadedError, RequestError, ScoringError, UnavailableError
+from credit_scoring.serving.connections import Limits
+from credit_scoring.serving.guarded import GuardedProtocol
+from credit_scoring.serving.hot_route import Exchange, HotProtocol, HotRoute, is_plain_request
+
+LIMIT = 1000
+TIMEOUT = 0.3
+BUFFERS = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+LARGEST_HEAD = 16 * 1024
+MOST_SENT = 32 * 1024 * 1024
+MOST_WAITING = 2 * 1024 * 1024
+SOON = 20.0
+REQUEST = b'POST /hot HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"a'
+HEAD, BODY = REQUEST.split(b"\r\n\r\n")
+
+
+@dataclass
+class Desk:
+    """Answers b"ok"; other bodies get an error, or an answer when the test gives it. Remembers what it was told."""
+
+    overloaded: bool = False
+    limits: Limits = field(default_factory=lambda: Limits(head_timeout=SOON))
+    handled: list[bytes] = field(default_factory=list)
+    seen: list[int] = field(default_factory=list)
+    kept: list[Exchange] = field(default_factory=list)
+    reads: list[HotProtocol] = field(default_factory=list)
+    held: list["Held"] = field(default_factory=list)
+    refusals: list[UnavailableError] = field(default_factory=list)
+
+    def protocol(self) -> type[GuardedProtocol]:
+        """The protocol under test, which notes each time that it has read something."""
+        desk = self
+
+        class Noting(HotProtocol):
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                desk.reads.append(self)
+
+        return Noting.with_route(desk.route(), self.limits)
+
+    def route(self) -> HotRoute:
+        return HotRoute(
+            b"/hot",
+            LIMIT,
+            TIMEOUT,
+            self.admit,
+            self.handle,
+            self.check_admission,
+            on_refusal=self.refusals.append,
+            observe=self.observe,
+        )
+
+    def admit(self, headers: Mapping[bytes, bytes], peer: str | None) -> str:
+        if headers.get(b"authorization") == b"Bearer wrong":
+            raise RequestError(401, "The API key is not known.", "unknown_key")
+        return f"{headers.get(b'authorization', b'').decode()} from {peer}"
+
+    def handle(self, body: bytes, exchange: Exchange) -> None:
+        self.handled.append(body)
+        if body == b"no":
+            raise ScoringError("no")
+        if body == b"??":
+            raise RuntimeError("Segredo")
+        if body == b"ok":
+            exchange.set_result("ok")
+        else:
+            self.kept.append(exchange)
+
+    def check_admission(self) -> None:
+        if self.overloaded:
+            raise OverloadedError("Too much.", retry_after=3)
+
+    def observe(self, status: int, seconds: float) -> None:
+        assert 0 <= seconds < SOON
+        self.seen.append(status)
+
+    async def ordinary(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """An ASGI app that says that the request came the ordinary way; on /held the test lets the answer end."""
+        await receive()
+        await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"3")]})
+        if scope["path"] == "/held":
+            await send({"type": "http.response.body", "body": b"w", "more_body": True})
+            self.held.append(Held(asyncio.get_running_loop()))
+            await self.held[-1].released.wait()
+            await send({"type": "http.response.body", "body": b"ay"})
+        else:
+            await send({"type": "http.response.body", "body": b"way"})
+
+
+class Held:
+    """An answer half given."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.released = asyncio.Event()
+        self._loop = loop
+
+    def release(self) -> None:
+        self._loop.call_soon_threadsafe(self.released.set)
+
+
+@contextmanager
+def serving(desk: Desk) -> Iterator[tuple[str, int]]:
+    """Host and port of a real uvicorn with the hot route, in a thread of this process."""
+    config = uvicorn.Config(
+        desk.ordinary,
+        interface="asgi3",
+        http=desk.protocol(),
+        lifespan="off",
+        log_level="critical",
+        timeout_keep_alive=2,
+    )
+    listening = socket.create_server(("127.0.0.1", 0))
+    for buffer in BUFFERS:  # so that little fills them
+        listening.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield listening.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join(SOON)
+        listening.close()
+    assert not thread.is_alive()
+
+
+@contextmanager
+def connected(desk: Desk) -> Iterator[socket.socket]:
+    with serving(desk) as address, closing(socket.create_connection(address, timeout=SOON)) as client:
+        yield client
+
+
+def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer on this connection."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = client.recv(1)
+        assert byte, f"closed after {head!r}"
+        head += byte
+    status_line, *lines = head.decode().strip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    body = b""
+    while len(body) < int(headers["content-length"]):
+        body += client.recv(int(headers["content-length"]) - len(body))
+    return int(status_line.split()[1]), headers, body
+
+
+def request(body: bytes, *more: bytes, path: bytes = b"/hot") -> bytes:
+    head = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d" % (path, len(body))
+    return b"\r\n".join([head, *more]) + b"\r\n\r\n" + body
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+def answer_later(exchange: Exchange) -> None:
+    """Give it its result on the server's own loop."""
+    exchange._protocol.loop.call_soon_threadsafe(exchange.set_result, "late")
+
+
+def test_a_plain_request_is_answered_on_the_spot() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok"))
+        status, headers, body = read_answer(client)
+    assert (status, body) == (200, b'"ok"')
+    assert headers["content-type"] == "application/json"
+    assert "date" in headers
+    assert desk.seen == [200]
+
+
+def test_a_connection_serves_request_after_request() -> None:
+    with connected(Desk()) as client:
+        for _ in range(20):
+            client.sendall(request(b"ok"))
+            assert read_answer(client)[0] == 200
+
+
+@pytest.mark.parametrize("cut", [1, 10, len(HEAD), len(HEAD) + 2, len(HEAD) + 4, len(request(b"ok")) - 1])
+def test_a_request_may_come_in_pieces(cut: int) -> None:
+    whole, desk = request(b"ok"), Desk()
+    with connected(desk) as client:
+        for _ in range(3):
+            desk.reads.clear()
+            client.sendall(whole[:cut])
+            wait_for(lambda: bool(desk.reads), "the first piece to be read")
+            client.sendall(whole[cut:])
+            assert read_answer(client)[::2] == (200, b'"ok"')
+
+
+def test_requests_sent_ahead_of_their_answers_are_answered_in_order() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok") + request(b"no") + request(b"ok", path=b"/cold") + request(b"ok"))
+        assert [read_answer(client)[0] for _ in range(4)] == [
+            200,
+            500,
+            202,
+            202,
+        ]  # the last while the third is under way
+
+
+def test_a_request_sent_ahead_waits_for_the_answer_that_is_still_due() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later") + request(b"ok"))
+        wait_for(lambda: bool(desk.kept), "the first request")
+        answer_later(desk.kept[0])
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert read_answer(client)[0] == 202  # goes the ordinary way: the hot one takes one at a time
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        request(b"ok", path=b"/cold"),
+        request(b"ok", path=b"/hot?x=1"),
+        request(b"ok").replace(b"POST", b"PUT"),
+        request(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        request(b"ok").replace(b"application/json", b"application/json; charset=utf-8"),
+        request(b"ok").replace(b"content-type: application/json\r\n", b""),
+        request(b"x" * (LIMIT + 1)),
+        HEAD.replace(b"content-length: 2", b"transfer-encoding: chunked") + b"\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
+)
+def test_what_is_not_plain_goes_the_ordinary_way(raw: bytes) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(raw)
+        assert read_answer(client)[::2] == (202, b"way")
+    assert desk.handled == []
+
+
+def test_who_waits_for_100_continue_goes_the_ordinary_way() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok", b"expect: 100-continue"))
+        assert client.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert read_answer(client)[0] == 202
+
+
+def test_a_client_that_asks_for_it_finds_the_connection_closed_after_its_answer() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok", b"connection: close"))
+        status, headers, _ = read_answer(client)
+        assert (status, headers["connection"]) == (200, "close")
+        assert client.recv(1) == b""
+
+
+def test_an_error_is_answered_in_the_one_shape_and_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        for body in (b"no", b"??"):
+            client.sendall(request(body))
+            status, _, answer = read_answer(client)
+            assert status == 500
+            assert set(json.loads(answer)) == {"error", "detail"}
+            assert b"Segredo" not in answer
+    assert desk.seen == [500, 500]
+    assert "RuntimeError" in caplog.text
+    assert "Segredo" not in caplog.text
+
+
+def test_a_body_that_does_not_come_is_refused_and_the_connection_closed() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok")[:-1])
+        status, headers, _ = read_answer(client)
+        assert (status, headers["connection"]) == (408, "close")
+        assert client.recv(1) == b""
+    assert desk.handled == []
+    assert desk.seen == [408]
+
+
+def test_a_body_that_came_in_the_end_leaves_no_timer_for_the_next_request() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok")[:-1])
+        wait_for(lambda: bool(desk.reads), "the first piece to be read")
+        assert desk.reads[0]._too_late is not None
+        client.sendall(b"k")
+        assert read_answer(client)[0] == 200
+        assert desk.reads[0]._too_late is None
+
+
+def test_an_idle_connection_is_closed() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+
+
+def test_a_client_that_is_gone_is_known_to_be_gone_and_not_answered() -> None:
+    desk = Desk()
+    with serving(desk) as address:
+        with closing(socket.create_connection(address, timeout=SOON)) as client:
+            client.sendall(request(b"later"))
+            wait_for(lambda: bool(desk.kept), "the request")
+            assert not desk.kept[0].done()
+        wait_for(desk.kept[0].done, "the end of the connection")
+        answer_later(desk.kept[0])
+        assert httpx.post(f"http://{address[0]}:{address[1]}/cold").status_code == 202
+    assert desk.seen == []
+
+
+def test_a_stopping_server_gives_the_answers_that_are_due_and_then_closes() -> None:
+    desk = Desk()
+    with serving(desk) as address, closing(socket.create_connection(address, timeout=SOON)) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the request")
+        loop = desk.kept[0]._protocol.loop
+        loop.call_soon_threadsafe(desk.kept[0]._protocol.shutdown)
+        loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
+        status, headers, body = read_answer(client)
+        assert (status, headers["connection"], body) == (200, "close", b'"late"')
+        assert client.recv(1) == b""
+
+
+def test_under_overload_a_plain_request_is_refused_unread_and_the_connection_lives_on() -> None:
+    desk = Desk(overloaded=True)
+    with connected(desk) as client:
+        for _ in range(3):
+            client.sendall(request(b"ok"))
+            status, headers, body = read_answer(client)
+            assert (status, headers["retry-after"]) == (503, "3")
+            assert json.loads(body) == {"error": "Too much.", "detail": []}
+        assert desk.handled == []
+        desk.overloaded = False
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    assert desk.seen == [503, 503, 503, 200]
+    assert len(desk.refusals) == 3
+
+
+def test_under_overload_the_rest_of_a_request_half_read_before_is_not_taken_for_a_new_one() -> None:
+    desk = Desk()
+    inner = request(b"ok")
+    outer = request(inner)
+    with connected(desk) as client:
+        client.sendall(outer[: -len(inner)])
+        wait_for(lambda: bool(desk.reads), "the head to be read")
+        desk.overloaded = True
+        client.sendall(inner)
+        assert read_answer(client)[0] == 503
+        desk.overloaded = False
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    assert (desk.handled, len(desk.refusals)) == ([b"ok"], 1)
+
+
+def test_under_overload_a_refusal_waits_for_the_answer_that_is_still_due() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the first request")
+        desk.overloaded = True
+        read = len(desk.reads)
+        client.sendall(request(b"ok"))
+        wait_for(lambda: len(desk.reads) > read, "the second request to be read")
+        answer_later(desk.kept[0])
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert read_answer(client)[0] == 202  # its turn came the ordinary way, where the app refuses it
+    assert desk.seen == [200]
+
+
+def test_under_overload_no_refusal_stands_inside_an_answer_that_is_half_given() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", path=b"/held"))
+        wait_for(lambda: bool(desk.held), "the first half of the answer")
+        desk.overloaded = True
+        read = len(desk.reads)
+        client.sendall(request(b"ok"))
+        wait_for(lambda: len(desk.reads) > read, "the second request to be read")
+        desk.held[0].release()
+        assert [read_answer(client)[::2] for _ in range(2)] == [(202, b"way"), (202, b"way")]
+    assert desk.seen == []
+
+
+def test_under_overload_other_paths_are_served_and_count_as_no_refusal() -> None:
+    desk = Desk(overloaded=True)
+    with connected(desk) as client:
+        client.sendall(request(b"ok", path=b"/cold"))
+        assert read_answer(client)[0] == 202
+    assert desk.refusals == []
+
+
+def test_under_overload_a_request_that_comes_in_pieces_is_refused_and_counted_once() -> None:
+    desk = Desk(overloaded=True)
+    whole = request(b"ok")
+    with connected(desk) as client:
+        for cut in (10, len(whole) - 1):
+            desk.reads.clear()
+            client.sendall(whole[:cut])
+            wait_for(lambda: bool(desk.reads), "the first piece to be read")
+            client.sendall(whole[cut:])
+            assert read_answer(client)[0] == 503
+    assert (desk.handled, desk.seen, len(desk.refusals)) == ([], [503, 503], 2)
+
+
+def test_what_follows_a_request_that_asks_to_close_is_not_handled() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", b"connection: close") + request(b"later"))
+        assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+    assert desk.handled == [b"ok"]
+
+
+# Garbage
+
+
+def assert_refused_and_closed(client: socket.socket, expected: int) -> None:
+    status, headers, body = read_answer(client)
+    assert (status, headers["connection"], headers["content-type"]) == (expected, "close", "application/json")
+    assert set(json.loads(body)) == {"error", "detail"}
+    assert client.recv(1) == b""
+
+
+def test_garbage_is_refused_in_the_one_shape() -> None:
+    with connected(Desk()) as client:
+        client.sendall(b"GARBAGE\r\n\r\n")
+        assert_refused_and_closed(client, 400)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one read", "in another read"])
+def test_garbage_after_a_request_is_refused_after_its_answer(together: bool) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"later") + (b"GARBAGE\r\n\r\n" if together else b""))
+        wait_for(lambda: bool(desk.kept), "the request")
+        if not together:
+            client.sendall(b"GARBAGE\r\n\r\n")
+            wait_for(lambda: len(desk.reads) == 2, "the garbage to be read")
+        answer_later(desk.kept[0])
+        assert read_answer(client)[::2] == (200, b'"late"')
+        assert_refused_and_closed(client, 400)
+
+
+def test_garbage_does_not_stand_inside_an_answer_that_is_half_given() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok", path=b"/held"))
+        wait_for(lambda: bool(desk.held), "the first half of the answer")
+        client.sendall(b"GARBAGE\r\n\r\n")
+        wait_for(lambda: len(desk.reads) == 2, "the garbage to be read")
+        desk.held[0].release()
+        assert read_answer(client)[::2] == (202, b"way")
+        assert_refused_and_closed(client, 400)
+
+
+def test_a_request_whose_body_turns_into_garbage_is_refused_in_its_turn() -> None:
+    desk = Desk()
+    chunked = HEAD.replace(b"content-length: 2", b"transfer-encoding: chunked") + b"\r\n\r\n2\r\nok\r\nGARBAGE\r\n"
+    with connected(desk) as client:
+        client.sendall(request(b"later") + request(b"ok", path=b"/cold") + chunked)
+        wait_for(lambda: bool(desk.kept), "the first request")
+        answer_later(desk.kept[0])
+        assert [read_answer(client)[0] for _ in range(2)] == [200, 202]
+        assert_refused_and_closed(client, 400)
+
+
+def test_a_request_to_become_a_websocket_is_answered_in_its_turn() -> None:
+    desk = Desk()
+    upgrade = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    with connected(desk) as client:
+        client.sendall(request(b"later") + upgrade)
+        wait_for(lambda: bool(desk.kept), "the first request")
+        answer_later(desk.kept[0])
+        assert [read_answer(client)[0] for _ in range(2)] == [200, 202]
+
+
+# Bounds
+
+
+def padded(size: int) -> bytes:
+    """A request whose header lines hold so many bytes more than those of a plain one."""
+    return request(b"ok", b"x: " + b"y" * size)
+
+
+@pytest.mark.parametrize("size", [LARGEST_HEAD, 60_000, 2_000_000])
+def test_a_head_of_more_than_16_kb_is_refused(size: int) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        with suppress(ConnectionError):  # it is refused before all of it is sent
+            client.sendall(padded(size))
+        with suppress(ConnectionResetError):
+            assert read_answer(client)[0] == 431
+    assert desk.handled == []
+
+
+def test_a_head_of_nearly_16_kb_is_taken_in_one_piece_or_many() -> None:
+    whole, desk = padded(LARGEST_HEAD - 200), Desk()
+    with connected(desk) as client:
+        client.sendall(whole)
+        assert read_answer(client)[0] == 200
+        for start in range(0, len(whole), 5000):
+            desk.reads.clear()
+            client.sendall(whole[start : start + 5000])
+            wait_for(lambda: bool(desk.reads), "the piece to be read")
+        assert read_answer(client)[0] == 200
+
+
+def test_a_large_body_and_the_beginning_of_the_next_head_pass_for_no_large_head() -> None:
+    desk = Desk()
+    large, following = request(b"x" * 100_000, path=b"/cold"), request(b"ok")
+    with connected(desk) as client:
+        client.sendall(large + following[:20])
+        assert read_answer(client)[0] == 202
+        client.sendall(following[20:])
+        assert read_answer(client)[0] in (200, 202)  # the ordinary way while the first answer is under way
+
+
+@pytest.mark.parametrize("sent", [HEAD[:30], request(b"ok") + HEAD[:30]], ids=["at first", "after an answer"])
+def test_a_head_that_is_not_sent_to_its_end_is_refused_and_the_connection_closed(sent: bytes) -> None:
+    with connected(Desk(limits=Limits(head_timeout=0.2))) as client:
+        client.sendall(sent)
+        if sent.startswith(HEAD):
+            assert read_answer(client)[0] == 200
+        assert_refused_and_closed(client, 408)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"\r\n", request(b"ok") + b"\r\n"], ids=["nothing", "a line", "an answer, a line"]
+)
+def test_a_connection_that_sends_no_request_is_closed(sent: bytes) -> None:
+    desk = Desk(limits=Limits(head_timeout=0.2))
+    with connected(desk) as client:
+        client.sendall(sent)
+        if desk.handled or sent.startswith(HEAD):
+            assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+
+
+def test_a_connection_that_waits_for_its_answer_is_not_closed() -> None:
+    desk = Desk(limits=Limits(head_timeout=0.01))
+    with connected(desk) as client:
+        client.sendall(request(b"later"))
+        wait_for(lambda: bool(desk.kept), "the request")
+        with closing(socket.create_connection(client.getpeername(), timeout=SOON)) as silent:
+            assert silent.recv(1) == b""  # six sweeps later
+        answer_later(desk.kept[0])
+        assert read_answer(client)[0] == 200
+
+
+def test_one_connection_too_many_is_refused_until_another_one_ends(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(limits=Limits(connections=2))
+    with serving(desk) as address, ExitStack() as stack:
+        first, second = [stack.enter_context(closing(socket.create_connection(address, timeout=SOON))) for _ in "12"]
+        for client in (first, second):
+            client.sendall(request(b"later"))
+        wait_for(lambda: len(desk.kept) == 2, "both requests")
+        with closing(socket.create_connection(address, timeout=SOON)) as third:
+            assert_refused_and_closed(third, 503)
+        wait_for(lambda: "CREDIT_SCORING_MAX_CONNECTIONS" in caplog.text, "a line in the log")
+        first.close()
+        wait_for(desk.kept[0].done, "the end of the first")
+        with closing(socket.create_connection(address, timeout=SOON)) as fourth:
+            fourth.sendall(request(b"ok"))
+            assert read_answer(fourth)[0] == 200
+
+
+@contextmanager
+def deaf_client(desk: Desk) -> Iterator[tuple[socket.socket, int]]:
+    """One that reads no answer and sends requests until the server reads no more; and how many it has sent."""
+    one, sent = request(b"ok"), 0
+    with serving(desk) as address, closing(socket.socket()) as client:
+        for buffer in BUFFERS:
+            client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+        client.settimeout(SOON)
+        client.connect(address)
+        client.setblocking(False)
+        while not desk.reads or desk.reads[0].transport.is_reading():
+            assert sent < MOST_SENT, "the server reads on and on"
+            if select.select([], [client], [], 0.05)[1]:
+                sent += client.send((one * 1000)[sent % len(one) :])
+        client.settimeout(SOON)
+        yield client, sent // len(one)
+
+
+def test_a_client_that_reads_nothing_is_not_read_from_until_it_does() -> None:
+    desk = Desk()
+    with deaf_client(desk) as (client, requests):
+        assert desk.reads[0].transport.get_write_buffer_size() < MOST_WAITING
+        stream = client.makefile("rb")
+        for _ in range(requests):
+            length = next(int(line.split()[1]) for line in stream if line.startswith(b"content-length"))
+            assert stream.read(2 + length) == b'\r\n"ok"'
+    assert len(desk.handled) == requests
+
+
+def test_a_client_that_goes_on_reading_nothing_is_disconnected() -> None:
+    desk = Desk(limits=Limits(head_timeout=0.2))
+    with deaf_client(desk):
+        wait_for(lambda: not desk.reads[0].connections, "the end of the connection")
+
+
+@given(cut=st.integers(0, len(REQUEST)), more=st.binary(max_size=5))
+def test_only_a_whole_request_and_nothing_but_it_passes_for_plain(cut: int, more: bytes) -> None:
+    route = Desk().route()
+    assert is_plain_request(REQUEST, route)
+    assert is_plain_request(REQUEST[:cut], route) == (cut == len(REQUEST))
+    assert is_plain_request(REQUEST + more, route) == (more == b"")
+
+
+@pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue", "Transfer-Encoding: chunked"])
+def test_a_request_with_a_say_in_how_it_is_answered_is_not_plain(header: str) -> None:
+    route = Desk().route()
+    assert not is_plain_request(request(b"ok", header.encode()), route)

@@ -1,0 +1,54 @@
+"""The command line, in a process of its own as its users have it, or in this one where that would add nothing."""
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from credit_scoring.cli.app import app
+from credit_scoring.errors import CreditScoringError
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
+ENDED_WITHIN = 300.0
+_USERS = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}  # which is tests'
+WIDE = {"COLUMNS": "200", "TERM": "xterm", "NO_COLOR": "1"}
+
+Ended = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str | Path, stdin: int = subprocess.DEVNULL, umask: int = -1, **environment: str) -> Ended:
+    """What a command prints and how it ends; nobody is there to be asked unless `stdin` is a terminal."""
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env={**_USERS, **WIDE, **environment},
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=ENDED_WITHIN,
+        umask=umask,
+        check=False,
+    )
+
+
+def error_of(found: Ended) -> str:
+    """The message of a failed run: one line, which is all that it may have printed."""
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert found.stderr.startswith("error: ")
+    assert found.stderr.count("\n") == 1
+    return found.stderr
+
+
+def run_here(*arguments: str | Path, **environment: str) -> Any:
+    """The same in this process; the result has `exit_code`, `stdout` and `stderr`."""
+    return CliRunner(env={**WIDE, **environment}).invoke(app, [str(each) for each in arguments])
+
+
+def error_here(*arguments: str | Path, **environment: str) -> str:
+    """The message of a run that fails in this process; `main` prints it as one line."""
+    found = run_here(*arguments, **environment)
+    assert isinstance(found.exception, CreditScoringError), found.output
+    return str(found.exception)

@@ -1,0 +1,51 @@
+"""The manifests of Kubernetes as objects, by the real kubectl."""
+
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import yaml
+
+from benchmarks.support.waiting import require
+from credit_scoring.settings import PROJECT_FOLDER
+
+DEPLOY = PROJECT_FOLDER / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+OVERLAYS = ("local", "staging", "production")
+
+Json = dict[str, Any]
+
+
+@cache
+def kubectl() -> str:
+    """The real one; `make lint-deploy` brings it where it is absent."""
+    return require("kubectl", "`make lint-deploy`", PROJECT_FOLDER / ".ops" / "bin")
+
+
+@cache
+def overlay(name: str) -> list[Json]:
+    """The objects of an overlay as it is committed."""
+    command = [kubectl(), "kustomize", str(KUBERNETES / "overlays" / name)]
+    return objects(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def objects(text: str) -> list[Json]:
+    return list(yaml.safe_load_all(text))
+
+
+def of_kind(found: list[Json], kind: str) -> dict[str, Json]:
+    return {each["metadata"]["name"]: each for each in found if each["kind"] == kind}
+
+
+def pods(found: list[Json]) -> Iterator[tuple[str, Json]]:
+    """The pod templates of all that starts pods."""
+    for each in found:
+        if each["kind"] in ("Deployment", "Job"):
+            yield each["metadata"]["name"], each["spec"]["template"]
+        elif each["kind"] == "CronJob":
+            yield each["metadata"]["name"], each["spec"]["jobTemplate"]["spec"]["template"]
+
+
+def selects(selector: Json, labels: Json) -> bool:
+    return selector.items() <= labels.items()

@@ -1,0 +1,247 @@
+"""Training: deterministic for a seed, honest about its test part, and stopped by the gate."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_scoring.application.schemas import AUDIT_FIELDS
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.errors import ModelRejectedError
+from credit_scoring.evaluation.performance import measure
+from credit_scoring.model.card import CandidateResult, Interval, ModelCard
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.training import search as searching
+from credit_scoring.training import selection
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
+from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.search import TrialReport, search, search_unconstrained
+from credit_scoring.training.train import check_gate, train
+
+BASELINE = CANDIDATE_BY_NAME["logistic_regression"]
+QUICK_LIGHTGBM = {**CANDIDATE_BY_NAME["lightgbm"].start, "n_estimators": 100}
+
+
+@pytest.fixture(scope="module")
+def small(dataset: Dataset) -> Dataset:
+    part, _ = dataset.split(1 - 500 / len(dataset.frame), seed=3)
+    return part
+
+
+def _only_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search one quick candidate, where the others would only cost time."""
+    monkeypatch.setattr(searching, "CANDIDATES", (BASELINE,))
+
+
+def _with_frame_of_rows(dataset: Dataset, rows: npt.NDArray[np.bool_], **columns: float) -> Dataset:
+    frame = dataset.frame.copy()
+    for name, value in columns.items():
+        frame.loc[rows, name] = value
+    return replace(dataset, frame=frame)
+
+
+def _test_rows(dataset: Dataset, plan: TrainingPlan) -> npt.NDArray[np.bool_]:
+    numbered = replace(dataset, frame=dataset.frame.assign(row=np.arange(len(dataset.frame))))
+    _, test_part = numbered.split(plan.test_share, plan.seed)
+    rows = np.zeros(len(dataset.frame), dtype=np.bool_)
+    rows[test_part.frame["row"]] = True
+    return rows
+
+
+def test_one_and_two_processes_give_the_same_model_to_the_last_bit(dataset: Dataset, scorer: Scorer) -> None:
+    other = train(dataset, TrainingPlan(trials=1, jobs=2, repeats=1, folds=3))
+    assert other.score(dataset.frame).tobytes() == scorer.score(dataset.frame).tobytes()
+    assert other.policy == scorer.policy
+    assert other.reference == scorer.reference
+    assert other.card.model_copy(update={"trained_at": scorer.card.trained_at}) == scorer.card
+
+
+def test_the_same_seed_draws_the_same_trials_and_another_otherwise(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    found: list[list[float]] = []
+    for seed in (1, 1, 2):
+        reports: list[TrialReport] = []
+        search(small, TrainingPlan(trials=16, jobs=1, seed=seed, folds=3), reports.append)
+        found.append([report.auc for report in reports])
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_every_trial_is_reported_with_the_best_so_far(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_the_baseline(monkeypatch)
+    reports: list[TrialReport] = []
+    (result,) = search(small, TrainingPlan(trials=10, jobs=1, folds=3), reports.append)
+    assert [(report.number, report.trials) for report in reports] == [(number, 5) for number in range(1, 6)]
+    assert [report.best_auc for report in reports] == np.maximum.accumulate([each.auc for each in reports]).tolist()
+    assert result.auc_mean == reports[-1].best_auc
+    assert result.trials == 5
+
+
+def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) -> None:
+    results = search(small, TrainingPlan(trials=1000, timeout=1e-6, jobs=1, folds=2), lambda _: None)
+    assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
+
+
+def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, score: str, held_out: int) -> set[frozenset[int]]:
+    """The parts that `score` of this module is called with as its argument number `held_out`, from now on."""
+    found: set[frozenset[int]] = set()
+    original = getattr(module, score)
+
+    def noted(*arguments: Any) -> Any:
+        found.add(frozenset(arguments[held_out].tolist()))
+        return original(*arguments)
+
+    monkeypatch.setattr(module, score, noted)
+    return found
+
+
+def test_candidates_are_compared_on_folds_that_no_search_has_used(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    searched = _held_out_parts(monkeypatch, searching, "_score_fold", held_out=4)
+    compared = _held_out_parts(monkeypatch, selection, "_fold_log_odds", held_out=4)
+    train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
+    assert (len(searched), len(compared)) == (3, 9)
+    assert searched.isdisjoint(compared)
+
+
+@given(seed=st.integers(0, 2**32 - 20), folds=st.integers(2, 10), repeats=st.integers(1, 5))
+def test_no_two_foldings_of_a_plan_hold_the_same_part_out(seed: int, folds: int, repeats: int) -> None:
+    plan = TrainingPlan(seed=seed, folds=folds, repeats=repeats)
+    defaulted = np.arange(500) % 4 == 0
+    splitters = [plan.splitter(), *plan.comparison_splitters()]
+    parts = [held_out.tobytes() for each in splitters for _, held_out in each.split(defaulted, defaulted)]
+    assert len(set(parts)) == len(parts) == folds * (1 + repeats)
+
+
+def test_the_best_candidate_is_searched_without_constraints_as_long_as_with_them(small: Dataset) -> None:
+    plan = TrainingPlan(trials=4, jobs=1, folds=3)
+    best = CandidateResult(
+        name="lightgbm", trials=4, auc_mean=0.8, auc_std=0, recall_mean=0, recall_std=0, parameters=QUICK_LIGHTGBM
+    )
+    reports: list[TrialReport] = []
+    found = search_unconstrained(best, small, plan, reports.append)
+    assert (found.name, found.trials) == (UNCONSTRAINED, 4)
+    assert {(each.candidate.name, each.trials) for each in reports} == {(UNCONSTRAINED, 4)}
+    assert found.auc_mean == max(each.auc for each in reports) >= reports[0].auc
+    free = reports[0].candidate.pipeline(small.columns.unconstrained(), best.parameters, plan.seed)
+    assert set(free.named_steps["classifier"].monotone_constraints) == {0}
+
+
+def test_the_price_of_the_directions_is_measured_at_parameters_that_were_searched_without_them(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here risk falls with debt and rises with income, which only a free model may learn."""
+    _only_the_baseline(monkeypatch)
+    generator = np.random.default_rng(5)
+    income = generator.uniform(1_000, 20_000, len(small.frame))
+    bad = generator.uniform(0, 20_000, len(income)) < income
+    against = replace(small, frame=small.frame.assign(monthly_income=income), defaulted=bad)
+    plan = TrainingPlan(trials=2, jobs=1, folds=3, repeats=1)
+    card = train(against, plan).card
+    assert card.monotone_price is not None
+    assert card.monotone_price.value > 0.1
+    assert UNCONSTRAINED not in {each.name for each in card.candidates}
+
+
+def test_candidates_and_their_ensemble_are_listed_best_first(scorer: Scorer) -> None:
+    means = [result.repeated_auc.value for result in scorer.card.candidates if result.repeated_auc]
+    assert means == sorted(means, reverse=True)
+    assert {result.name for result in scorer.card.candidates} == {ENSEMBLE, *CANDIDATE_BY_NAME}
+
+
+def test_the_best_candidate_reaches_the_auc_that_is_asked_of_it_on_the_embedded_data(scorer: Scorer) -> None:
+    assert scorer.card.candidates[0].auc_mean >= 0.845
+
+
+def test_each_candidate_has_auc_and_recall_with_their_spread_over_the_folds(scorer: Scorer) -> None:
+    for result in scorer.card.candidates:
+        assert 0.8 < result.auc_mean < 1
+        assert 0 < result.auc_std < 0.05
+        assert 0.4 < result.recall_mean < 1
+        assert 0 < result.recall_std < 0.2
+
+
+def test_nothing_but_the_test_figures_changes_when_the_test_part_is_poisoned(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    plan = TrainingPlan(trials=4, jobs=1, folds=3)
+    poisoned = _with_frame_of_rows(small, _test_rows(small, plan), monthly_income=1e9, has_negative_record=1.0)
+    clean, other = train(small, plan), train(poisoned, plan)
+    assert other.card.candidates == clean.card.candidates
+    assert other.policy == clean.policy
+    assert other.reference == clean.reference
+    assert other.score(small.frame).tobytes() == clean.score(small.frame).tobytes()
+    assert other.card.test != clean.card.test
+
+
+def test_the_card_says_how_many_rows_each_part_had(scorer: Scorer, dataset: Dataset) -> None:
+    data = scorer.card.data
+    assert (data.rows_train, data.rows_test, data.bad_rows) == (3563, 891, 0)
+    assert (data.source, data.sha256, data.note) == ("embedded", dataset.sha256, dataset.note)
+    assert data.default_rate == pytest.approx(0.2815, abs=1e-4)
+
+
+def test_the_test_figures_are_those_of_the_untouched_part_at_the_chosen_threshold(
+    scorer: Scorer, dataset: Dataset
+) -> None:
+    _, test_part = dataset.split(0.2, 42)
+    found = measure(test_part.defaulted, scorer.score(test_part.frame), scorer.policy.threshold)
+    assert {name: interval.value for name, interval in scorer.card.test.items()} == found
+    assert all(interval.low < interval.high for interval in scorer.card.test.values())
+
+
+def test_risks_are_calibrated_their_mean_is_the_default_rate(scorer: Scorer, dataset: Dataset) -> None:
+    _, test_part = dataset.split(0.2, 42)
+    assert scorer.score(test_part.frame).mean() == pytest.approx(test_part.defaulted.mean(), abs=0.03)
+
+
+def test_age_and_marital_status_change_no_score(scorer: Scorer, dataset: Dataset) -> None:
+    other = dataset.frame.assign(age=99.0, marital_status="WIDOWED")
+    assert set(AUDIT_FIELDS).isdisjoint(scorer.card.features)
+    assert scorer.score(other).tobytes() == scorer.score(dataset.frame).tobytes()
+    assert scorer.score(dataset.frame.drop(columns=list(AUDIT_FIELDS))).tobytes() == scorer.score(other).tobytes()
+
+
+class TestGate:
+    def _card(self, scorer: Scorer, **figures: float) -> ModelCard:
+        test = {name: Interval(value=value, low=0, high=1) for name, value in figures.items()}
+        changes = {"test": {**scorer.card.test, **test}, "minimum_auc": 0.75, "minimum_recall": 0.5}
+        return scorer.card.model_copy(update=changes)
+
+    def test_a_model_at_the_minimum_passes(self, scorer: Scorer) -> None:
+        check_gate(self._card(scorer, auc=0.75, recall=0.5))
+
+    @pytest.mark.parametrize(("metric", "minimum"), [("auc", "0.75"), ("recall", "0.5")])
+    @pytest.mark.parametrize("shortfall", [1e-9, 0.2, float("nan")])
+    def test_a_model_below_the_minimum_is_refused(
+        self, scorer: Scorer, metric: str, minimum: str, shortfall: float
+    ) -> None:
+        card = self._card(scorer, **{"auc": 0.75, "recall": 0.5, metric: float(minimum) - shortfall})
+        with pytest.raises(ModelRejectedError, match=f"{metric} on the test part .* at least {minimum}"):
+            check_gate(card)
+
+    def test_the_refusal_says_what_to_do(self, scorer: Scorer) -> None:
+        with pytest.raises(ModelRejectedError) as caught:
+            check_gate(self._card(scorer, recall=0.3))
+        assert str(caught.value) == (
+            "Not published: recall on the test part is 0.300, the gate asks for at least 0.5. Get more or better "
+            "data, search longer (--trials), or lower --min-recall if you can answer for it."
+        )
+
+    def test_the_card_keeps_the_minimums_that_it_was_held_to(self, scorer: Scorer) -> None:
+        plan = TrainingPlan()
+        assert (scorer.card.minimum_auc, scorer.card.minimum_recall) == (plan.minimum_auc, plan.minimum_recall)
+
+    def test_minimums_of_its_own_on_the_card_are_what_the_gate_asks_for(self, scorer: Scorer) -> None:
+        card = scorer.card.model_copy(update={"minimum_auc": 0.99})
+        with pytest.raises(ModelRejectedError, match=r"auc .* at least 0\.99"):
+            check_gate(card)
