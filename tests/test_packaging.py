@@ -140,15 +140,6 @@ def test_a_fresh_export_is_what_lies_in_requirements(name: str, tmp_path: Path) 
     assert fresh.read_bytes() == (PROJECT_FOLDER / "requirements" / f"{name}.txt").read_bytes()
 
 
-def test_the_floors_that_people_read_are_those_that_are_checked() -> None:
-    tools = tomllib.loads((PROJECT_FOLDER / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    (contract,) = tools["importlinter"]["contracts"]
-    checked = [set(layer.replace(" ", "").split("|")) for layer in reversed(contract["layers"])]
-    lines = (PROJECT_FOLDER / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
-    told = [line for line in lines if re.match(r"\| \d+ \|", line)]
-    assert [set(re.findall(r"`(\w+)`", line)) for line in told] == checked
-
-
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_elsewhere_than_on_linux_every_command_ends_with_one_sentence(platform: str) -> None:
     """Stands in for another system: what it is called is all that is asked."""
