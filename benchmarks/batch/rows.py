@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import load_embedded
 from credit_scoring.data.mapping import MAPPABLE
-from credit_scoring.model.features import Floats
 from credit_scoring.settings import PROJECT_FOLDER
 
 NAMES = ("application_id", *MAPPABLE)

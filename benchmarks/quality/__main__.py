@@ -22,11 +22,11 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from benchmarks.quality.sets import SETS, PublicSet
+from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import calibration_error
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import weighted_mean
-from credit_scoring.model.features import Floats
 from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE, ENSEMBLE_MEMBERS
 from credit_scoring.training.comparison import corrected_interval

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import RiskMoves
 from credit_scoring.data.datasets import Dataset, load_embedded
-from credit_scoring.model.features import Columns, DerivedField, Floats, ratio
+from credit_scoring.model.features import Columns, DerivedField, ratio
 from credit_scoring.settings import PROJECT_FOLDER, TrainingSettings
 
 FOLDER = Path(os.environ.get("CREDIT_SCORING_PUBLIC_SETS", PROJECT_FOLDER.parent / "shared" / "data"))

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 
+from credit_scoring.application.arrays import Flags
 from credit_scoring.application.forbidden import forbidden_reason
 from credit_scoring.application.schemas import FIELDS, Fault
 from credit_scoring.data.mapping import MAPPABLE, ColumnMapping, names_found, repeated_names
 from credit_scoring.errors import DataError
-from credit_scoring.model.features import Flags
 
 ID = "application_id"
 MISSHAPEN = "_misshapen"

@@ -15,10 +15,10 @@ import pyarrow
 import pyarrow.compute
 from pydantic import ValidationError
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.schemas import FIELDS, Answer, Application, Fault, faults
 from credit_scoring.batch.arrow import ID, Source, flags_of
 from credit_scoring.data.mapping import MAPPABLE
-from credit_scoring.model.features import Flags, Floats
 from credit_scoring.model.scorer import Scorer
 
 _FAULT = pyarrow.struct([(name, pyarrow.string()) for name in Fault.model_fields])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.evaluation.performance import share
 from credit_scoring.model.card import Interval
-from credit_scoring.model.features import Flags, Floats
 
 NORMAL_975 = 1.959964
 FEWEST_OF_EACH = 20

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.special import logit
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
@@ -22,7 +23,6 @@ from credit_scoring.model.card import (
     ReliabilityBin,
     ThresholdResult,
 )
-from credit_scoring.model.features import Flags, Floats
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import THRESHOLDS, CostMatrix
 

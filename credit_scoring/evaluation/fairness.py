@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, count, mean_prediction, selection_rate
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.schemas import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import share
 from credit_scoring.model.card import GroupResult, Interval
-from credit_scoring.model.features import Flags, Floats
 
 AGE_BANDS = (18, 25, 35, 50, 65, 121)
 SMALLEST_GROUP = 30

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.model.card import Interval
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 CALIBRATION_BINS = 15
 
 Metric = Callable[[Flags, Floats, float], float]

@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from credit_scoring.model.features import Flags, Floats
+from credit_scoring.application.arrays import Flags, Floats
 
 ALMOST_FREE = 1e6  # inverse strength of the penalty
 

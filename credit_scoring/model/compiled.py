@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import LogOddsEnsemble, weighted_mean
-from credit_scoring.model.features import Floats, OutlierClipper, getter
+from credit_scoring.model.features import OutlierClipper, getter
 
 Record = Mapping[str, Any]
 LogOdds = Callable[[Floats], Floats]

@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
-from credit_scoring.model.features import Flags, Floats
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.model.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 

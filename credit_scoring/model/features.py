@@ -16,11 +16,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FEATURES, FIELDS, RiskMoves
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Rows = npt.NDArray[np.intp]
 
 LOWER_QUANTILE, UPPER_QUANTILE = 0.005, 0.995
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FIELDS
-from credit_scoring.model.features import Floats
 
 DIGITS = 2
 MISSING_SHARE = 0.1

@@ -16,9 +16,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import chi2
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FIELDS
 
-Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 BINS = 10

@@ -13,10 +13,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.compiled import CompiledPipeline
-from credit_scoring.model.features import Floats, application_frame
+from credit_scoring.model.features import application_frame
 from credit_scoring.model.manifest import (
     CARD_FILE,
     PIPELINE_FILE,

@@ -17,7 +17,7 @@ from lightgbm.basic import _LIB
 from sklearn.ensemble import RandomForestClassifier
 from xgboost import Booster
 
-Floats = npt.NDArray[np.float64]
+from credit_scoring.application.arrays import Floats
 
 _HEADER = """tree
 version=v4

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.evaluation.approved import measure_approved, weighted_auc
 from credit_scoring.model.card import Interval
-from credit_scoring.model.features import Flags, Floats
 
 Days = npt.NDArray[np.int64]
 

@@ -5,14 +5,11 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import ConfigurationError
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
+from credit_scoring.application.arrays import Flags, Floats, Rows
 from credit_scoring.evaluation.performance import auc
 from credit_scoring.model.card import Interval
-from credit_scoring.model.features import Flags, Floats, Rows
 
 CONFIDENCE = 0.95
 MATTERS = 0.003  # of AUC; less is not worth a dearer model, however certain it is

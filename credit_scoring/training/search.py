@@ -11,10 +11,11 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset, Outcomes
 from credit_scoring.evaluation.performance import auc, recall
 from credit_scoring.model.card import CandidateResult
-from credit_scoring.model.features import Columns, Floats
+from credit_scoring.model.features import Columns
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, UNCONSTRAINED, Candidate
 from credit_scoring.training.config import TrainingPlan
 

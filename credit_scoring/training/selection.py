@@ -11,12 +11,13 @@ from scipy.special import expit
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.application.arrays import Floats, Rows
 from credit_scoring.data.datasets import Dataset, Outcomes
 from credit_scoring.evaluation.performance import recall
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.card import CandidateResult, Interval
 from credit_scoring.model.estimators import LogOddsEnsemble
-from credit_scoring.model.features import Columns, Floats, Rows
+from credit_scoring.model.features import Columns
 from credit_scoring.training.candidates import (
     CANDIDATE_BY_NAME,
     ENSEMBLE,

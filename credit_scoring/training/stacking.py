@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from credit_scoring.application.arrays import Flags, Floats, Rows
 from credit_scoring.model.calibration import ALMOST_FREE
 from credit_scoring.model.estimators import MonotoneLogisticRegression, weighted_mean
-from credit_scoring.model.features import Flags, Floats, Rows
 
 
 def stacking_weights(log_odds: Mapping[str, Floats], defaulted: Flags) -> dict[str, float]:

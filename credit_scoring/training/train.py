@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import bootstrap
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.card import DataSummary, ModelCard
-from credit_scoring.model.features import Floats
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy, choose_threshold

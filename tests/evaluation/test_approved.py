@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.quality.sets import SETS
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import (
     FEWEST_OF_EACH,
@@ -19,7 +20,6 @@ from credit_scoring.evaluation.approved import (
     weighted_auc,
 )
 from credit_scoring.model.card import Interval
-from credit_scoring.model.features import Flags, Floats
 from credit_scoring.monitoring.cohorts import Cohort, Decided, cohorts
 from credit_scoring.policy.policy import CostMatrix
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME

@@ -8,9 +8,9 @@ from scipy.special import expit
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.model.calibration import CALIBRATORS, CalibratedClassifier, compare_calibrators
 from credit_scoring.model.estimators import MonotoneLogisticRegression
-from credit_scoring.model.features import Flags, Floats
 
 ROWS = 4000
 SPLITTER = StratifiedKFold(5, shuffle=True, random_state=0)

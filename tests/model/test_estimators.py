@@ -8,8 +8,8 @@ from scipy.special import expit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.model.estimators import MonotoneLogisticRegression
-from credit_scoring.model.features import Flags, Floats
 
 EFFECTS = np.array([1.5, -1.0, 0.5, 0.0])
 SIGNS = st.lists(st.sampled_from([-1, 0, 1]), min_size=len(EFFECTS), max_size=len(EFFECTS))

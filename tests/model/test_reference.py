@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.model.features import Floats
 from credit_scoring.model.reference import (
     BINS,
     MISSING,

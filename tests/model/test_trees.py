@@ -8,7 +8,7 @@ from lightgbm import Booster, LGBMClassifier
 from sklearn.ensemble import RandomForestClassifier
 from xgboost import XGBClassifier
 
-from credit_scoring.model.features import Floats
+from credit_scoring.application.arrays import Floats
 from credit_scoring.model.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 ROWS, FEATURES = 600, 5

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 
+from credit_scoring.application.arrays import Flags, Floats, Rows
 from credit_scoring.evaluation.performance import auc
-from credit_scoring.model.features import Flags, Floats, Rows
 from credit_scoring.training.stacking import cross_stacked, stacking_weights
 
 CLIENTS, REPEATS, FOLDS = 1500, 2, 3
