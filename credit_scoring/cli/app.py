@@ -26,8 +26,9 @@ from credit_scoring.data import datasets, history
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.errors import ConfigurationError, CreditScoringError
+from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import store
-from credit_scoring.model.card import Assessment, Interval
+from credit_scoring.model.card import Interval
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import CostMatrix, Limits
 from credit_scoring.settings import MODEL_NAME, TrainingSettings, read_settings

@@ -13,16 +13,16 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
 from credit_scoring.evaluation.performance import auc, bootstrap, measure, share
-from credit_scoring.model.card import (
+from credit_scoring.evaluation.results import (
     Assessment,
     Curve,
     GroupResult,
     Importance,
-    Interval,
     PartialDependence,
     ReliabilityBin,
     ThresholdResult,
 )
+from credit_scoring.model.card import Interval
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import THRESHOLDS, CostMatrix
 

@@ -11,7 +11,8 @@ from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.schemas import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import share
-from credit_scoring.model.card import GroupResult, Interval
+from credit_scoring.evaluation.results import GroupResult
+from credit_scoring.model.card import Interval
 
 AGE_BANDS = (18, 25, 35, 50, 65, 121)
 SMALLEST_GROUP = 30

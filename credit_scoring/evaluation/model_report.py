@@ -7,7 +7,8 @@ import numpy as np
 from credit_scoring.data.datasets import DECISIONS, Dataset
 from credit_scoring.evaluation.assessment import assess
 from credit_scoring.evaluation.page import model_page
-from credit_scoring.model.card import Assessment, ModelCard
+from credit_scoring.evaluation.results import Assessment
+from credit_scoring.model.card import ModelCard
 from credit_scoring.model.scorer import Scorer
 
 ASSESSMENT_FILE = "assessment.json"

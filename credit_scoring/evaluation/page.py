@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from credit_scoring.application.schemas import FEATURES, FIELDS, Answer
 from credit_scoring.evaluation.plots import FIGURES, HALF, svg
-from credit_scoring.model.card import Assessment, Importance, Interval, ModelCard, PartialDependence
+from credit_scoring.evaluation.results import Assessment, Importance, PartialDependence
+from credit_scoring.model.card import Interval, ModelCard
 
 READINGS = {
     "ROC curve": "The further the curve bends to the upper left, the better the model tells defaulters from payers; "

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from credit_scoring.application.schemas import FIELDS, REAIS, Answer
-from credit_scoring.model.card import Assessment, Curve, GroupResult, Interval, PartialDependence
+from credit_scoring.evaluation.results import Assessment, Curve, GroupResult, PartialDependence
+from credit_scoring.model.card import Interval
 
 Place = Literal["upper left", "upper right", "lower right", "best"]
 

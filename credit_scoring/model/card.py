@@ -1,7 +1,7 @@
 """The model card: what a model was made of and how well it did."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,95 +45,6 @@ class DataSummary(BaseModel):
     default_rate: float
     split: str = Field("at random", description="How the test part was chosen.")
     test_since: date | None = Field(None, description="The day it begins, where it is the newest part.")
-
-
-class Curve(BaseModel):
-    """Points of a curve; `x` and `y` have the same length."""
-
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-
-
-class ReliabilityBin(BaseModel):
-    """Applications of similar risk: the mean risk predicted, and the share that defaulted with its 95 % interval."""
-
-    predicted: float
-    observed: Interval
-    rows: int
-
-
-class ThresholdResult(BaseModel):
-    """What a threshold would have done; money in R$ per application, against refusing everybody."""
-
-    threshold: float
-    approval_rate: float
-    recall: float
-    precision: float
-    profit: float
-    chosen: bool
-    note: str = Field("", description="Why it is in the table, such as `least cost`.")
-
-
-class GroupResult(BaseModel):
-    """How a group of an audit field fares; None where it has too few clients of the kind to say."""
-
-    field: str
-    group: str
-    rows: int
-    defaulters: int
-    approval_rate: Interval
-    recall: Interval | None
-    calibration: Interval | None = Field(description="Defaults observed over defaults predicted.")
-
-
-class Importance(BaseModel):
-    """What a field is worth: loss of AUC when it is shuffled, and its mean absolute share of the log-odds (SHAP).
-
-    The interval of `auc_loss` is the range over the shuffles.
-    """
-
-    field: str
-    auc_loss: Interval
-    log_odds_share: float
-
-
-class PartialDependence(BaseModel):
-    """Mean risk when a field is set to each value for everybody; `holds` is None where no direction is declared."""
-
-    field: str
-    values: tuple[float | str, ...]
-    risk: tuple[float, ...]
-    risk_moves: Literal["up", "down"] | None
-    holds: bool | None = Field(description="Whether risk moved that way only, for every single client tried.")
-
-
-class Assessment(BaseModel):
-    """Everything measured of a model on clients with known outcomes that it was not trained on."""
-
-    model_config = ConfigDict(frozen=True)
-
-    data: str = Field(description="Which data, in a few words.")
-    rows: int
-    default_rate: float
-    threshold: float
-    metrics: dict[str, Interval] = Field(description="With 95 % bootstrap intervals.")
-    approved: dict[str, Interval] = Field(
-        {}, description="Of approved clients alone, the only ones whose outcomes the monitor will ever see."
-    )
-    roc: Curve = Field(description="False alarms (share of payers denied) to recall.")
-    precision_recall: Curve = Field(description="Recall to precision.")
-    cumulative_payers: Curve = Field(description="Risk to the share of payers at or below it.")
-    cumulative_defaulters: Curve = Field(description="Risk to the share of defaulters at or below it.")
-    reliability: tuple[ReliabilityBin, ...]
-    histogram_edges: tuple[float, ...]
-    histogram_payers: tuple[int, ...]
-    histogram_defaulters: tuple[int, ...]
-    profit: Curve = Field(description="Threshold to profit in R$ per application.")
-    thresholds: tuple[ThresholdResult, ...]
-    groups: tuple[GroupResult, ...]
-    importance: tuple[Importance, ...]
-    partial_dependence: tuple[PartialDependence, ...]
-    warnings: tuple[str, ...] = Field(description="What a reader must not miss, in full sentences.")
 
 
 class ModelCard(BaseModel):

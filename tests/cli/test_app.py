@@ -20,7 +20,7 @@ from credit_scoring.cli import app as cli
 from credit_scoring.cli.app import INTERRUPTED, app, main
 from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER
 from credit_scoring.errors import ConfigurationError
-from credit_scoring.model.card import Assessment
+from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.training import search

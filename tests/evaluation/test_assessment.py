@@ -12,7 +12,7 @@ from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.assessment import assess, profit, reliability
 from credit_scoring.evaluation.model_report import unseen_part
-from credit_scoring.model.card import Assessment
+from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import CostMatrix
 

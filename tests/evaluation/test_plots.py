@@ -13,19 +13,16 @@ import pytest
 from matplotlib.figure import Figure
 
 from credit_scoring.evaluation import plots
-from credit_scoring.model.card import (
+from credit_scoring.evaluation.results import (
     Assessment,
-    CandidateResult,
     Curve,
-    DataSummary,
     GroupResult,
     Importance,
-    Interval,
-    ModelCard,
     PartialDependence,
     ReliabilityBin,
     ThresholdResult,
 )
+from credit_scoring.model.card import CandidateResult, DataSummary, Interval, ModelCard
 
 Draw = Callable[[Assessment], Figure]
 

@@ -20,7 +20,8 @@ from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.evaluation.model_report import ASSESSMENT_FILE
-from credit_scoring.model.card import Assessment, ModelCard
+from credit_scoring.evaluation.results import Assessment
+from credit_scoring.model.card import ModelCard
 from credit_scoring.model.manifest import CARD_FILE
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
