@@ -1,14 +1,19 @@
 """The report on a model: measured on clients that it was not trained on, as JSON for programs and a page for people."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
+from credit_scoring.application.schemas import FEATURES, Answer
 from credit_scoring.data.datasets import DECISIONS, Dataset
 from credit_scoring.evaluation.assessment import assess
-from credit_scoring.evaluation.page import model_page
-from credit_scoring.evaluation.results import Assessment
-from credit_scoring.model.card import ModelCard
+from credit_scoring.evaluation.html import environment
+from credit_scoring.evaluation.plots import FIGURES, HALF, svg
+from credit_scoring.evaluation.results import Assessment, Importance, PartialDependence
+from credit_scoring.model.card import Interval, ModelCard
 from credit_scoring.model.scorer import Scorer
 
 ASSESSMENT_FILE = "assessment.json"
@@ -46,3 +51,120 @@ def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Pat
     page = folder / PAGE_FILE
     page.write_text(model_page(tag, scorer.card, assessment), encoding="utf-8")
     return page
+
+
+READINGS = {
+    "ROC curve": "The further the curve bends to the upper left, the better the model tells defaulters from payers; "
+    "on the dashed diagonal it would be guessing.",
+    "Precision and recall": "Denying more of the defaulters (to the right) costs precision: "
+    "more of those denied would have paid.",
+    "Kolmogorov–Smirnov distance": "The longer the black line between the two curves, "
+    "the more clearly the risks of defaulters lie above those of payers.",
+    "Reliability": "Where a point's interval touches the diagonal, what happened agrees with what was predicted; "
+    "above it the risk was underestimated, below it overestimated.",
+    "Profit by threshold": "The higher the curve, the more a threshold would have earned; "
+    "the filled point is the threshold in use, the hollow one the best in hindsight.",
+    "Risk by outcome": "Each colour is one outcome in shares of its own size; "
+    "the less the two overlap, the fewer clients are decided wrongly.",
+    "Importance of fields": "A long bar on the left means that the model ranks worse without the field, "
+    "one on the right that the field moves the risk a lot, rightly or not.",
+    "Partial dependence": "Each panel sets one field to the same value for everybody and shows the mean risk; "
+    "dots are values, lines join numbers.",
+    "Approval rate by group": "Groups whose intervals do not overlap are probably approved at different rates "
+    "beyond this sample as well; that alone does not say why.",
+}
+
+
+METRICS = {
+    "auc": ("AUC", "how often a defaulter is ranked above a payer; 0.5 is guessing, 1 is perfect"),
+    "ks": ("KS", "largest gap between the cumulative risks of defaulters and payers"),
+    "brier": ("Brier score", "mean squared error of the risk probability; the lower the better"),
+    "calibration_error": ("Calibration error", "mean distance of predicted and observed share; the lower the better"),
+    "recall": ("Recall", "share of defaulters that get NEGADO at the threshold"),
+    "precision": ("Precision", "share of the denied that default"),
+    "approval_rate": ("Approval rate", "share of applications that get APROVADO"),
+}
+
+
+APPROVED_METRICS = {
+    "auc": ("AUC", "how often a defaulter is ranked above a payer; lower than among all, whose risks differ more"),
+    "recall": (
+        "Recall",
+        "share of defaults that were denied; how many denied clients would have defaulted is their risk",
+    ),
+    "default_rate": ("Default rate", "share that defaulted"),
+    "calibration_ratio": ("Defaults per one predicted", "1 is as predicted"),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure with the sentence that says how to read it; a wide one takes the whole row."""
+
+    title: str
+    reading: str
+    drawing: Markup
+    wide: bool
+
+
+@dataclass(frozen=True)
+class MonotoneCheck:
+    """Names of the fields with a declared direction of risk: those that kept to it, and those that broke it."""
+
+    kept: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
+    """The page of the model with this tag in the store; the same arguments give the same page.
+
+    `assessment.metrics` and `card.test` have to hold `auc`, `ks`, `recall`, `precision` and `approval_rate`.
+    """
+    template = environment().get_template("model.html")
+    return template.render(
+        tag=tag,
+        card=card,
+        assessment=assessment,
+        metrics=assessment.metrics,
+        gate=_gate(card),
+        pictures={title: _picture(title, assessment) for title in FIGURES},
+        chosen=next((each for each in card.candidates if each.name == card.chosen), None),
+        metric_names=METRICS,
+        approved_metric_names=APPROVED_METRICS,
+        importance=by_worth(assessment.importance),
+        monotone=monotone_check(assessment.partial_dependence),
+        absent=_absent(card.features),
+        compared=tuple(dict.fromkeys(each.field for each in assessment.groups)),
+        answers=Answer,
+    )
+
+
+def monotone_check(fields: Iterable[PartialDependence]) -> MonotoneCheck:
+    """Which fields kept to their declared direction for every client tried, and which did not."""
+    declared = [each for each in fields if each.holds is not None]
+    return MonotoneCheck(
+        kept=tuple(each.field for each in declared if each.holds),
+        broken=tuple(each.field for each in declared if not each.holds),
+    )
+
+
+def by_worth(fields: Iterable[Importance]) -> list[Importance]:
+    """The fields, the one whose loss costs most AUC first."""
+    return sorted(fields, key=lambda each: each.auc_loss.value, reverse=True)
+
+
+def _gate(card: ModelCard) -> dict[str, tuple[Interval, float, bool]]:
+    """What the test part found, the least that was asked for, and whether it is enough."""
+    least = {"auc": card.minimum_auc, "recall": card.minimum_recall}
+    return {name: (card.test[name], minimum, card.test[name].value >= minimum) for name, minimum in least.items()}
+
+
+def _absent(features: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields of an application that a model does without; none where it is not a model of applications."""
+    return tuple(name for name in FEATURES if name not in features) if {*features} <= {*FEATURES} else ()
+
+
+def _picture(title: str, assessment: Assessment) -> Picture:
+    figure = FIGURES[title](assessment)
+    drawing = Markup(svg(figure))  # noqa: S704 - matplotlib escapes the names in it
+    return Picture(title, READINGS[title], drawing, figure.get_figwidth() > HALF)

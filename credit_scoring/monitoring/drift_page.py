@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from credit_scoring.evaluation.page import environment
+from credit_scoring.evaluation.html import environment
 from credit_scoring.evaluation.plots import svg
 from credit_scoring.model.reference import RISK
 from credit_scoring.monitoring.drift_plots import distribution, performance

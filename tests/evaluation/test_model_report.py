@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from credit_scoring.evaluation import plots
-from credit_scoring.evaluation.page import READINGS, model_page
+from credit_scoring.evaluation.model_report import READINGS, model_page
 from tests.evaluation.test_plots import HOSTILE, HOSTILE_CHANGES, around, assessment, card, dependence, groups
 
 TAG = "credit_scoring:3xk5q2ua6kz7dqwe"
