@@ -26,9 +26,16 @@ from credit_scoring.training.candidates import (
     Candidate,
     Parameters,
 )
-from credit_scoring.training.comparison import Contender, behind_best, choose, corrected_interval, fold_aucs
+from credit_scoring.training.comparison import (
+    Contender,
+    behind_best,
+    choose,
+    corrected_interval,
+    cross_stacked,
+    fold_aucs,
+    stacking_weights,
+)
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.stacking import cross_stacked, stacking_weights
 
 
 @dataclass(frozen=True)
