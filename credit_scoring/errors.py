@@ -5,12 +5,12 @@ CreditScoringError
 ├── DataError              training data that cannot be used
 ├── ModelNotFoundError     the store has no such model
 ├── ModelRejectedError     a stored model that must not decide, or a new one that misses the gate
-├── StoreError             the model store cannot be read or written
+├── ModelStoreError             the model store cannot be read or written
 ├── ScoringError           an application could not be scored
 ├── RequestError           a request that cannot be answered as it is
 │   ├── RepeatError        an application id used again for another application
 │   └── UnreadableError    what is on record of its application id cannot be read
-├── StorageError           the decision log cannot be read or written
+├── DecisionLogError           the decision log cannot be read or written
 │   └── DuplicateError     it holds already what was to be unique
 └── UnavailableError       the service cannot answer now
     ├── NotReadyError      it has no model that may decide, or no decision log to write to
@@ -39,7 +39,7 @@ class ModelRejectedError(CreditScoringError):
     """A model failed a check that stands between it and people's credit."""
 
 
-class StoreError(CreditScoringError):
+class ModelStoreError(CreditScoringError):
     """The model store cannot be read or written."""
 
 
@@ -47,7 +47,7 @@ class ScoringError(CreditScoringError):
     """An application could not be scored, though it was valid."""
 
 
-class StorageError(CreditScoringError):
+class DecisionLogError(CreditScoringError):
     """The decision log cannot be read or written; `cause` is what its driver raised, which may hold values of a row."""
 
     def __init__(self, message: str, cause: BaseException | None = None) -> None:
@@ -55,7 +55,7 @@ class StorageError(CreditScoringError):
         self.cause = cause
 
 
-class DuplicateError(StorageError):
+class DuplicateError(DecisionLogError):
     """The decision log holds already what was to be unique in it."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from credit_scoring.errors import ConfigurationError, StorageError
+from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 DECISIONS, REJECTED = "decisions", "rejected"
 MANIFEST_FILE = "_credit_scoring.json"
@@ -97,7 +97,7 @@ class OutputFolder:
 
     def _rename(self, path: Any, target: Any) -> None:
         if not self._files.rename(path, target):
-            raise StorageError(f"{path.toString()} could not be renamed to {target.getName()}.")
+            raise DecisionLogError(f"{path.toString()} could not be renamed to {target.getName()}.")
 
     def _sibling(self, state: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(self._folder.getParent(), f".{self._folder.getName()}.{state}")

@@ -25,7 +25,7 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.grants import PURGING_MAY, SERVICE_MAY, Grant, grant
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.decisions.replay import Finding, Replayed, Summary, replay
-from credit_scoring.errors import ConfigurationError, CreditScoringError, StorageError
+from credit_scoring.errors import ConfigurationError, CreditScoringError, DecisionLogError
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import DatabaseSettings, read_settings
@@ -62,14 +62,16 @@ ModelOption = Annotated[str | None, typer.Option(help="Only those by the model w
 
 
 def open_log(address: str | None, *, make: bool = False) -> Database:
-    """The decision log at this address, with its tables in the version of this code; raises StorageError.
+    """The decision log at this address, with its tables in the version of this code; raises DecisionLogError.
 
     One in a file that is named and absent is an error, so that none is judged by a slip of the pen, unless it is to be
     made; the one in BentoML's home is made in any case.
     """
     database = _database(address)
     if _named(address) and not make and not database.exists():
-        raise StorageError(f"There is no decision log at {database}. The service makes it; or name another address.")
+        raise DecisionLogError(
+            f"There is no decision log at {database}. The service makes it; or name another address."
+        )
     database.run_now(schema_version.ensure)
     return database
 

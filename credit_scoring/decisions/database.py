@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from credit_scoring.decisions.chain import Batch
-from credit_scoring.errors import CreditScoringError, DuplicateError, StorageError, place_of
+from credit_scoring.errors import CreditScoringError, DecisionLogError, DuplicateError, place_of
 
 Result = TypeVar("Result")
 Work = Callable[[Connection], Result]
@@ -37,7 +37,7 @@ class Database:
         return True
 
     async def run(self, work: Work[Result], *, reading: bool = False) -> Result:
-        """What `work` returns; raises StorageError."""
+        """What `work` returns; raises DecisionLogError."""
         raise NotImplementedError
 
     def run_now(self, work: Work[Result], *, reading: bool = False) -> Result:
@@ -45,7 +45,7 @@ class Database:
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raises StorageError where it is plain, without asking, that nothing written now would be kept."""
+        """Raises DecisionLogError where it is plain, without asking, that nothing written now would be kept."""
 
     def appender(self) -> "Appender":
         """What stores batches in it."""
@@ -57,7 +57,7 @@ class Database:
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Turn whatever the driver raises into StorageError; its message may hold values of a row and is left out."""
+        """Turn any error of the driver into DecisionLogError, without its message: that may hold values of a row."""
         try:
             yield
         except CreditScoringError:
@@ -65,7 +65,7 @@ class Database:
         except Exception as error:  # drivers raise more than they document, and whoever waits must be told in any case
             cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
             clash = isinstance(cause, self.driver_clashes) or isinstance(cause.__cause__, self.driver_clashes)
-            kind = DuplicateError if clash else StorageError
+            kind = DuplicateError if clash else DecisionLogError
             place = "" if isinstance(error, self.failures) else f" at {place_of(error)}"
             hint = " Does it run, and is the address right?" if isinstance(cause, ConnectionError | gaierror) else ""
             raise kind(f"The decision log at {self} failed: {self.in_short(cause)}{place}.{hint}", cause) from error
@@ -89,7 +89,7 @@ class Appender:
         return False
 
     async def append(self, batch: Batch) -> None:
-        """Store a batch; raises DuplicateError where an application id is claimed already, else StorageError."""
+        """Store a batch; raises DuplicateError where an application id is claimed already, else DecisionLogError."""
         raise NotImplementedError
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from credit_scoring.application.schemas import FIELDS
 from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record
-from credit_scoring.errors import ConfigurationError, StorageError
+from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 COLUMNS = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
@@ -45,13 +45,13 @@ def _whole(path: Path, kind: Any) -> Iterator[Sink]:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Where to write a file that appears under its own name when the block is left without an error; StorageError."""
+    """Where to write a file that gets its own name when the block ends without an error; raises DecisionLogError."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written ({error.strerror}). Nothing was left there.") from error
+        raise DecisionLogError(f"{path} cannot be written ({error.strerror}). Nothing was left there.") from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)

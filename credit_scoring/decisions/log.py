@@ -19,7 +19,7 @@ from credit_scoring.decisions.claims import Found, Name, name_of
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.tables import batches, decisions, writers
-from credit_scoring.errors import DuplicateError, RepeatError, RequestError, StorageError, UnreadableError
+from credit_scoring.errors import DecisionLogError, DuplicateError, RepeatError, RequestError, UnreadableError
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class DecisionLog:
         return DecisionLog(database, self._origin)
 
     def check(self) -> None:
-        """Raises StorageError where it is plain, without asking the database, that nothing can be stored."""
+        """Raises DecisionLogError where it is plain, without asking the database, that nothing can be stored."""
         self._database.check()
 
     def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
@@ -99,8 +99,8 @@ class DecisionLog:
         That is the decision itself, or the one that was given before under the same application id of the same owner,
         RepeatError where that was for other content, UnreadableError where it cannot be read. No entries make an empty
         batch, which proves that the log can be written.
-        Raises StorageError when nothing was stored, or when it cannot be known. Cancelled, it stores nothing unless its
-        commit is under way.
+        Raises DecisionLogError when nothing was stored, or when it cannot be known. Cancelled, it stores nothing unless
+        its commit is under way.
         """
         decided_at = datetime.now(UTC)
         try:
@@ -112,7 +112,7 @@ class DecisionLog:
     async def store_given(self, rows: Sequence[Row], decided_at: datetime) -> None:
         """Store decisions that were answered already; those that are stored stay once, application ids are first come.
 
-        Raises StorageError when nothing was stored, or when it cannot be known.
+        Raises DecisionLogError when nothing was stored, or when it cannot be known.
         """
         stored, found = await self._database.run(partial(_known_of, rows))
         new = [row for row in rows if row.id not in stored]
@@ -133,7 +133,7 @@ class DecisionLog:
             await self._append_once(rows, decided_at, claims, namesakes)
         except DuplicateError:
             raise
-        except StorageError:
+        except DecisionLogError:
             self._head = None
             await self._append_once(rows, decided_at, claims, namesakes)
 
@@ -165,7 +165,7 @@ class DecisionLog:
             except DuplicateError:  # another worker has claimed one meanwhile
                 continue
             return [_settled(entry, first, known) for entry in entries]
-        raise StorageError("Other workers claim the same application ids again and again.")
+        raise DecisionLogError("Other workers claim the same application ids again and again.")
 
     def _resume(self, rows: Sequence[Row], connection: Connection) -> tuple[Head, bool]:
         """The end of the chain in the database, and whether these rows are stored already, which nobody saw."""

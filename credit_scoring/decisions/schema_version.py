@@ -7,13 +7,13 @@ from sqlalchemy import Connection, delete, insert, inspect, select, text
 
 from credit_scoring.decisions.migrations import HEAD, OLDEST_CODE
 from credit_scoring.decisions.tables import compatibility
-from credit_scoring.errors import StorageError
+from credit_scoring.errors import DecisionLogError
 
 
 def ensure(connection: Connection) -> None:
     """SQLite's tables are made or brought up to date; those of a server only its owner may change.
 
-    Raises StorageError where this code cannot work with them.
+    Raises DecisionLogError where this code cannot work with them.
     """
     found = version(connection)
     if found == HEAD or _is_newer_and_suits(found, connection):
@@ -21,7 +21,7 @@ def ensure(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         upgrade(connection)
         return
-    raise StorageError(
+    raise DecisionLogError(
         f"The database has the decision log's tables in version {found or 'none'}, expected {HEAD}. "
         "Run `credit-scoring decisions migrate` as the owner of the database."
     )
@@ -38,7 +38,7 @@ def version(connection: Connection) -> str | None:
 def upgrade(connection: Connection) -> None:
     """Make the tables, or bring them up to date; newer ones that suit stay as they are.
 
-    Raises StorageError where this code cannot work with them.
+    Raises DecisionLogError where this code cannot work with them.
     """
     if _is_newer_and_suits(version(connection), connection):
         return
@@ -53,7 +53,7 @@ def upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
         _note_oldest_code(connection)
     except CommandError as error:
-        raise StorageError(
+        raise DecisionLogError(
             f"The database has the decision log's tables in version {version(connection)}, which this code does not "
             f"know; its own is {HEAD}. Run the newer code that made them."
         ) from error
@@ -66,7 +66,7 @@ def _is_newer_and_suits(found: str | None, connection: Connection) -> bool:
     oldest = connection.scalar(stored)
     if oldest is not None and oldest <= HEAD:
         return True
-    raise StorageError(
+    raise DecisionLogError(
         f"The database has the decision log's tables in version {found}, which code of version {oldest or found} or "
         f"newer can work with; this code's is {HEAD}. Run the newer code that made them."
     )

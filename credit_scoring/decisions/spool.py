@@ -17,7 +17,7 @@ from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.connect import TIMEOUT_S
 from credit_scoring.decisions.sqlite import SqliteDatabase
 from credit_scoring.decisions.tables import batches, claims, decisions, namesakes
-from credit_scoring.errors import StorageError
+from credit_scoring.errors import DecisionLogError
 
 FILE = "decisions.db"
 LARGEST_READ = 1024
@@ -45,20 +45,22 @@ class Spool:
 
     @classmethod
     def new(cls, folder: Path) -> "Spool":
-        """Make the folder; raises StorageError."""
+        """Make the folder; raises DecisionLogError."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return cls(folder)
         except OSError as error:
-            raise StorageError(
+            raise DecisionLogError(
                 f"The spool {folder} cannot be made ({error.strerror}). "
                 "Point CREDIT_SCORING_SPOOL_FOLDER at a folder that you may write to."
             ) from error
 
     def check_order(self, id: str) -> None:
-        """Raises StorageError for a decision that would be taken for copied, since it is older than one that is."""
+        """Raises DecisionLogError for a decision that would be taken for copied, since it is older than one that is."""
         if id <= self._copied:
-            raise StorageError(f"The spool {self.folder} has no place for a decision older than those it gave away.")
+            raise DecisionLogError(
+                f"The spool {self.folder} has no place for a decision older than those it gave away."
+            )
 
     async def next(self) -> list[Spooled]:
         """The oldest decisions that are not copied, in order; none where all are."""
@@ -93,7 +95,7 @@ class Spool:
     def _is_done(self) -> bool:
         try:
             return not self.database.exists() or not self.database.run_now(partial(_read_after, self._copied))
-        except StorageError:  # as long as that is not known, nothing is deleted
+        except DecisionLogError:  # as long as that is not known, nothing is deleted
             return False
 
 

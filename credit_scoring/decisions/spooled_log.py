@@ -9,7 +9,7 @@ from pathlib import Path
 from credit_scoring.decisions.log import DecisionLog, Entry, Settled
 from credit_scoring.decisions.patience import patience
 from credit_scoring.decisions.spool import Spool, left_behind
-from credit_scoring.errors import StorageError, place_of
+from credit_scoring.errors import DecisionLogError, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class SpooledLog:
         try:
             self._waiting += spool.count()
             self._inherited.append(spool)
-        except StorageError as error:
+        except DecisionLogError as error:
             logger.error("%s What waits in it is not stored.", error)
 
     @property
@@ -54,10 +54,10 @@ class SpooledLog:
         return self._spooling.seconds if self._waiting else self._log.seconds
 
     def check(self) -> None:
-        """Raises StorageError where both are lost."""
+        """Raises DecisionLogError where both are lost."""
         try:
             self._log.check()
-        except StorageError:
+        except DecisionLogError:
             self._own.database.check()
 
     def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
@@ -65,7 +65,7 @@ class SpooledLog:
         return None if self._waiting or self._log_is_free.locked() else self._log.store_at_once(entries)
 
     async def store(self, entries: Sequence[Entry]) -> list[Settled]:
-        """Straight away if nothing waits and the log takes it soon, else by way of the spool; raises StorageError.
+        """Straight away if nothing waits and the log takes it soon, else by way of the spool; raises DecisionLogError.
 
         No entries prove that one of the two can be written.
         """
@@ -140,7 +140,7 @@ class SpooledLog:
             if await self._own.next():
                 return False
             self._note(-self._waiting)
-            with suppress(StorageError):  # a full disk takes no deletion either; then the file stays as it is
+            with suppress(DecisionLogError):  # a full disk takes no deletion either; then the file stays as it is
                 await self._own.clear()
         return True
 
@@ -173,7 +173,7 @@ class SpooledLog:
 
 def _in_short(error: Exception) -> str:
     """An error without any value of an applicant."""
-    if isinstance(error, StorageError):
+    if isinstance(error, DecisionLogError):
         return str(error)
     if isinstance(error, TimeoutError):
         return "The decision log is slow."

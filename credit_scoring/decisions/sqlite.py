@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from credit_scoring.decisions.chain import Batch, Row
 from credit_scoring.decisions.database import Appender, Database, Result, Work
-from credit_scoring.errors import StorageError
+from credit_scoring.errors import DecisionLogError
 
 THREADS = 4
 LARGEST_INSERT = 64
@@ -66,9 +66,9 @@ class SqliteDatabase(Database):
             return result
 
     def check(self) -> None:
-        """Raises StorageError where the file, or its write-ahead log, is no longer the one that was opened."""
+        """Raises DecisionLogError where the file, or its write-ahead log, is no longer the one that was opened."""
         if self._files and self._identities() != self._files:
-            raise StorageError(
+            raise DecisionLogError(
                 f"The decision log's file {self.url.database}, or its write-ahead log beside it, was moved, deleted or "
                 "replaced while it was in use. Put it back, or restart the service."
             )
@@ -82,7 +82,7 @@ class SqliteDatabase(Database):
     def connect(self, timeout: float | None = None) -> sqlite3.Connection:
         """A connection of the driver's own, which waits so many seconds for other processes.
 
-        Raises sqlite3.Error, and StorageError where the file is no longer the one that was opened first.
+        Raises sqlite3.Error, and DecisionLogError where the file is no longer the one that was opened first.
         """
         self.check()  # before SQLite makes a new file in the place of one that is gone
         path = Path(str(self.url.database))
@@ -95,7 +95,7 @@ class SqliteDatabase(Database):
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")  # opens the write-ahead log
             self._files = self._files or self._identities()
             self.check()
-        except (sqlite3.Error, StorageError):
+        except (sqlite3.Error, DecisionLogError):
             connection.close()
             raise
         return connection
@@ -130,7 +130,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
+        raise DecisionLogError(
             f"The decision log's folder {folder} cannot be made ({error.strerror}). "
             "Point CREDIT_SCORING_DATABASE_URL at a place that you may write to."
         ) from error
@@ -157,7 +157,7 @@ class SqliteAppender(Appender):
         try:
             self._here = self._here or self._database.connect(timeout=0)
             self._append_by(self._here, batch)
-        except (sqlite3.Error, StorageError):
+        except (sqlite3.Error, DecisionLogError):
             return False
         return True
 
@@ -203,7 +203,7 @@ class SqliteAppender(Appender):
             _insert(cursor, batch)
             self._database.check()
             if given_up.is_set():
-                raise StorageError("Nobody waits for this batch any more.")
+                raise DecisionLogError("Nobody waits for this batch any more.")
             cursor.execute("COMMIT")
         except BaseException:
             connection.rollback()

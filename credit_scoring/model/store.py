@@ -10,7 +10,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel, Model, ModelContext
 
-from credit_scoring.errors import ModelNotFoundError, StoreError
+from credit_scoring.errors import ModelNotFoundError, ModelStoreError
 from credit_scoring.settings import MODEL_NAME
 
 if TYPE_CHECKING:  # the arbiter of the service finds models, but does not score
@@ -42,7 +42,7 @@ def save(scorer: "Scorer", add: Callable[[str, Path], object] = lambda tag, fold
 
 
 def check_writable() -> None:
-    """Raises StoreError when a model could not be saved; cheap, so that no search is run in vain."""
+    """Raises ModelStoreError when a model could not be saved; cheap, so that no search is run in vain."""
     try:
         home = Path(BentoMLContainer.bentoml_home.get())
         with tempfile.NamedTemporaryFile(dir=home / "models") as probe:
@@ -95,9 +95,9 @@ def _none(tag: str) -> str:
     )
 
 
-def _unwritable(error: OSError) -> StoreError:
+def _unwritable(error: OSError) -> ModelStoreError:
     place = f": {error.filename}" if error.filename else ""
-    return StoreError(
+    return ModelStoreError(
         f"The model store cannot be written ({error.strerror}{place}). Nothing was saved. "
         "Free the disk, or point BENTOML_HOME at a folder that you may write to."
     )

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from credit_scoring.decisions.database import Database
-from credit_scoring.errors import StorageError
+from credit_scoring.errors import DecisionLogError
 from credit_scoring.monitoring import track_record
 from credit_scoring.monitoring.cohort_metrics import CohortMetrics
 from credit_scoring.monitoring.cohorts import Cohort, cohorts
@@ -43,7 +43,7 @@ class Monitor:
         )
 
     def run_once(self, today: date | None = None) -> list[Cohort]:
-        """Read the log and set the metrics; raises StorageError."""
+        """Read the log and set the metrics; raises DecisionLogError."""
         started = time.monotonic()
         found = self.read(today or datetime.now(UTC).date())
         self._cohorts.show(found)
@@ -52,7 +52,7 @@ class Monitor:
         return found
 
     def read(self, today: date) -> list[Cohort]:
-        """Every cohort of every model, oldest first, none of them cut off; raises StorageError."""
+        """Every cohort of every model, oldest first, none of them cut off; raises DecisionLogError."""
         since = datetime.combine((today - self._history).replace(day=1), datetime.min.time(), UTC)
         decided = track_record.read(self._database, since)
         found = [each for model, one in decided.items() for each in cohorts(model, one, today, self._maturity)]
@@ -76,6 +76,6 @@ class Monitor:
     def _try_once(self) -> None:
         try:
             self.run_once()
-        except StorageError as error:
+        except DecisionLogError as error:
             self._failures.inc()
             logger.error("%s It will be tried again.", error)

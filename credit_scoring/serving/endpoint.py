@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from credit_scoring.application.schemas import Application, ErrorAnswer, Fault, faults
-from credit_scoring.errors import CreditScoringError, RequestError, StorageError, UnavailableError, place_of
+from credit_scoring.errors import CreditScoringError, DecisionLogError, RequestError, UnavailableError, place_of
 from credit_scoring.serving.bodies import fault_sentence
 
 Scope = MutableMapping[str, Any]
@@ -123,7 +123,7 @@ def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], byte
         return error.status, [JSON_TYPE, *more], _body(str(error), found)
     if isinstance(error, UnavailableError):
         return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body_without_faults(str(error))
-    if isinstance(error, StorageError):
+    if isinstance(error, DecisionLogError):
         logger.error("%s", error)
         return error_answer(UnavailableError(NO_LOG))
     if not isinstance(error, CreditScoringError):

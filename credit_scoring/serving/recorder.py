@@ -14,7 +14,7 @@ from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.log import Entry, Settled
 from credit_scoring.decisions.patience import Countdown
-from credit_scoring.errors import NotReadyError, OverloadedError, StorageError
+from credit_scoring.errors import DecisionLogError, NotReadyError, OverloadedError
 from credit_scoring.serving.batching import Caller
 from credit_scoring.serving.pending import Batch, Transaction, attempt, in_short
 
@@ -46,10 +46,10 @@ class Log(Protocol):
         """Store them in one transaction; for each the answer to give. None where that might take long, or fails."""
 
     async def store(self, entries: Sequence[Entry]) -> list[Settled]:
-        """The same, however long it takes; raises StorageError. Cancelled, it stores nothing that it can still stop."""
+        """The same, however long it takes; raises DecisionLogError. Cancelled, it stops what it still can."""
 
     def check(self) -> None:
-        """Raises StorageError where it is plain, without asking the database, that nothing can be stored."""
+        """Raises DecisionLogError where it is plain, without asking the database, that nothing can be stored."""
 
     async def close(self) -> None:
         """Wait for what is being stored, then close."""
@@ -169,9 +169,11 @@ class Recorder:
         except TimeoutError as error:
             if transaction.limit.expired() and not transaction.is_slow:
                 return
-            raise StorageError(f"The decision log takes longer than {self._timeout:g} s.", error) from error
+            raise DecisionLogError(f"The decision log takes longer than {self._timeout:g} s.", error) from error
         if len(settled) != len(transaction.entries):
-            raise StorageError(f"The decision log gave {len(settled)} answers, expected {len(transaction.entries)}.")
+            raise DecisionLogError(
+                f"The decision log gave {len(settled)} answers, expected {len(transaction.entries)}."
+            )
         transaction.settle(settled)
         self._note(True)
         attempt(self._observe, self._log.seconds)
@@ -214,7 +216,7 @@ class Recorder:
             self._note(True)
 
     def _lose(self, error: Exception) -> None:
-        message = str(error) if isinstance(error, StorageError) else f"Storing failed: {in_short(error)}."
+        message = str(error) if isinstance(error, DecisionLogError) else f"Storing failed: {in_short(error)}."
         self._log_once(f"{message} Nothing is decided until the decision log can be written.")
         self._note(False)
 

@@ -20,7 +20,7 @@ from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import metadata
 from credit_scoring.decisions.verification import verify
-from credit_scoring.errors import ConfigurationError, StorageError
+from credit_scoring.errors import ConfigurationError, DecisionLogError
 from tests.support.command_line import error_here, error_of, run, run_here
 
 LONG_AGO = datetime(2020, 11, 24, 12, tzinfo=UTC)
@@ -134,7 +134,7 @@ def assert_denied(address: str, statement: str) -> None:
     def work(connection: Connection) -> None:
         connection.execute(text(statement))
 
-    with pytest.raises(StorageError, match="InsufficientPrivilegeError"):
+    with pytest.raises(DecisionLogError, match="InsufficientPrivilegeError"):
         ask(address, work)
 
 

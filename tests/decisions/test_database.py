@@ -7,7 +7,7 @@ from sqlalchemy import URL, Connection, make_url
 from benchmarks.support.decision_records import ask
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.postgres import PostgresDatabase
-from credit_scoring.errors import ConfigurationError, CreditScoringError, DuplicateError, StorageError
+from credit_scoring.errors import ConfigurationError, CreditScoringError, DecisionLogError, DuplicateError
 
 POSTGRES: URL = make_url("postgresql://owner:secret@127.0.0.1:1/decisions")
 
@@ -30,7 +30,7 @@ def test_what_a_driver_raises_when_a_connection_breaks_is_told_by_its_kind(
     database: Database, error: Exception
 ) -> None:
     told = failure(database, error)
-    assert type(told) is StorageError
+    assert type(told) is DecisionLogError
     assert f" failed: {type(error).__name__}." in str(told)
     assert str(told).endswith(" Does it run, and is the address right?") == isinstance(error, ConnectionError)
     assert "secret" not in str(told)
@@ -38,7 +38,7 @@ def test_what_a_driver_raises_when_a_connection_breaks_is_told_by_its_kind(
 
 def test_what_a_driver_should_not_raise_is_told_with_its_place_and_without_its_words(database: Database) -> None:
     told = failure(database, KeyError("an applicant's value"))
-    assert type(told) is StorageError
+    assert type(told) is DecisionLogError
     assert "failed: KeyError at " in str(told)
     assert "test_database.py:" in str(told)
     assert "applicant" not in str(told)
@@ -57,6 +57,6 @@ def test_work_that_fails_in_any_way_leaves_the_database_usable(address: str) -> 
     def fail(connection: Connection) -> None:
         raise RuntimeError
 
-    with pytest.raises(StorageError, match="RuntimeError at"):
+    with pytest.raises(DecisionLogError, match="RuntimeError at"):
         ask(address, fail)
     ask(address, lambda connection: None)

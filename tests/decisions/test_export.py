@@ -20,7 +20,7 @@ from credit_scoring.decisions import queries
 from credit_scoring.decisions.export import COLUMNS
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record
-from credit_scoring.errors import ConfigurationError, StorageError
+from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 KINDS = [".csv", ".parquet"]
 NUMBERS = {
@@ -212,7 +212,7 @@ def test_the_file_appears_once_all_of_it_is_written(tmp_path: Path, kind: str) -
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("failure", [StorageError, KeyboardInterrupt])
+@pytest.mark.parametrize("failure", [DecisionLogError, KeyboardInterrupt])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failure_leaves_no_file_behind(tmp_path: Path, kind: str, failure: type[BaseException]) -> None:
     def export_half() -> None:
@@ -234,9 +234,9 @@ def test_a_failure_leaves_an_earlier_file_as_it_was(tmp_path: Path, kind: str) -
     def export_half() -> None:
         with exporting.sink(path) as sink:
             sink.write([row(), row()])
-            raise StorageError("The database is gone.")
+            raise DecisionLogError("The database is gone.")
 
-    with pytest.raises(StorageError):
+    with pytest.raises(DecisionLogError):
         export_half()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -247,7 +247,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, kind: str) -> N
     missing, taken = tmp_path / "nowhere" / f"decisions{kind}", tmp_path / f"folder{kind}"
     taken.mkdir()
     for path in (missing, taken):
-        with pytest.raises(StorageError) as caught:
+        with pytest.raises(DecisionLogError) as caught:
             export(path, [row()])
         assert str(caught.value).startswith(f"{path} cannot be written (")
     assert list(tmp_path.iterdir()) == [taken]

@@ -24,7 +24,7 @@ from credit_scoring.decisions.log import DecisionLog, Entry, Settled
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.verdict import Verdict
 from credit_scoring.decisions.verification import verify
-from credit_scoring.errors import DuplicateError, RepeatError, StorageError
+from credit_scoring.errors import DecisionLogError, DuplicateError, RepeatError
 
 
 @asynccontextmanager
@@ -347,7 +347,7 @@ def test_after_a_failure_the_chain_goes_on_where_it_was(address: str) -> None:
     async def life(log: DecisionLog) -> None:
         await log.store([before])
         await rename(address, "decisions", "elsewhere")
-        with pytest.raises(StorageError):
+        with pytest.raises(DecisionLogError):
             await log.store([lost])
         assert log.store_at_once([lost]) is None
         await rename(address, "elsewhere", "decisions")
@@ -364,7 +364,7 @@ def test_a_worker_that_could_store_nothing_at_first_begins_its_chain_later(addre
 
     async def life(log: DecisionLog) -> None:
         await rename(address, "writers", "elsewhere")
-        with pytest.raises(StorageError):
+        with pytest.raises(DecisionLogError):
             await log.store([])
         await rename(address, "elsewhere", "writers")
         await log.store([late])
@@ -385,7 +385,7 @@ class Unseen(Appender):
         await self._real.append(batch)
         if self.fails:
             self.fails = False
-            raise StorageError("The connection was lost after the commit.")
+            raise DecisionLogError("The connection was lost after the commit.")
 
     async def close(self) -> None:
         await self._real.close()
@@ -403,7 +403,7 @@ class Unfinished(Appender):
         if self.fails:
             self.fails = False
             self._going_on = asyncio.create_task(self._other.append(batch))
-            raise StorageError("The answer did not come in time.")
+            raise DecisionLogError("The answer did not come in time.")
         await self._real.append(batch)
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender, Database
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.log import DecisionLog
-from credit_scoring.errors import DuplicateError, StorageError
+from credit_scoring.errors import DecisionLogError, DuplicateError
 
 SHORT_S = 0.2
 AMPLE_S = 20.0
@@ -136,7 +136,7 @@ def test_a_connection_that_was_ended_by_the_server_is_replaced(place: str) -> No
             await appender.append(batch(a_row("a")))
             (ended,) = await backends(other)
             assert await other.fetchval("SELECT pg_terminate_backend($1, 5000)", ended)
-            with pytest.raises(StorageError) as failure:
+            with pytest.raises(DecisionLogError) as failure:
                 await appender.append(batch(a_row("b")))
             assert not isinstance(failure.value, DuplicateError)
             await appender.append(batch(a_row("b")))
@@ -171,7 +171,7 @@ def test_a_statement_that_takes_too_long_is_an_error_and_the_next_one_has_a_new_
             await appender.append(batch(a_row("a")))
             async with other.transaction():
                 await other.execute("LOCK TABLE batches IN EXCLUSIVE MODE")
-                with pytest.raises(StorageError):
+                with pytest.raises(DecisionLogError):
                     await appender.append(batch(a_row("b")))
             await appender.append(batch(a_row("c")))
             assert "c" in await stored(other)
@@ -185,7 +185,7 @@ def test_a_server_that_has_stopped_answering_is_an_error_after_the_timeout(place
             await known.append(batch())
             with frozen(postgres):
                 for appender in (known, new):
-                    with pytest.raises(StorageError):
+                    with pytest.raises(DecisionLogError):
                         await appender.append(batch(a_row()))
             for appender in (known, new):
                 await appender.append(batch(a_row()))
@@ -258,7 +258,7 @@ def test_no_message_holds_a_value_of_a_row_or_the_password(place: str) -> None:
                 row._replace(id=new_id(), decision=MARKER),
                 row._replace(id=new_id(), application_id=None, received=MARKER + "\x00"),
             ):
-                with pytest.raises(StorageError) as failure:
+                with pytest.raises(DecisionLogError) as failure:
                     await appender.append(batch(wrong))
                 assert MARKER not in str(failure.value)
                 assert UNSPOKEN not in str(failure.value)
@@ -272,7 +272,7 @@ def test_no_message_of_a_statement_holds_its_values_or_the_password(place: str) 
         connection.execute(text("INSERT INTO claims VALUES (:id, NULL)"), {"id": MARKER})
 
     database = open_database(place.replace(f"{OWNER}@", f"{OWNER}:{UNSPOKEN}@"))
-    with pytest.raises(StorageError) as failure:
+    with pytest.raises(DecisionLogError) as failure:
         database.run_now(work)
     assert MARKER not in str(failure.value)
     assert UNSPOKEN not in str(failure.value)
@@ -293,7 +293,7 @@ def test_a_server_that_is_not_there_is_an_error_that_names_it_without_the_passwo
         database = open_database(address)
         async with appending(address) as appender:
             for attempt in (appender.append(batch()), database.run(schema_version.ensure)):
-                with pytest.raises(StorageError, match=r"postgresql://owner:\*\*\*@127\.0\.0\.1") as failure:
+                with pytest.raises(DecisionLogError, match=r"postgresql://owner:\*\*\*@127\.0\.0\.1") as failure:
                     await attempt
                 assert UNSPOKEN not in str(failure.value)
 
@@ -303,7 +303,7 @@ def test_a_server_that_is_not_there_is_an_error_that_names_it_without_the_passwo
 def test_tables_that_are_not_there_are_an_error_that_says_what_to_run(postgres: Postgres) -> None:
     async def scenario() -> None:
         async with worker(postgres.database()) as log:
-            with pytest.raises(StorageError, match="credit-scoring decisions migrate"):
+            with pytest.raises(DecisionLogError, match="credit-scoring decisions migrate"):
                 await log.store([])
 
     asyncio.run(scenario())
@@ -315,6 +315,6 @@ def test_what_a_failing_piece_of_work_has_written_is_undone(place: str) -> None:
         raise ValueError
 
     database: Database = open_database(place)
-    with pytest.raises(StorageError, match="failed: ValueError at "):
+    with pytest.raises(DecisionLogError, match="failed: ValueError at "):
         database.run_now(work)
     assert rows_in(place, "claims") == 0

@@ -18,7 +18,7 @@ from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import decisions, purges, writers
 from credit_scoring.decisions.verdict import Verdict
 from credit_scoring.decisions.verification import verify
-from credit_scoring.errors import RequestError, StorageError
+from credit_scoring.errors import DecisionLogError, RequestError
 
 IMPATIENT_S = 0.8  # as a worker is
 TABLES = ("decisions", "claims", "outcomes", "reviews", "purges")
@@ -130,7 +130,7 @@ def test_a_purge_that_fails_on_its_way_deletes_nothing(address: str) -> None:
     put_with_all_that_may_belong_to_one(address, LONG_AGO, 2)
     before = sizes(address)
     ask(address, lambda connection: connection.execute(text("ALTER TABLE purges RENAME TO elsewhere")))
-    with pytest.raises(StorageError):
+    with pytest.raises(DecisionLogError):
         purge(address, BETWEEN)
     ask(address, lambda connection: connection.execute(text("ALTER TABLE elsewhere RENAME TO purges")))
     assert sizes(address) == before

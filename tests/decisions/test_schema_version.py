@@ -31,7 +31,7 @@ from credit_scoring.decisions.outcomes import Outcome, OutcomeReport, RecordedOu
 from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import metadata, writers
 from credit_scoring.decisions.verification import verify
-from credit_scoring.errors import StorageError
+from credit_scoring.errors import DecisionLogError
 
 REPORT: dict[str, Any] = {"outcome": Outcome.PAID, "observed_on": datetime.now(UTC).date()}
 PROCESSES = 3
@@ -100,7 +100,9 @@ def running(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def test_a_server_without_the_tables_is_refused_with_the_command_that_makes_them(empty_server_database: str) -> None:
-    with pytest.raises(StorageError, match=r"in version none, expected 0*\d+\. Run `credit-scoring decisions migrate`"):
+    with pytest.raises(
+        DecisionLogError, match=r"in version none, expected 0*\d+\. Run `credit-scoring decisions migrate`"
+    ):
         ask(empty_server_database, schema_version.ensure)
     assert tables(empty_server_database) == set()
 
@@ -117,7 +119,7 @@ def test_a_worker_stores_nothing_on_a_server_whose_tables_are_of_another_version
         finally:
             await log.close()
 
-    with pytest.raises(StorageError, match=r"in version 0000, expected .* `credit-scoring decisions migrate`"):
+    with pytest.raises(DecisionLogError, match=r"in version 0000, expected .* `credit-scoring decisions migrate`"):
         asyncio.run(store())
     assert rows_in(address, "decisions") == 0
 
@@ -233,18 +235,20 @@ def test_newer_tables_that_suit_this_code_are_left_as_they_are(address: str) -> 
 def test_newer_tables_that_need_newer_code_are_a_storage_error_and_nothing_is_stored(address: str) -> None:
     add_to_every_table(address, "9998")
     for attempt in (schema_version.ensure, schema_version.upgrade):
-        with pytest.raises(StorageError, match=rf"version 9999, which code of version 9998 .* this code's is {HEAD}\."):
+        with pytest.raises(
+            DecisionLogError, match=rf"version 9999, which code of version 9998 .* this code's is {HEAD}\."
+        ):
             ask(address, attempt)
-    with pytest.raises(StorageError, match="Run the newer code"):
+    with pytest.raises(DecisionLogError, match="Run the newer code"):
         put(address, [entry()])
     assert rows_in(address, "decisions") == 0
 
 
 def test_newer_tables_that_do_not_say_which_code_they_suit_are_a_storage_error(address: str) -> None:
     ask(address, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    with pytest.raises(StorageError, match="9999"):
+    with pytest.raises(DecisionLogError, match="9999"):
         ask(address, schema_version.ensure)
-    with pytest.raises(StorageError, match="9999"):
+    with pytest.raises(DecisionLogError, match="9999"):
         ask(address, schema_version.upgrade)
 
 

@@ -23,7 +23,7 @@ from credit_scoring.decisions.spool import Spool, left_behind
 from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.tables import batches, claims, decisions
 from credit_scoring.decisions.verification import verify
-from credit_scoring.errors import NotReadyError, NotStoredError, RepeatError, StorageError
+from credit_scoring.errors import DecisionLogError, NotReadyError, NotStoredError, RepeatError
 from credit_scoring.serving.recorder import Recorder, Submission
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.support.disks import fill_up, small_disk
@@ -102,7 +102,7 @@ def test_what_is_copied_does_not_come_back_and_what_is_kept_meanwhile_does(tmp_p
             if is_cleared:
                 await each.clear()
                 assert each.count() == 0
-            with pytest.raises(StorageError, match="older"):
+            with pytest.raises(DecisionLogError, match="older"):
                 each.check_order(first[0].row.id)
             each.check_order(entry().row.id)
 
@@ -135,7 +135,7 @@ def test_a_spool_with_nothing_to_copy_is_removed_when_it_is_closed_and_another_s
 
 def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="CREDIT_SCORING_SPOOL_FOLDER"):
+    with pytest.raises(DecisionLogError, match="CREDIT_SCORING_SPOOL_FOLDER"):
         Spool.new(tmp_path / "file" / "spool")
 
 

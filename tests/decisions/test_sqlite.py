@@ -19,7 +19,7 @@ from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.sqlite import LARGEST_INSERT, SqliteDatabase
-from credit_scoring.errors import DuplicateError, StorageError
+from credit_scoring.errors import DecisionLogError, DuplicateError
 
 SHORT_S = 0.1
 AMPLE_S = 20.0
@@ -189,7 +189,7 @@ def test_a_database_that_stays_locked_is_an_error_after_the_timeout_and_nothing_
     async def scenario() -> None:
         async with appending(path, timeout=SHORT_S) as appender:
             waiting = batch(a_row())
-            with locked(path), pytest.raises(StorageError, match="database is locked") as failure:
+            with locked(path), pytest.raises(DecisionLogError, match="database is locked") as failure:
                 await appender.append(waiting)
             assert not isinstance(failure.value, DuplicateError)
             assert stored(path) == []
@@ -307,12 +307,12 @@ def test_a_file_that_is_taken_away_while_it_is_in_use_is_written_no_more(
             await appender.append(batch(a_row()))
             database.check()
             take_away(path)
-            with pytest.raises(StorageError, match=r"decisions\.db.* moved, deleted or replaced"):
+            with pytest.raises(DecisionLogError, match=r"decisions\.db.* moved, deleted or replaced"):
                 database.check()
             assert not appender.append_at_once(batch(a_row()))
-            with pytest.raises(StorageError, match="Put it back, or restart the service"):
+            with pytest.raises(DecisionLogError, match="Put it back, or restart the service"):
                 await appender.append(batch(a_row()))
-            with pytest.raises(StorageError, match="moved, deleted or replaced"):
+            with pytest.raises(DecisionLogError, match="moved, deleted or replaced"):
                 await database.run(lambda connection: connection.execute(text("INSERT INTO claims VALUES ('a', 'b')")))
             assert path.exists() == (take_away is not delete)
         finally:
@@ -328,7 +328,7 @@ def test_a_file_that_is_put_back_is_written_again(path: Path) -> None:
             rows = [a_row(), a_row()]
             await appender.append(batch(rows[0]))
             away = path.rename(path.with_suffix(".away"))
-            with pytest.raises(StorageError):
+            with pytest.raises(DecisionLogError):
                 await appender.append(batch(a_row()))
             away.rename(path)
             await appender.append(batch(rows[1]))
@@ -349,7 +349,7 @@ def test_no_message_holds_a_value_of_a_row(path: Path) -> None:
                 await appender.append(batch(row))
             assert MARKER not in str(duplicate.value)
             execute(path, "DROP TABLE claims")
-            with pytest.raises(StorageError) as failure:
+            with pytest.raises(DecisionLogError) as failure:
                 await appender.append(batch(row))
             assert MARKER not in str(failure.value)
 
@@ -360,7 +360,7 @@ def test_no_message_of_a_statement_holds_its_values(path: Path) -> None:
     def work(connection: Connection) -> None:
         connection.execute(text("INSERT INTO claims VALUES (:id, NULL)"), {"id": MARKER})
 
-    with pytest.raises(StorageError) as failure:
+    with pytest.raises(DecisionLogError) as failure:
         opened(path).run_now(work)
     assert MARKER not in str(failure.value)
 
@@ -370,7 +370,7 @@ def test_what_a_failing_piece_of_work_has_written_is_undone(path: Path) -> None:
         connection.execute(text("INSERT INTO claims VALUES ('a', 'b')"))
         raise ValueError
 
-    with pytest.raises(StorageError, match="failed: ValueError at "):
+    with pytest.raises(DecisionLogError, match="failed: ValueError at "):
         opened(path).run_now(work)
     assert count(path, "claims") == 0
 
@@ -378,13 +378,13 @@ def test_what_a_failing_piece_of_work_has_written_is_undone(path: Path) -> None:
 def test_a_file_that_is_no_database_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     path.write_text("This is a letter to a friend, and rather longer than a page of SQLite's header is.\n" * 100)
-    with pytest.raises(StorageError, match=r"decisions\.db failed: file is not a database"):
+    with pytest.raises(DecisionLogError, match=r"decisions\.db failed: file is not a database"):
         opened(path).run_now(schema_version.ensure)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="CREDIT_SCORING_DATABASE_URL"):
+    with pytest.raises(DecisionLogError, match="CREDIT_SCORING_DATABASE_URL"):
         opened(tmp_path / "file" / "decisions.db").run_now(schema_version.ensure)
 
 
@@ -400,5 +400,5 @@ def test_what_reads_waits_for_nobody_and_sees_what_was_committed_before(path: Pa
         reading = opened(path, timeout=SHORT_S)
         found = reading.run_now(lambda connection: connection.scalar(text("SELECT count(*) FROM claims")), reading=True)
         assert found == 0
-        with pytest.raises(StorageError, match="database is locked"):
+        with pytest.raises(DecisionLogError, match="database is locked"):
             reading.run_now(lambda connection: connection.scalar(text("SELECT count(*) FROM claims")))

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.errors import ModelNotFoundError, ModelRejectedError, StoreError
+from credit_scoring.errors import ModelNotFoundError, ModelRejectedError, ModelStoreError
 from credit_scoring.model import store
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.scorer import Scorer
@@ -199,7 +199,7 @@ class TestNothingHalfWritten:
 
         tags, files = _stored_tags(), _stored_files()
         monkeypatch.setattr(Scorer, "save", fail_after_the_first_file)
-        with pytest.raises(StoreError, match=r"cannot be written \(No space left on device: .*Nothing was saved"):
+        with pytest.raises(ModelStoreError, match=r"cannot be written \(No space left on device: .*Nothing was saved"):
             store.save(scorer)
         assert _stored_tags() == tags
         assert _stored_files() == files

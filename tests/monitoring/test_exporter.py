@@ -17,7 +17,7 @@ from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.ids import made_at
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
-from credit_scoring.errors import StorageError
+from credit_scoring.errors import DecisionLogError
 from credit_scoring.monitoring.cohort_metrics import SHOWN_COHORTS
 from credit_scoring.monitoring.exporter import Monitor
 
@@ -278,7 +278,7 @@ def test_a_reading_that_fails_leaves_what_was_known_before(address: str) -> None
         monitor.run_once(TODAY)
         before = generate_latest(monitor.registry)
         ask(address, lambda connection: connection.exec_driver_sql("ALTER TABLE outcomes RENAME TO hidden"))
-        with pytest.raises(StorageError):
+        with pytest.raises(DecisionLogError):
             monitor.run_once(TODAY)
         assert generate_latest(monitor.registry) == before
 

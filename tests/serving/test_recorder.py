@@ -16,7 +16,7 @@ from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, entry
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.log import DecisionLog, Entry, Settled
-from credit_scoring.errors import NotReadyError, NotStoredError, OverloadedError, RepeatError, StorageError
+from credit_scoring.errors import DecisionLogError, NotReadyError, NotStoredError, OverloadedError, RepeatError
 from credit_scoring.serving.recorder import LARGEST_TRANSACTION, MOST_WAITING, PROBE_EVERY_S, Log, Recorder, Submission
 
 AMPLE_S = 60.0
@@ -82,7 +82,7 @@ class HeldLog(Log):
     async def fail(self, error: Exception | None = None) -> None:
         """Let it fail."""
         _, end = await asyncio.wait_for(self._held.get(), SOON_S)
-        end.set_exception(error or StorageError("The log is broken."))
+        end.set_exception(error or DecisionLogError("The log is broken."))
 
 
 @asynccontextmanager
@@ -324,7 +324,7 @@ def test_a_log_that_does_not_answer_keeps_a_recorder_from_opening_no_longer_than
 
 def test_a_recorder_admits_nobody_before_it_has_seen_that_the_log_can_be_written() -> None:
     async def scenario() -> None:
-        log = HeldLog(broken=StorageError("The log is broken."))
+        log = HeldLog(broken=DecisionLogError("The log is broken."))
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
         await recorder.open()
         try:
@@ -342,7 +342,7 @@ def test_a_recorder_admits_nobody_before_it_has_seen_that_the_log_can_be_written
 
 
 FAILURES = [
-    StorageError("The log is broken."),
+    DecisionLogError("The log is broken."),
     OSError(28, "No space left on device"),
     ValueError("as nobody expected"),
 ]
@@ -399,7 +399,7 @@ def test_batches_that_wait_while_another_fails_are_tried_all_the_same() -> None:
 def test_a_log_that_fails_is_tried_a_few_times_a_second_and_no_more() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        log = HeldLog(broken=StorageError("The log is broken."))
+        log = HeldLog(broken=DecisionLogError("The log is broken."))
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
         await recorder.open()
         try:
@@ -418,7 +418,7 @@ def test_a_commit_that_takes_too_long_is_given_up_and_nobody_is_admitted_until_t
     async def scenario() -> None:
         log = HeldLog(broken=None)
         async with recording(log, timeout=SHORT_S) as (recorder, notes):
-            log.broken = StorageError("The log is broken.")
+            log.broken = DecisionLogError("The log is broken.")
             (caller,) = keep(recorder, some(1))
             assert isinstance(await end_of(caller), NotStoredError)
             with pytest.raises(NotReadyError):
@@ -507,7 +507,7 @@ def test_while_a_transaction_is_under_way_the_log_is_not_probed(monkeypatch: pyt
     async def scenario() -> None:
         log = HeldLog()
         async with recording(log) as (recorder, _):
-            log.lost = StorageError("The log is gone.")
+            log.lost = DecisionLogError("The log is gone.")
             await until(lambda: not recorder.writable)
             keep(recorder, some(1))
             await until(lambda: log.sizes == [1])
@@ -650,7 +650,7 @@ def test_closing_stores_what_waits_and_answers_it_first() -> None:
 
 def test_closing_a_recorder_whose_log_was_never_writable_ends() -> None:
     async def scenario() -> None:
-        log = HeldLog(broken=StorageError("The log is broken."))
+        log = HeldLog(broken=DecisionLogError("The log is broken."))
         recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S)
         await recorder.open()
         await until(lambda: log.probes >= 1)
