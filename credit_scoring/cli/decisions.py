@@ -211,7 +211,8 @@ def purge(
         return
     with progress_bar("Purging", count) as advance:
         gone = retention.purge_before(before, opened, on_purged=advance)
-    console.print(f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record.")
+    told = f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record."
+    console.print(told, soft_wrap=True)
 
 
 def _cut(older_than: str) -> datetime:

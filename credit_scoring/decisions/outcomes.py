@@ -159,10 +159,10 @@ def _problem(report: OutcomeReport, decision: str) -> RequestError | None:
     """Why the report cannot be true; a wrong day would spoil how long outcomes take."""
     if report.observed_on > datetime.now(UTC).date():
         message = "observed_on is in the future (UTC). Report the outcome once it is known."
-        return RequestError(400, message, "observed_in_future")
+        return RequestError(409, message, "observed_in_future")
     if report.observed_on < (made_at(decision) - LATEST_ZONE).date():
         message = "observed_on is before the day of the decision. Give the day on which the outcome was known."
-        return RequestError(400, message, "observed_before_decision")
+        return RequestError(409, message, "observed_before_decision")
     return None
 
 

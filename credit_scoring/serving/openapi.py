@@ -200,7 +200,7 @@ def _outcomes() -> Json:
                 "What became of the report; of several, in order.",
                 {"oneOf": [_schema(RecordedOutcome), {"type": "array", "maxItems": MAX_OUTCOMES, "items": settled}]},
             ),
-            **_errors(400, 401, 403, 404, 408, 413, 415, 500, 503),
+            **_errors(400, 401, 403, 404, 408, 409, 413, 415, 500, 503),
         },
     }
 

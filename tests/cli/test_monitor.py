@@ -107,8 +107,8 @@ def test_it_serves_what_became_of_decisions_until_it_is_told_to_stop(
     with serving(tmp_path, database) as monitor:
         wait_for(has_read(monitor), "a reading")
         assert monitor.value("cohort_decisions", **cohort) == 4
-        assert monitor.value("cohort_coverage", **cohort) == 0.25
-        assert monitor.value("realised_coverage", model=MODEL) == 0.25
+        assert monitor.value("cohort_coverage", **cohort) == 0.5  # of two approved
+        assert monitor.value("realised_coverage", model=MODEL) == 0.5
         assert monitor.value("monitor_failures_total") == 0
         put(database, [entry()])
         wait_for(lambda: monitor.value("cohort_decisions", **cohort) == 5, "the next reading")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,13 @@ def load(
 
 def report(address: str, became: Mapping[str, Outcome]) -> None:
     """Report of these decisions what became of them."""
-    observed_on = date(2026, 5, 31)
+    observed_on = datetime.now(UTC).date()
     found = [OutcomeReport(decision_id=each, outcome=became[each], observed_on=observed_on) for each in became]
     ask(address, partial(outcomes.record, found, ""))
 
 
 def report_on_application(address: str, application_id: str, outcome: Outcome) -> None:
-    found = OutcomeReport(application_id=application_id, outcome=outcome, observed_on=date(2026, 5, 31))
+    found = OutcomeReport(application_id=application_id, outcome=outcome, observed_on=datetime.now(UTC).date())
     ask(address, partial(outcomes.record, [found], ""))
 
 

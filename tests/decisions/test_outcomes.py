@@ -141,7 +141,7 @@ def test_an_outcome_of_a_day_that_has_not_come_is_refused_with_the_reason(addres
     tomorrow = (datetime.now(UTC) + DAY).date().isoformat()
     found, kept = record(address, report("PAID", tomorrow, decision_id=decision), report(decision_id=decision))
     assert isinstance(found, RequestError)
-    assert (found.status, found.kind) == (400, "observed_in_future")
+    assert (found.status, found.kind) == (409, "observed_in_future")
     assert str(found) == "observed_on is in the future (UTC). Report the outcome once it is known."
     assert isinstance(kept, RecordedOutcome)
     assert rows_in(address, "outcomes") == 1
@@ -149,11 +149,11 @@ def test_an_outcome_of_a_day_that_has_not_come_is_refused_with_the_reason(addres
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_outcome_of_a_day_before_its_decision_is_refused_with_the_reason(address: str, outcome: Outcome) -> None:
-    (decision,) = put(address, [entry(application_id="7")])
+    (decision,) = put(address, [entry(asked_by="collections", application_id="7")])
     for which in ({"decision_id": decision}, {"application_id": "7"}):
         (found,) = record(address, report(outcome, (MARCH - DAY).date().isoformat(), **which))
         assert isinstance(found, RequestError)
-        assert (found.status, found.kind) == (400, "observed_before_decision")
+        assert (found.status, found.kind) == (409, "observed_before_decision")
         assert "before the day of the decision" in str(found)
     assert rows_in(address, "outcomes") == 0
 

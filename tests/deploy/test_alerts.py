@@ -240,7 +240,7 @@ def realised(metric: str, low: float, high: float) -> list[Yaml]:
     return [constant("credit_scoring_realised", value, 50, bound=bound, **labels) for bound, value in bounds.items()]
 
 
-def tested(metric: str, low: float, high: float) -> list[Yaml]:
+def of_the_test_part(metric: str, low: float, high: float) -> list[Yaml]:
     """What the approved clients of the test part gave."""
     bounds = {"low": low, "high": high}
     labels = {"model": MODEL, "metric": metric}
@@ -248,7 +248,7 @@ def tested(metric: str, low: float, high: float) -> list[Yaml]:
     return [constant(name, value, 50, bound=bound, **labels) for bound, value in bounds.items()]
 
 
-TESTED = [*tested("auc", 0.75, 0.80), *tested("calibration_ratio", 0.8, 1.3)]
+TESTED = [*of_the_test_part("auc", 0.75, 0.80), *of_the_test_part("calibration_ratio", 0.8, 1.3)]
 OF_ALL = constant("credit_scoring_model_test", 0.82, 50, model=MODEL, metric="auc", bound="low")
 
 
@@ -260,7 +260,7 @@ def test_a_model_that_ranks_approved_clients_as_those_of_its_test_part_raises_no
 
 def test_defaults_within_what_the_test_part_gave_or_within_a_fifth_raise_no_alert(tmp_path: Path) -> None:
     quiet = [alerts("CreditScoringCalibrationDrift", "1h")]
-    wide, narrow = tested("calibration_ratio", 0.7, 1.3), tested("calibration_ratio", 0.95, 1.05)
+    wide, narrow = of_the_test_part("calibration_ratio", 0.7, 1.3), of_the_test_part("calibration_ratio", 0.95, 1.05)
     promtool_test(
         tmp_path,
         {"input_series": [*wide, *realised("calibration_ratio", 1.25, 1.5)], "alert_rule_test": quiet},
@@ -271,7 +271,7 @@ def test_defaults_within_what_the_test_part_gave_or_within_a_fifth_raise_no_aler
 
 
 def test_fewer_defaults_than_the_test_part_gave_raise_an_alert(tmp_path: Path) -> None:
-    inputs = [*tested("calibration_ratio", 0.9, 1.1), *realised("calibration_ratio", 0.6, 0.75)]
+    inputs = [*of_the_test_part("calibration_ratio", 0.9, 1.1), *realised("calibration_ratio", 0.6, 0.75)]
     expected = alerts("CreditScoringCalibrationDrift", "1h", {**WARNING, "model": MODEL})
     promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": [expected]})
 
