@@ -19,6 +19,7 @@ from credit_scoring.errors import CreditScoringError
 from credit_scoring.model import store
 from credit_scoring.model.manifest import inspect
 from credit_scoring.serving import instance, metrics
+from credit_scoring.serving.api import CreditApi, loaded
 from credit_scoring.serving.auth import Keyring
 from credit_scoring.serving.connections import Limits, affordable_connections
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -26,7 +27,6 @@ from credit_scoring.serving.endpoint import ReaderGate
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
 from credit_scoring.serving.recorder import Log, Recorder
-from credit_scoring.serving.routes import CreditApi
 from credit_scoring.settings import ServiceSettings, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
@@ -93,7 +93,8 @@ class CreditScoring:
         desk = DecisionDesk(scorer, str(self.model.tag))
         database = _database()
         self._recorder = _recorder(desk, database) if database else None
-        api.open(desk, self._recorder, database)
+        api.use(loaded(desk, self._recorder, database, settings))
+        _announce(desk)
         if not keyring.keys:
             logger.warning("No API keys are set: %s is answered without one.", _ANONYMOUS[keyring.anonymous])
         if settings.tune_collector:
@@ -102,14 +103,14 @@ class CreditScoring:
 
     def __is_ready__(self) -> bool:
         """What /readyz asks."""
-        return api.is_ready
+        return api.is_ready()
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]  # bentoml is half typed
     async def open_decision_log(self) -> None:
         """Before the first request."""
         if self._recorder:
             await self._recorder.open()
-        if api.is_ready:
+        if api.is_ready():
             instance.tell_ready()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -162,6 +163,13 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
         tell=metrics.tell_writable,
         observe=metrics.observe_store,
     )
+
+
+def _announce(desk: DecisionDesk) -> None:
+    """Tell Prometheus which model decides."""
+    scorer, form = desk.scorer, "compiled" if desk.scorer.compiled else "pipeline"
+    metrics.announce_model(desk.tag, scorer.policy.version, form, scorer.card.test)
+    metrics.announce_approved(desk.tag, scorer.card.test_approved)
 
 
 def _log_as_bentoml_does() -> None:

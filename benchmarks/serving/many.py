@@ -20,7 +20,7 @@ from credit_scoring.application.schemas import Application
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
-from credit_scoring.serving.openapi import MAX_APPLICATIONS
+from credit_scoring.serving.routes import MAX_APPLICATIONS
 from credit_scoring.settings import MODEL_NAME
 
 

@@ -1,12 +1,10 @@
-"""The routes to the decision log: dossiers, outcomes, reviews."""
+"""What is read from the decision log and added to it: dossiers, outcomes, reviews."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
-from starlette.routing import Route
 
 from credit_scoring.application.schemas import ErrorAnswer, Fault
 from credit_scoring.decisions import dossiers, outcomes, reviews
@@ -14,7 +12,6 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import DecisionId, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import ReviewStep
 from credit_scoring.errors import RequestError
-from credit_scoring.serving.auth import Scope
 from credit_scoring.serving.bodies import (
     MAX_FIELDS,
     ItemErrors,
@@ -24,28 +21,17 @@ from credit_scoring.serving.bodies import (
     parse,
     too_many_fields,
 )
-from credit_scoring.serving.endpoint import NOT_RECORDED, Asked, Handler, JsonEndpoint
-from credit_scoring.serving.openapi import MAX_OUTCOMES
-
-MakeEndpoint = Callable[[str, Scope, Handler], JsonEndpoint]
+from credit_scoring.serving.endpoint import NOT_RECORDED, Asked
+from credit_scoring.serving.routes import MAX_OUTCOMES
 
 _decision_id = TypeAdapter(DecisionId)
 
 
-class DossierApi:
-    """Answers from the database that it is opened with; without one there is nothing on record."""
+class Dossiers:
+    """Answers from this database; without one there is nothing on record."""
 
-    def __init__(self, make_endpoint: MakeEndpoint) -> None:
-        self.database: Database | None = None
-        self.routes = [
-            Route("/decisions/{decision_id}", make_endpoint("decisions", Scope.READ, self.dossier), methods=["GET"]),
-            Route(
-                "/decisions/{decision_id}/review",
-                make_endpoint("review", Scope.OUTCOMES, self.review),
-                methods=["POST"],
-            ),
-            Route("/outcomes", make_endpoint("outcomes", Scope.OUTCOMES, self.outcomes), methods=["POST"]),
-        ]
+    def __init__(self, database: Database | None) -> None:
+        self._database = database
 
     async def dossier(self, body: bytes, asked: Asked) -> bytes:
         """Everything on record of one decision."""
@@ -75,9 +61,9 @@ class DossierApi:
         return to_json(answers[0])
 
     def _opened(self) -> Database:
-        if self.database is None:
+        if self._database is None:
             raise RequestError(404, "Nothing is on record: CREDIT_SCORING_DECISION_LOG=off.", "no_decision_log")
-        return self.database
+        return self._database
 
 
 def _checked_id(asked: Asked) -> str:

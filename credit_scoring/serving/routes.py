@@ -1,286 +1,186 @@
-"""The routes of the service: what each endpoint does with a body."""
+"""The route table: both the routes of the service and its OpenAPI document are made from it."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
-import bentoml
-from pydantic import ValidationError
-from pydantic_core import to_json
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Match, Mount, Route
-from starlette.staticfiles import StaticFiles
+from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Application, Decision, ErrorAnswer
+from credit_scoring.decisions.dossiers import Dossier
+from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
+from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
+from credit_scoring.model.card import ModelCard
+from credit_scoring.policy.policy import Policy
+from credit_scoring.serving.auth import Scope
+from credit_scoring.serving.contents import Content, many, one, one_or_many, reference
 
-from credit_scoring import __version__
-from credit_scoring.application.schemas import Application, Decision, ErrorAnswer, Fault
-from credit_scoring.decisions.database import Database
-from credit_scoring.errors import NotReadyError, RequestError, UnavailableError
-from credit_scoring.serving import metrics
-from credit_scoring.serving.auth import Keyring, Scope
-from credit_scoring.serving.batching import Caller, MicroBatcher
-from credit_scoring.serving.bodies import (
-    MAX_FIELDS,
-    ItemErrors,
-    check_fields,
-    check_items,
-    check_repeats,
-    parse,
-    refusal,
-    too_many_fields,
-)
-from credit_scoring.serving.decision_engine import DecisionDesk
-from credit_scoring.serving.decision_routes import DossierApi
-from credit_scoring.serving.drift_counters import FieldCounters
-from credit_scoring.serving.endpoint import (
-    NOT_DECIDED,
-    Asked,
-    Handler,
-    JsonEndpoint,
-    error_response,
-    peer_of,
-)
-from credit_scoring.serving.hot_route import HotRoute
-from credit_scoring.serving.openapi import MAX_APPLICATIONS, document
-from credit_scoring.serving.recorder import Recorder, Submission
-from credit_scoring.settings import ServiceSettings
+MAX_APPLICATIONS = 1000
+MAX_OUTCOMES = 1000
 
-PAGES_FOLDER = Path(__file__).parent / "swagger"
-SWAGGER_FOLDER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
-    "Referrer-Policy": "no-referrer",
+EXAMPLE_DECISION = {
+    "decision": "APROVADO",
+    "risk_probability": 0.0831,
+    "threshold": 0.27,
+    "decision_id": "019ab2f0-6f3e-7d42-9c1b-5a8d3c2e1f00",
+    "model": "credit_scoring:3xk5q2ua6kz7dqwe",
+    "policy_version": "policy-9cb39c3846",
 }
-BENTOML_PATHS = {"/livez", "/readyz", "/healthz", "/schema.json"}
-NOT_READY = "The service has no model that may decide. Its log says why."
-ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+_ALWAYS = {401, 500, 503}
+_WITH_SCOPE = {403}
+_WITH_BODY = {400, 408, 413, 415}
 
 
-class CreditApi:
-    """The routes of the service; they answer once a desk is opened behind them."""
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """An endpoint that answers JSON.
 
-    def __init__(self, settings: ServiceSettings, keyring: Keyring) -> None:
-        self._settings = settings
-        self._keyring = keyring
-        self._batcher: MicroBatcher[Submission, Decision] | None = None
-        self._recorder: Recorder | None = None
-        self._document = to_json(document(__version__))
-        self._dossiers = DossierApi(partial(self._endpoint, limit=settings.max_many_bytes))
-        predict_endpoint = self._endpoint("predict", Scope.PREDICT, self.predict, settings.max_body_bytes)
-        many_endpoint = self._endpoint("predict_many", Scope.PREDICT, self.predict_many, settings.max_many_bytes)
-        self.app = Starlette(
-            routes=[
-                Route("/predict", predict_endpoint, methods=["POST"]),
-                Route("/predict_many", many_endpoint, methods=["POST"]),
-                *self._dossiers.routes,
-                Route("/model", self._endpoint("model", None, self.model, 0), methods=["GET"]),
-                Route("/metrics", self.metrics),
-                Route("/docs.json", self.docs),
-                Route("/", self.page),
-                Mount("/pages", StaticFiles(directory=PAGES_FOLDER)),
-                Mount("/static_content", StaticFiles(directory=SWAGGER_FOLDER)),
-                Route("/{path:path}", self.unknown, methods=ALL_METHODS),
-            ],
-            exception_handlers={HTTPException: _on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
-        )
+    `name` is its handler's and its operationId, `label` names it in metrics, `limit` is the setting that bounds its
+    body. `own_errors` are the statuses that not every endpoint with such a scope and body answers. Where it
+    `sheds_load`, a request is refused that could not be answered in time.
+    """
 
-    def _endpoint(self, name: str, scope: Scope | None, handle: Handler, limit: int) -> JsonEndpoint:
-        return JsonEndpoint(
-            handle,
-            admit=partial(self._keyring.admit, scope=scope),
-            limit=limit,
-            timeout=self._settings.request_timeout_s,
-            observe=metrics.request_observer(name),
-        )
-
-    def open(self, desk: DecisionDesk, recorder: Recorder | None, database: Database | None) -> None:
-        """Start answering with this desk, after this recorder has stored the decisions; None stores none."""
-        self._desk, self._recorder, self._dossiers.database = desk, recorder, database
-        drift = desk.scorer.reference.drift
-        self._counters = FieldCounters(drift, desk.tag, _call_later) if drift else None
-        self._model = to_json({"model": desk.tag, "policy": desk.scorer.policy, "card": desk.scorer.card})
-        self._batcher = MicroBatcher(
-            self._decide,
-            max_batch_size=self._settings.max_batch_size,
-            budget=self._settings.latency_budget_ms / 1000,
-            deliver=recorder.keep if recorder else None,
-            observe=metrics.observe_batch,
-        )
-        form = "compiled" if desk.scorer.compiled else "pipeline"
-        metrics.announce_model(desk.tag, desk.scorer.policy.version, form, desk.scorer.card.test)
-        metrics.announce_approved(desk.tag, desk.scorer.card.test_approved)
-
-    def hot_route(self) -> HotRoute:
-        """The predict route for the protocol that answers it without ASGI."""
-        return HotRoute(
-            b"/predict",
-            limit=self._settings.max_body_bytes,
-            timeout=self._settings.request_timeout_s,
-            admit=partial(self._keyring.admit, scope=Scope.PREDICT),
-            handle=lambda body, exchange: self.accept(body, exchange, exchange.asked_by),
-            check_admission=self.check_admission,
-            on_refusal=_count_refusal,
-            observe=metrics.request_observer("predict"),
-        )
-
-    def check_admission(self) -> None:
-        """Raises UnavailableError when a newcomer could not be answered in time."""
-        self._open_batcher().check_admission()
-        if self._recorder:
-            self._recorder.check_admission()
-
-    def _admit(self) -> None:
-        """Raises UnavailableError, which is counted, when a request that came the ordinary way is to be refused."""
-        try:
-            self.check_admission()
-        except UnavailableError as error:
-            _count_refusal(error)
-            raise
-
-    def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
-        """One application in, whose request was admitted; its caller is told the decision."""
-        check_fields(body)
-        application = Application.model_validate_json(body)
-        check_repeats(body, len(application.model_fields_set))
-        self._open_batcher().put(Submission(application, body, asked_by), caller)
-
-    def _decide(self, submissions: Sequence[Submission]) -> list[Decision]:
-        applications = [each.application for each in submissions]
-        decisions = self._desk.decide(applications)
-        if self._counters:
-            self._counters.add([each.__dict__ for each in applications], [each.risk_probability for each in decisions])
-        return decisions
+    name: str
+    label: str
+    method: Literal["GET", "POST"]
+    path: str
+    scope: Scope | None
+    tag: str
+    summary: str
+    description: str = ""
+    takes: Content | None = None
+    answers: Content
+    answer_description: str
+    own_errors: frozenset[int] = frozenset()
+    limit: Literal["max_body_bytes", "max_many_bytes"] = "max_many_bytes"
+    sheds_load: bool = False
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a desk."""
-        return self._batcher is not None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a desk and what it decides can be stored."""
-        return self.is_open and (self._recorder is None or self._recorder.writable)
-
-    def _open_batcher(self) -> MicroBatcher[Submission, Decision]:
-        if self._batcher is None:
-            raise NotReadyError(NOT_READY, retry_after=30)
-        return self._batcher
-
-    async def predict(self, body: bytes, asked: Asked) -> bytes:
-        """One application in, one decision out."""
-        self._admit()
-        decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self.accept(body, decision, asked.by)
-        return to_json(await decision)
-
-    async def predict_many(self, body: bytes, asked: Asked) -> bytes:
-        """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        self._admit()
-        answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
-        errors = ItemErrors(NOT_DECIDED, len(body))
-        for item in _items(body):
-            answers.append(self._submitted(item, asked.by, errors))
-            if len(answers) % self._settings.max_batch_size == 0:
-                await asyncio.sleep(0)  # let waiting single requests in between
-        waiting = [each for each in answers if not isinstance(each, ErrorAnswer)]
-        settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
-        return to_json([each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers])
-
-    def _submitted(self, item: Any, asked_by: str, errors: ItemErrors) -> "asyncio.Future[Decision] | ErrorAnswer":
-        application = _checked(item, errors)
-        if isinstance(application, ErrorAnswer):
-            return application
-        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._open_batcher().put(Submission(application, to_json(item), asked_by), answer)
-        return answer
-
-    async def model(self, body: bytes, asked: Asked) -> bytes:
-        """The model card and the policy in use."""
-        self._open_batcher()
-        return self._model
-
-    async def metrics(self, request: Request) -> Response:
-        """Metrics of all workers."""
-        headers, peer = dict(request.scope["headers"]), peer_of(request.scope)
-        try:
-            if self._settings.metrics_open:
-                self._keyring.admit_reader(headers, peer)
-            else:
-                self._keyring.admit(headers, peer, Scope.READ)
-        except RequestError as error:
-            return error_response(error)
-        content = await asyncio.to_thread(metrics.exposition)
-        return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    async def docs(self, request: Request) -> Response:
-        """The OpenAPI document."""
-        try:
-            self._keyring.admit_reader(dict(request.scope["headers"]), peer_of(request.scope))
-        except RequestError as error:
-            return error_response(error)
-        return Response(self._document, media_type="application/json")
-
-    async def page(self, request: Request) -> Response:
-        """Swagger, from local files only."""
-        return FileResponse(PAGES_FOLDER / "index.html", headers=PAGE_HEADERS)
-
-    async def unknown(self, request: Request) -> Response:
-        """405 for a known path with a method that it does not take, 404 for any other."""
-        scope = {**request.scope, "path": request.url.path}
-        known = [route for route in self.app.routes[:-1] if isinstance(route, Route)]
-        routes = [route for route in known if route.matches(scope)[0] is not Match.NONE]
-        methods = sorted(method for route in routes for method in route.methods or ())
-        if request.url.path in BENTOML_PATHS:
-            methods = ["GET", "HEAD"]
-        if not methods:
-            return error_response(RequestError(404, "No such endpoint. GET / shows what there is.", "not_found"))
-        response = error_response(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
-        response.headers["Allow"] = ", ".join(methods)
-        return response
+    def errors(self) -> list[int]:
+        """Every status but 200 that it answers."""
+        with_scope = _WITH_SCOPE if self.scope else set()
+        with_body = _WITH_BODY if self.takes else set()
+        return sorted(_ALWAYS | with_scope | with_body | self.own_errors)
 
 
-def _count_refusal(error: UnavailableError) -> None:
-    metrics.count_refusal(type(error).__name__)
+@dataclass(frozen=True)
+class Page:
+    """A path that is read by GET and answers no JSON of ours; without a `summary` it is not on the document.
+
+    `name` is its handler's; without one BentoML answers it.
+    """
+
+    path: str
+    name: str = ""
+    summary: str = ""
 
 
-def _call_later(seconds: float, function: Callable[[], None]) -> object:
-    return asyncio.get_running_loop().call_later(seconds, function)
+PREDICT = Operation(
+    name="predict",
+    label="predict",
+    method="POST",
+    path="/predict",
+    scope=Scope.PREDICT,
+    tag="decisions",
+    summary="Decide one application",
+    description="The same `application_id` and content from the same owner gets the answer given before.",
+    takes=one(Application, EXAMPLE_APPLICATION),
+    answers=one(Decision, EXAMPLE_DECISION),
+    answer_description="The decision.",
+    own_errors=frozenset({409}),
+    limit="max_body_bytes",
+    sheds_load=True,
+)
 
+_PREDICT_MANY = Operation(
+    name="predict_many",
+    label="predict_many",
+    method="POST",
+    path="/predict_many",
+    scope=Scope.PREDICT,
+    tag="decisions",
+    summary=f"Decide up to {MAX_APPLICATIONS:,} applications",
+    description="A bad application gets an error in its place; the others get their decisions.",
+    takes=many(Application, most=MAX_APPLICATIONS, example=[EXAMPLE_APPLICATION]),
+    answers=many(Decision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
+    answer_description="A decision or an error for each application, in order.",
+    sheds_load=True,
+)
 
-def _items(body: bytes) -> list[Any]:
-    items = parse(body, MAX_APPLICATIONS)
-    if not isinstance(items, list):
-        raise RequestError(400, "The body should be an array of applications.", "list_type")
-    check_items(body, items, MAX_APPLICATIONS, "applications")
-    return items
+_DOSSIER = Operation(
+    name="dossier",
+    label="decisions",
+    method="GET",
+    path="/decisions/{decision_id}",
+    scope=Scope.READ,
+    tag="record",
+    summary="Everything on record of a decision: what it was given on, and what came after",
+    answers=one(Dossier),
+    answer_description="The dossier.",
+    own_errors=frozenset({404}),
+)
 
+_REVIEW = Operation(
+    name="review",
+    label="review",
+    method="POST",
+    path="/decisions/{decision_id}/review",
+    scope=Scope.OUTCOMES,
+    tag="record",
+    summary="A step of a review by people: requested, upheld or reversed",
+    description="Sent again unchanged it changes nothing. The decision itself stays as it was given.",
+    takes=one(ReviewStep, EXAMPLE_REVIEW),
+    answers=one(ReviewRecord),
+    answer_description="The step as it was kept.",
+    own_errors=frozenset({404, 409}),
+)
 
-def _checked(item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
-    if not isinstance(item, dict):
-        return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
-    if len(item) > MAX_FIELDS:
-        return errors.answer(too_many_fields(item))
-    try:
-        return Application.model_validate(item)
-    except ValidationError as error:
-        return errors.answer(error)
+_OUTCOMES = Operation(
+    name="outcomes",
+    label="outcomes",
+    method="POST",
+    path="/outcomes",
+    scope=Scope.OUTCOMES,
+    tag="record",
+    summary=f"What became of a decision, or of up to {MAX_OUTCOMES:,} in an array",
+    description="Sent again unchanged it changes nothing. A correction counts, what it corrects is kept.",
+    takes=one_or_many(OutcomeReport, most=MAX_OUTCOMES, example=EXAMPLE_OUTCOME),
+    answers=one_or_many(RecordedOutcome, ErrorAnswer, most=MAX_OUTCOMES),
+    answer_description="What became of the report; of several, in order.",
+    own_errors=frozenset({404, 409}),
+)
 
+_MODEL_IN_USE = Content(
+    {
+        "type": "object",
+        "required": ["model", "policy", "card"],
+        "properties": {
+            "model": {"type": "string", "description": "Tag in the BentoML model store."},
+            "policy": reference(Policy),
+            "card": reference(ModelCard),
+        },
+    },
+    (Policy, ModelCard),
+)
 
-def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
-    """What an application gets in the answer to many; what fails for all is raised."""
-    if isinstance(found, RequestError):
-        return refusal([Fault(field="application_id", message=str(found), type=found.kind)], NOT_DECIDED)
-    if isinstance(found, BaseException):
-        raise found
-    return found
+_MODEL = Operation(
+    name="model",
+    label="model",
+    method="GET",
+    path="/model",
+    scope=None,
+    tag="model",
+    summary="The model in use: its card and its policy",
+    answers=_MODEL_IN_USE,
+    answer_description="The model card.",
+)
 
+OPERATIONS = (PREDICT, _PREDICT_MANY, _DOSSIER, _REVIEW, _OUTCOMES, _MODEL)
 
-async def _on_http_exception(request: Request, error: HTTPException) -> Response:
-    """What the static files answer, in our shape."""
-    response = error_response(RequestError(error.status_code, f"{error.detail}. GET / shows what there is.", "static"))
-    response.headers.update(error.headers or {})
-    return response
+PAGES = (
+    Page("/livez", summary="Whether the process is alive."),
+    Page("/readyz", summary="Whether the model is loaded and has proved its scores."),
+    Page("/healthz"),
+    Page("/schema.json"),
+    Page("/metrics", "metrics", "Metrics in Prometheus' text format."),
+    Page("/docs.json", "docs"),
+    Page("/", "swagger"),
+)

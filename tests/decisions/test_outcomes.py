@@ -18,7 +18,7 @@ from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, Outcome, OutcomeRecord, OutcomeReport, RecordedOutcome
 from credit_scoring.errors import RequestError
-from credit_scoring.serving.openapi import MAX_OUTCOMES
+from credit_scoring.serving.routes import MAX_OUTCOMES
 from tests.conftest import RunningService
 
 Json = dict[str, Any]

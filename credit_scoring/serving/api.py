@@ -1,0 +1,145 @@
+"""The HTTP API: the routes of the table, each with the handler behind it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from pydantic_core import to_json
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from credit_scoring.application.schemas import Decision
+from credit_scoring.decisions.database import Database
+from credit_scoring.errors import NotReadyError, UnavailableError
+from credit_scoring.serving import metrics
+from credit_scoring.serving.auth import Keyring
+from credit_scoring.serving.batching import Caller
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.decision_routes import Dossiers
+from credit_scoring.serving.endpoint import Asked, Handler, JsonEndpoint
+from credit_scoring.serving.hot_route import HotRoute
+from credit_scoring.serving.pages import Pages, on_http_exception
+from credit_scoring.serving.predictions import Predictions
+from credit_scoring.serving.recorder import Recorder
+from credit_scoring.serving.routes import OPERATIONS, PREDICT, Operation
+from credit_scoring.settings import ServiceSettings
+
+NOT_READY = "The service has no model that may decide. Its log says why."
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What the routes call: a handler for each operation, by its name, and what the hot route needs besides."""
+
+    handlers: Mapping[str, Handler]
+    accept: Callable[[bytes, Caller[Decision], str], None]
+    check_admission: Callable[[], None]
+    is_ready: Callable[[], bool]
+
+
+def _not_loaded(*_: object) -> NoReturn:
+    raise NotReadyError(NOT_READY, retry_after=30)
+
+
+NOT_LOADED = Backend(
+    handlers={operation.name: _not_loaded for operation in OPERATIONS},
+    accept=_not_loaded,
+    check_admission=_not_loaded,
+    is_ready=lambda: False,
+)
+
+
+def loaded(
+    desk: DecisionDesk, recorder: Recorder | None, database: Database | None, settings: ServiceSettings
+) -> Backend:
+    """Answers with this desk, after this recorder has stored the decisions, and from this database's dossiers."""
+    predictions, dossiers = Predictions.of(desk, recorder, settings), Dossiers(database)
+    handlers = {
+        "predict": predictions.predict,
+        "predict_many": predictions.predict_many,
+        "dossier": dossiers.dossier,
+        "review": dossiers.review,
+        "outcomes": dossiers.outcomes,
+        "model": _model_page(desk),
+    }
+    return Backend(handlers, predictions.accept, predictions.check_admission, predictions.is_ready)
+
+
+def _model_page(desk: DecisionDesk) -> Handler:
+    content = to_json({"model": desk.tag, "policy": desk.scorer.policy, "card": desk.scorer.card})
+
+    async def model(body: bytes, asked: Asked) -> bytes:
+        return content
+
+    return model
+
+
+class CreditApi:
+    """The routes of the service, which answer 503 until `use` puts a loaded backend behind them."""
+
+    def __init__(self, settings: ServiceSettings, keyring: Keyring) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._backend = NOT_LOADED
+        pages = Pages(keyring, metrics_open=settings.metrics_open)
+        self.app = Starlette(
+            routes=[*(self._route(operation) for operation in OPERATIONS), *pages.routes()],
+            exception_handlers={HTTPException: on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
+        )
+
+    def use(self, backend: Backend) -> None:
+        """Answer with this backend from now on."""
+        self._backend = backend
+
+    def is_ready(self) -> bool:
+        """Whether the model is loaded and what it decides can be stored."""
+        return self._backend.is_ready()
+
+    def hot_route(self) -> HotRoute:
+        """The predict route for the protocol that answers it without ASGI."""
+        return HotRoute(
+            PREDICT.path.encode(),
+            limit=self._limit(PREDICT),
+            timeout=self._settings.request_timeout_s,
+            admit=partial(self._keyring.admit, scope=PREDICT.scope),
+            handle=lambda body, exchange: self._backend.accept(body, exchange, exchange.asked_by),
+            check_admission=lambda: self._backend.check_admission(),  # noqa: PLW0108 - of the backend in use then
+            on_refusal=_count_refusal,
+            observe=metrics.request_observer(PREDICT.label),
+        )
+
+    def _route(self, operation: Operation) -> Route:
+        endpoint = JsonEndpoint(
+            self._handler(operation),
+            admit=partial(self._keyring.admit, scope=operation.scope),
+            limit=self._limit(operation),
+            timeout=self._settings.request_timeout_s,
+            observe=metrics.request_observer(operation.label),
+        )
+        return Route(operation.path, endpoint, methods=[operation.method])
+
+    def _limit(self, operation: Operation) -> int:
+        limit: int = getattr(self._settings, operation.limit)
+        return limit
+
+    def _handler(self, operation: Operation) -> Handler:
+        def handle(body: bytes, asked: Asked) -> Awaitable[bytes]:
+            if operation.sheds_load:
+                self._admit()
+            return self._backend.handlers[operation.name](body, asked)
+
+        return handle
+
+    def _admit(self) -> None:
+        """Raises UnavailableError, which is counted, when a request that came the ordinary way is to be refused."""
+        try:
+            self._backend.check_admission()
+        except UnavailableError as error:
+            _count_refusal(error)
+            raise
+
+
+def _count_refusal(error: UnavailableError) -> None:
+    metrics.count_refusal(type(error).__name__)

@@ -1,0 +1,141 @@
+"""Decisions on applications: validated, scored in micro-batches, and stored before they are answered."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from credit_scoring.application.schemas import Application, Decision, ErrorAnswer, Fault
+from credit_scoring.errors import RequestError
+from credit_scoring.serving import metrics
+from credit_scoring.serving.batching import Caller, MicroBatcher
+from credit_scoring.serving.bodies import (
+    MAX_FIELDS,
+    ItemErrors,
+    check_fields,
+    check_items,
+    check_repeats,
+    parse,
+    refusal,
+    too_many_fields,
+)
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.drift_counters import FieldCounters
+from credit_scoring.serving.endpoint import NOT_DECIDED, Asked
+from credit_scoring.serving.recorder import Recorder, Submission
+from credit_scoring.serving.routes import MAX_APPLICATIONS
+from credit_scoring.settings import ServiceSettings
+
+Batcher = MicroBatcher[Submission, Decision]
+
+
+class Predictions:
+    """Answers with what the batcher makes of applications; without a recorder no decision is stored.
+
+    Of the applications in one body, `most_at_once` are queued before waiting single requests are let in between.
+    """
+
+    def __init__(self, batcher: Batcher, recorder: Recorder | None, most_at_once: int) -> None:
+        self._batcher = batcher
+        self._recorder = recorder
+        self._most_at_once = most_at_once
+
+    @classmethod
+    def of(cls, desk: DecisionDesk, recorder: Recorder | None, settings: ServiceSettings) -> Self:
+        """What this desk decides, counted for drift, within the limits of the settings."""
+        drift = desk.scorer.reference.drift
+        counters = FieldCounters(drift, desk.tag, _call_later) if drift else None
+        batcher = Batcher(
+            partial(_decide, desk, counters),
+            max_batch_size=settings.max_batch_size,
+            budget=settings.latency_budget_ms / 1000,
+            deliver=recorder.keep if recorder else None,
+            observe=metrics.observe_batch,
+        )
+        return cls(batcher, recorder, settings.max_batch_size)
+
+    def is_ready(self) -> bool:
+        """Whether what is decided can be stored."""
+        return self._recorder is None or self._recorder.writable
+
+    def check_admission(self) -> None:
+        """Raises UnavailableError when a newcomer could not be answered in time."""
+        self._batcher.check_admission()
+        if self._recorder:
+            self._recorder.check_admission()
+
+    def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
+        """One application in, whose request was admitted; its caller is told the decision."""
+        check_fields(body)
+        application = Application.model_validate_json(body)
+        check_repeats(body, len(application.model_fields_set))
+        self._batcher.put(Submission(application, body, asked_by), caller)
+
+    async def predict(self, body: bytes, asked: Asked) -> bytes:
+        """One application in, one decision out."""
+        decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self.accept(body, decision, asked.by)
+        return to_json(await decision)
+
+    async def predict_many(self, body: bytes, asked: Asked) -> bytes:
+        """Up to 1,000 applications in; a decision or an error for each out, in order."""
+        answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
+        errors = ItemErrors(NOT_DECIDED, len(body))
+        for item in _items(body):
+            answers.append(self._submitted(item, asked.by, errors))
+            if len(answers) % self._most_at_once == 0:
+                await asyncio.sleep(0)  # let waiting single requests in between
+        waiting = [each for each in answers if not isinstance(each, ErrorAnswer)]
+        settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
+        return to_json([each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers])
+
+    def _submitted(self, item: Any, asked_by: str, errors: ItemErrors) -> "asyncio.Future[Decision] | ErrorAnswer":
+        application = _checked(item, errors)
+        if isinstance(application, ErrorAnswer):
+            return application
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._batcher.put(Submission(application, to_json(item), asked_by), answer)
+        return answer
+
+
+def _decide(desk: DecisionDesk, counters: FieldCounters | None, submissions: Sequence[Submission]) -> list[Decision]:
+    applications = [each.application for each in submissions]
+    decisions = desk.decide(applications)
+    if counters:
+        counters.add([each.__dict__ for each in applications], [each.risk_probability for each in decisions])
+    return decisions
+
+
+def _call_later(seconds: float, function: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(seconds, function)
+
+
+def _items(body: bytes) -> list[Any]:
+    items = parse(body, MAX_APPLICATIONS)
+    if not isinstance(items, list):
+        raise RequestError(400, "The body should be an array of applications.", "list_type")
+    check_items(body, items, MAX_APPLICATIONS, "applications")
+    return items
+
+
+def _checked(item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
+    if not isinstance(item, dict):
+        return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
+    if len(item) > MAX_FIELDS:
+        return errors.answer(too_many_fields(item))
+    try:
+        return Application.model_validate(item)
+    except ValidationError as error:
+        return errors.answer(error)
+
+
+def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
+    """What an application gets in the answer to many; what fails for all is raised."""
+    if isinstance(found, RequestError):
+        return refusal([Fault(field="application_id", message=str(found), type=found.kind)], NOT_DECIDED)
+    if isinstance(found, BaseException):
+        raise found
+    return found

@@ -1,0 +1,73 @@
+"""The route table and the API that is made from it, before a model is loaded."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from credit_scoring.errors import NotReadyError
+from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi
+from credit_scoring.serving.auth import Keyring
+from credit_scoring.serving.openapi import document
+from credit_scoring.serving.routes import OPERATIONS, PAGES, Operation
+from credit_scoring.settings import ServiceSettings
+
+Json = dict[str, Any]
+
+DOCUMENT = document("1")
+
+
+@pytest.fixture
+def api() -> CreditApi:
+    return CreditApi(ServiceSettings(), Keyring(anonymous="anywhere"))
+
+
+def ask(api: CreditApi, method: str, path: str, **options: Any) -> httpx.Response:
+    async def answer() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api.app), base_url="http://here") as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(answer())
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_of_the_table_is_refused_until_the_model_is_loaded(api: CreditApi, operation: Operation) -> None:
+    body = {"json": operation.takes.example} if operation.takes else {}
+    answer = ask(api, operation.method, operation.path.format(decision_id="any"), **body)
+    assert answer.status_code == 503
+    assert "no model that may decide" in answer.json()["error"]
+    assert answer.headers["retry-after"] == "30"
+
+
+def test_the_hot_route_refuses_until_the_model_is_loaded(api: CreditApi) -> None:
+    with pytest.raises(NotReadyError, match="no model that may decide"):
+        api.hot_route().check_admission()
+    assert not api.is_ready()
+
+
+def test_another_backend_answers_as_soon_as_it_is_used(api: CreditApi) -> None:
+    hot_route = api.hot_route()
+    handlers = {**NOT_LOADED.handlers, "model": lambda body, asked: asyncio.sleep(0, b"{}")}
+    api.use(Backend(handlers, NOT_LOADED.accept, lambda: None, lambda: True))
+    hot_route.check_admission()
+    assert api.is_ready()
+    assert ask(api, "GET", "/model").json() == {}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_of_the_table_is_on_the_document(operation: Operation) -> None:
+    described: Json = DOCUMENT["paths"][operation.path][operation.method.lower()]
+    assert described["operationId"] == operation.name
+    assert [*described["responses"]] == ["200", *map(str, operation.errors)]
+    assert ("requestBody" in described) == (operation.takes is not None)
+
+
+def test_the_document_has_no_path_that_is_not_in_the_table() -> None:
+    listed = {page.path for page in PAGES if page.summary}
+    assert set(DOCUMENT["paths"]) == listed | {operation.path for operation in OPERATIONS}
+
+
+def test_a_path_of_the_table_is_given_once() -> None:
+    paths = [operation.path for operation in OPERATIONS] + [page.path for page in PAGES]
+    assert len(paths) == len(set(paths))
