@@ -264,7 +264,7 @@ def test_a_file_cannot_be_given_with_it(
     tag = [model_tag] if command == "evaluate" else []
     options = ["--source", "decisions", option, str(tmp_path / "file")]
     message = error_here(command, *tag, *options, CREDIT_SCORING_DATABASE_URL=database)
-    assert message == "--source decisions takes no file: it reads CREDIT_SCORING_DATABASE_URL."
+    assert message == "--source decisions takes no file: it reads the database in CREDIT_SCORING_DATABASE_URL."
 
 
 def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
