@@ -73,12 +73,12 @@ def _score_with_progress(batch: ModuleType, session: Any, job: "ScoringJob") -> 
     progress = Progress(*columns, console=console)
     task = progress.add_task("Tasks done")
 
-    def listen(done: int, tasks: int) -> None:
+    def on_progress(done: int, tasks: int) -> None:
         progress.start()  # not before: what cannot be decided on is an error without a bar
         progress.update(task, completed=done, total=tasks)
 
     try:
-        scored: Scored = batch.score(session, job, listen)
+        scored: Scored = batch.score(session, job, on_progress)
         progress.update(task, completed=progress.tasks[task].total)
         return scored
     finally:

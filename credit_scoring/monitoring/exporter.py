@@ -61,11 +61,16 @@ class Monitor:
         return sorted(found, key=lambda each: (each.start, each.model))
 
     def serve(
-        self, host: str, port: int, every: timedelta, stopped: threading.Event, tell: Callable[[str], None]
+        self, host: str, port: int, every: timedelta, stopped: threading.Event, on_listening: Callable[[str], None]
     ) -> None:
-        """Serve the metrics and read the log at this interval until `stopped` is set; raises OSError."""
+        """Serve the metrics and read the log at this interval until `stopped` is set; raises OSError.
+
+        `on_listening` gets a message with the address once the port is open.
+        """
         server, thread = start_http_server(port, host, self.registry)
-        tell(f"Metrics on http://{host}:{server.server_port}/metrics, updated every {every.total_seconds():g} s.")
+        on_listening(
+            f"Metrics on http://{host}:{server.server_port}/metrics, updated every {every.total_seconds():g} s."
+        )
         try:
             while not stopped.is_set():
                 self._try_once()

@@ -94,7 +94,7 @@ class CreditApi:
             admit=partial(self._keyring.admit, scope=scope),
             limit=limit,
             timeout=self._settings.request_timeout_s,
-            observe=metrics.request_observer(name),
+            on_request=metrics.request_observer(name),
         )
 
     def open(self, desk: DecisionDesk, recorder: Recorder | None, database: Database | None) -> None:
@@ -108,7 +108,7 @@ class CreditApi:
             max_batch_size=self._settings.max_batch_size,
             budget=self._settings.latency_budget_ms / 1000,
             deliver=recorder.keep if recorder else None,
-            observe=metrics.observe_batch,
+            on_batch=metrics.observe_batch,
         )
         form = "compiled" if desk.scorer.compiled else "pipeline"
         metrics.announce_model(desk.tag, desk.scorer.policy.version, form, desk.scorer.card.test)
@@ -124,7 +124,7 @@ class CreditApi:
             handle=lambda body, exchange: self.accept(body, exchange, exchange.asked_by),
             check_admission=self.check_admission,
             on_refusal=_count_refusal,
-            observe=metrics.request_observer("predict"),
+            on_request=metrics.request_observer("predict"),
         )
 
     def check_admission(self) -> None:

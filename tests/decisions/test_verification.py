@@ -496,7 +496,7 @@ def test_progress_is_told_to_the_end(log: Log) -> None:
     def on_progress(done: int, total: int) -> None:
         told.append((done, total))
 
-    ask(log.address, partial(verify, progress=on_progress), reading=True)
+    ask(log.address, partial(verify, on_progress=on_progress), reading=True)
     assert told[-1] == (7, 7)
 
 
