@@ -134,9 +134,9 @@ def export(
     opened = open_log(database)
     total = opened.run_now(partial(queries.count, wanted), reading=True)
     with exporting.sink(output) as sink, progress_bar("Exporting", total) as advance:
-        for page in queries.pages(opened, wanted, queries.WHAT_WAS_SAID):
-            sink.write([queries.flat(record) for record in page])
-            advance(len(page))
+        for chunk in queries.chunks(opened, wanted, queries.WHAT_WAS_SAID):
+            sink.write([queries.flat(record) for record in chunk])
+            advance(len(chunk))
     console.print(f"{total:,} decisions.")
     print(output)
 
@@ -163,11 +163,11 @@ def replay_decisions(
         by = str(store.find(by).tag)  # resolves an alias such as `latest`
     summary = Summary()
     with _replay_file(output) as write, progress_bar("Replaying", total) as advance:
-        for page in queries.pages(opened, wanted):
-            replayed = list(replay(page, _scorer, by))
+        for chunk in queries.chunks(opened, wanted):
+            replayed = list(replay(chunk, _scorer, by))
             summary.add(replayed)
             write(replayed)
-            advance(len(page))
+            advance(len(chunk))
     table = Table("finding", "decisions", "decision changed")
     for finding, count in summary.findings.most_common():
         table.add_row(finding.value, f"{count:,}", f"{summary.reversed[finding]:,}")

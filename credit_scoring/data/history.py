@@ -13,7 +13,7 @@ from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outco
 from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
-from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, pages
+from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, chunks
 from credit_scoring.model.features import application_frame
 
 NOTE = (
@@ -60,9 +60,9 @@ def load_decisions(
 
 def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None]) -> Iterator[Record]:
     """The decisions with an outcome."""
-    for page in pages(database, wanted, WHAT_WAS_SAID):
-        yield from (record for record in page if record["outcome"])
-        on_progress(len(page))
+    for chunk in chunks(database, wanted, WHAT_WAS_SAID):
+        yield from (record for record in chunk if record["outcome"])
+        on_progress(len(chunk))
 
 
 def _application(record: Record) -> tuple[dict[str, Any], list[Fault]]:
