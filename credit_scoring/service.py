@@ -160,8 +160,8 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
         log,
         card.features,
         timeout=settings.store_timeout_ms / 1000,
-        tell=metrics.tell_writable,
-        observe=metrics.observe_store,
+        on_writable=metrics.tell_writable,
+        on_stored=metrics.observe_store,
     )
 
 

@@ -28,7 +28,7 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: str | None = Field(
-        None, description="Where decisions are stored: SQLite or PostgreSQL. Without one, in `BENTOML_HOME`."
+        None, description="SQLite or PostgreSQL URL of the decision log. Default: SQLite in `BENTOML_HOME`."
     )
 
 
@@ -37,38 +37,38 @@ class ServiceSettings(DatabaseSettings):
 
     model: str = Field(f"{MODEL_NAME}:latest", description="Tag of the model to serve.")
     workers: int = Field(1, ge=1, description="Worker processes.")
-    max_batch_size: int = Field(256, ge=1, description="Applications scored together at most.")
+    max_batch_size: int = Field(256, ge=1, description="Largest micro-batch, in applications.")
     latency_budget_ms: float = Field(
-        100.0, gt=0, description="A request that could not be answered within it is refused with 503."
+        100.0, gt=0, description="Latency budget; requests that would exceed it are shed with 503."
     )
-    request_timeout_s: float = Field(1.0, gt=0, description="A body that takes longer to arrive is refused with 408.")
+    request_timeout_s: float = Field(1.0, gt=0, description="Time for a request body to arrive; then 408.")
     max_connections: int = Field(
-        4096, ge=1, description="Open connections of a worker; others are answered 503 and closed."
+        4096, ge=1, description="Open connections per worker; further ones get 503 and are closed."
     )
-    max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of /predict.")
-    max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest body of /predict_many.")
+    max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body of /predict.")
+    max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest request body of /predict_many.")
     api_keys_file: Path | None = Field(
-        None, description="TOML file of API keys, made by `credit-scoring keys new`. Without one, no key is needed."
+        None, description="TOML file of API keys, made by `credit-scoring keys new`. Without it, no key is needed."
     )
     anonymous: Literal["loopback", "anywhere", "nowhere"] = Field(
-        "loopback", description="Who is answered where no keys are set; `nowhere`: the service does not start."
+        "loopback", description="Clients served without a key if no keys are set. `nowhere`: keys are required."
     )
-    metrics_open: bool = Field(True, description="Whether /metrics needs no key; else one with the scope `read`.")
+    metrics_open: bool = Field(
+        True, description="Serve /metrics without a key; if false, it needs one with the scope `read`."
+    )
     decision_log: Literal["required", "best_effort", "off"] = Field(
         "required",
-        description="required: what is answered is stored before. best_effort: it may be stored later. off: never.",
+        description="required: store a decision before answering. best_effort: possibly later. off: store nothing.",
     )
-    store_timeout_ms: float = Field(
-        900.0, gt=0, description="A decision that could not be stored within it is answered 503."
-    )
+    store_timeout_ms: float = Field(900.0, gt=0, description="Time to store a decision; then the request gets 503.")
     spool_folder: Path | None = Field(
-        None, description="Where decisions wait under `best_effort`. Without one, in `BENTOML_HOME`."
+        None, description="Folder of the spool that `best_effort` uses. Default: in `BENTOML_HOME`."
     )
-    access_log: bool = Field(False, description="One log line per request, without any applicant's value.")
+    access_log: bool = Field(False, description="Log one line per request, without applicants' values.")
     tune_collector: bool = Field(
-        True, description="Keep the loaded model out of garbage collections and make the young ones rarer."
+        True, description="Keep the model out of garbage collection; collect the young generation less often."
     )
-    tracing: bool = Field(False, description="OpenTelemetry spans for the predict routes too.")
+    tracing: bool = Field(False, description="Also trace the predict routes with OpenTelemetry.")
 
 
 class TrainingSettings(BaseSettings):
@@ -76,10 +76,10 @@ class TrainingSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    data_folder: Path = Field(PROJECT_FOLDER / "data", description="Folder that holds raw/ and processed/.")
-    minimum_auc: float = Field(0.75, ge=0.5, le=1, description="AUC on the test part below which nothing is published.")
+    data_folder: Path = Field(PROJECT_FOLDER / "data", description="Folder that contains raw/ and processed/.")
+    minimum_auc: float = Field(0.75, ge=0.5, le=1, description="Gate: lowest AUC on the test part to publish a model.")
     minimum_recall: float = Field(
-        0.5, ge=0, le=1, description="Recall on the test part below which nothing is published."
+        0.5, ge=0, le=1, description="Gate: lowest recall on the test part to publish a model."
     )
 
 
@@ -92,4 +92,4 @@ def read_settings(kind: type[Settings]) -> Settings:
             f"{PREFIX}{str(each['loc'][0]).upper()}={each['input']}: {each['msg']}"
             for each in error.errors(include_url=False)
         ]
-        raise ConfigurationError("; ".join(problems) + ". Mend or unset it.") from error
+        raise ConfigurationError("; ".join(problems) + ". Fix or unset it.") from error

@@ -28,5 +28,5 @@ def test_a_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) ->
 def test_every_unusable_setting_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDIT_SCORING_WORKERS", "none")
     monkeypatch.setenv("CREDIT_SCORING_LATENCY_BUDGET_MS", "-1")
-    with pytest.raises(ConfigurationError, match=r"WORKERS=none: .*LATENCY_BUDGET_MS=-1: .*Mend or unset it"):
+    with pytest.raises(ConfigurationError, match=r"WORKERS=none: .*LATENCY_BUDGET_MS=-1: .*Fix or unset it"):
         read_settings(ServiceSettings)

@@ -34,7 +34,14 @@ Maker = Callable[[DecisionDesk], Submit]
 
 def ours(desk: DecisionDesk) -> Submit:
     """The batcher of the service."""
-    return MicroBatcher(desk.decide, max_batch_size=LARGEST, budget=60.0).submit
+    batcher = MicroBatcher(desk.decide, max_batch_size=LARGEST, budget=60.0)
+
+    async def submit(application: Application) -> Decision:
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        batcher.put(application, answer)
+        return await answer
+
+    return submit
 
 
 def in_a_thread(desk: DecisionDesk) -> Submit:

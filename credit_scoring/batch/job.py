@@ -36,7 +36,7 @@ PART = "_rejected"
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SEE_LOG = "See its log: --spark-log FILE."
 
-Listener = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @contextmanager
@@ -138,8 +138,8 @@ class Scored:
     reasons: tuple[tuple[str, int], ...]
 
 
-def score(session: SparkSession, job: ScoringJob, listen: Listener = lambda done, tasks: None) -> Scored:
-    """Decide every row of the input and replace the output folder; `listen` is told how many tasks are done, of all.
+def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lambda done, tasks: None) -> Scored:
+    """Decide every row of the input and replace the output folder; `on_progress` gets the tasks done and all tasks.
 
     Raises a CreditScoringError where that was not possible; the output then is as it was.
     """
@@ -151,7 +151,7 @@ def score(session: SparkSession, job: ScoringJob, listen: Listener = lambda done
         found = job.files.read(session)
         scored = _scored(session, job, found)
         with output.replacing() as folder:
-            with _heard(session, listen):
+            with _reported(session, on_progress):
                 _write(scored, output, folder, scorer, job.tag)
             manifest = _manifest(session, job, found, scorer, folder)
             output.write_manifest(manifest)
@@ -206,10 +206,12 @@ def _reasons(rejected: DataFrame) -> tuple[tuple[str, int], ...]:
 
 
 @contextmanager
-def _heard(session: SparkSession, listen: Listener) -> Iterator[None]:
-    """Tell the listener how far Spark is while the block runs."""
+def _reported(session: SparkSession, on_progress: OnProgress) -> Iterator[None]:
+    """Call `on_progress` with Spark's progress while the block runs."""
     ended = threading.Event()
-    thread = threading.Thread(target=_poll, args=(session.sparkContext.statusTracker(), listen, ended), daemon=True)
+    thread = threading.Thread(
+        target=_poll, args=(session.sparkContext.statusTracker(), on_progress, ended), daemon=True
+    )
     thread.start()
     try:
         yield
@@ -218,11 +220,11 @@ def _heard(session: SparkSession, listen: Listener) -> Iterator[None]:
         thread.join()
 
 
-def _poll(tracker: Any, listen: Listener, ended: threading.Event) -> None:
+def _poll(tracker: Any, on_progress: OnProgress, ended: threading.Event) -> None:
     while not ended.wait(POLL_SECONDS):
         stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
         for stage in filter(None, stages):
-            listen(stage.numCompletedTasks, stage.numTasks)
+            on_progress(stage.numCompletedTasks, stage.numTasks)
 
 
 @contextmanager

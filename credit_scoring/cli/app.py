@@ -67,17 +67,19 @@ SourceOption = Annotated[
     Source,
     typer.Option(
         help="embedded: the demo set in the repository; kaggle: laotse/credit-risk-dataset; csv: your file; decisions: "
-        "what the service decided and what became of it."
+        "the service's decisions whose outcome is known."
     ),
 ]
 PathOption = Annotated[
-    Path | None, typer.Option(help="The CSV file: needed with csv; with kaggle, instead of a download.")
+    Path | None, typer.Option(help="CSV file. Required with csv; with kaggle it replaces the download.")
 ]
 MappingOption = Annotated[
     Path | None,
-    typer.Option(help="TOML file that maps a foreign CSV's columns, values and units; see docs/data.md."),
+    typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
 ]
-MaxBadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Share of bad rows that stops the run.")]
+MaxBadShareOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Largest share of bad rows; with more, the run stops.")
+]
 
 
 @app.command()
@@ -87,7 +89,7 @@ def data(
     mapping: MappingOption = None,
     max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
 ) -> None:
-    """Check a data source and show what training would see, without training."""
+    """Check a data source and show the data set that training would use."""
     _show_data(_load(source, path, mapping, max_bad_share))
 
 
@@ -97,43 +99,50 @@ def train(
     path: PathOption = None,
     mapping: MappingOption = None,
     max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
-    trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; others get fewer.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; the other candidates get fewer.")] = 20,
     timeout: Annotated[
         float | None,
-        typer.Option(min=1, help="Seconds for the whole search; cutting it makes the result depend on speed."),
+        typer.Option(
+            min=1, help="Seconds for the whole search; with a limit, the result depends on the machine's speed."
+        ),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1,
-    seed: Annotated[int, typer.Option(min=0, help="Same data, seed and lock file: same model.")] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed; the same data, seed and lock file give the same model.")
+    ] = 42,
     loss_given_default: Annotated[
         float,
-        typer.Option(min=0.001, max=1, help="Cost of approving a client who defaults, share of the letter value."),
+        typer.Option(min=0.001, max=1, help="Cost of approving a client who defaults, as a share of the letter value."),
     ] = 0.45,
     margin: Annotated[
         float,
-        typer.Option(min=0.001, max=1, help="Cost of refusing a client who would pay, share of the letter value."),
+        typer.Option(min=0.001, max=1, help="Cost of denying a client who would pay, as a share of the letter value."),
     ] = 0.20,
     threshold_min_recall: Annotated[
-        float | None, typer.Option(min=0, max=1, help="The threshold must deny this share of defaulters, held out.")
+        float | None,
+        typer.Option(min=0, max=1, help="Smallest share of held-out defaulters that the threshold denies."),
     ] = None,
     threshold_max_approval_rate: Annotated[
-        float | None, typer.Option(min=0, max=1, help="The threshold must not approve more than this share.")
+        float | None, typer.Option(min=0, max=1, help="Largest share of clients that the threshold approves.")
     ] = None,
     min_auc: Annotated[
         float | None,
-        typer.Option(min=0.5, max=1, help="Gate: AUC on the test part. [CREDIT_SCORING_MINIMUM_AUC, 0.75]"),
+        typer.Option(min=0.5, max=1, help="Gate: lowest AUC on the test part. [CREDIT_SCORING_MINIMUM_AUC, 0.75]"),
     ] = None,
     min_recall: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Gate: recall on the test part. [CREDIT_SCORING_MINIMUM_RECALL, 0.5]"),
+        typer.Option(min=0, max=1, help="Gate: lowest recall on the test part. [CREDIT_SCORING_MINIMUM_RECALL, 0.5]"),
     ] = None,
-    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing when the store has a model.")] = False,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
+    ] = False,
     engine: Annotated[
-        Engine, typer.Option(help="What the search runs on: this machine or Spark; the result is the same.")
+        Engine, typer.Option(help="Run the search on this machine or on Spark; the result is the same.")
     ] = Engine.LOCAL,
     master: MasterOption = "local[*]",
     spark_log: SparkLogOption = None,
 ) -> None:
-    """Search, compare and calibrate the candidates; publish the best one if it passes the gate."""
+    """Search, compare and calibrate the candidates; publish the chosen one if it passes the gate."""
     if if_missing and store.has(f"{MODEL_NAME}:latest"):
         return
     if jobs == 0:
@@ -175,7 +184,7 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C within is KeyboardInterrupt and nothing else: what joblib's threads then stumble over is not told."""
+    """Ctrl-C within is KeyboardInterrupt and nothing else: joblib's threads print no errors of their own."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         threading.excepthook = lambda args: None
@@ -197,11 +206,11 @@ def evaluate(
     path: PathOption = None,
     mapping: MappingOption = None,
     max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
-    output: Annotated[Path | None, typer.Option(help="Folder for the report. [evaluation-VERSION]")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to write the report to. [evaluation-VERSION]")] = None,
 ) -> None:
-    """Measure a stored model on any data with known outcomes: a page for people, JSON for programs.
+    """Measure a stored model on data with known outcomes; write an HTML page and JSON.
 
-    On the file that the model was trained on, only the test part counts, which training did not touch.
+    On the file that the model was trained on, only the test part is used.
     """
     model = store.find(tag)
     scorer = Scorer.load(Path(model.path))
@@ -249,7 +258,9 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
     if source is Source.CSV and path is None:
         raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
     if source is not Source.CSV and mapping:
-        raise ConfigurationError(f"--mapping {mapping}: the source {source.value} brings its own; use --source csv.")
+        raise ConfigurationError(
+            f"--mapping {mapping}: the source {source.value} has its own mapping; use --source csv."
+        )
     if source is Source.CSV and path:
         return datasets.load_csv(path, mapping, max_bad_share)
     if source is Source.KAGGLE:
@@ -261,7 +272,9 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
 
 def _load_decisions(path: Path | None, mapping: Path | None) -> Dataset:
     if path or mapping:
-        raise ConfigurationError("--source decisions takes no file: it reads CREDIT_SCORING_DATABASE_URL.")
+        raise ConfigurationError(
+            "--source decisions takes no file: it reads the database in CREDIT_SCORING_DATABASE_URL."
+        )
     with stage(console, "Reading decisions whose outcome is known"):
         return history.load_decisions(open_log(None), Wanted())
 
@@ -286,7 +299,7 @@ def _show_data(dataset: Dataset) -> None:
     if dataset.unused_columns:
         console.print(f"[yellow]not used[/] columns {', '.join(dataset.unused_columns)}")
     if dataset.duplicates:
-        console.print(f"[yellow]kept[/] {dataset.duplicates:,} rows that repeat an earlier one")
+        console.print(f"[yellow]kept[/] {dataset.duplicates:,} duplicate rows")
 
 
 def _show_result(scorer: Scorer) -> None:
@@ -298,14 +311,14 @@ def _show_result(scorer: Scorer) -> None:
         table.add_row(name, str(each.trials or ""), str(each.repeated_auc), str(each.behind_best), recall)
     console.print(table)
     console.print(
-        f"Taken: {card.chosen}, the cheapest to serve of those that no other beats by more than noise. "
+        f"Chosen: {card.chosen}, the cheapest to serve of the candidates that no other beats by more than noise. "
         f"Calibration: {card.calibration}."
     )
     if card.monotone_price:
         console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
     console.print(
         f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the letter, "
-        f"a good client refused {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
+        f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
     )
     _show_metrics(f"the untouched test part, {card.data.rows_test:,} rows", card.test)
 

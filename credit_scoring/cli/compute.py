@@ -1,4 +1,4 @@
-"""Where work is done: in processes of this machine or in Spark, which is asked for only then."""
+"""Where parallel work runs: in processes of this machine or in Spark, which is imported only then."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,10 @@ from joblib import parallel_config
 from credit_scoring.batch.joblib_spark import SparkBackend
 from credit_scoring.errors import ConfigurationError
 
-MasterOption = Annotated[str, typer.Option(help="Master URL of the Spark cluster; local[N]: N cores of this machine.")]
-SparkLogOption = Annotated[Path | None, typer.Option(help="File that Spark's own log is added to.")]
+MasterOption = Annotated[
+    str, typer.Option(help="Master URL of the Spark cluster; local[N] uses N cores of this machine.")
+]
+SparkLogOption = Annotated[Path | None, typer.Option(help="File to append Spark's own log to.")]
 
 
 class Engine(StrEnum):

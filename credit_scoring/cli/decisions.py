@@ -1,4 +1,4 @@
-"""`credit-scoring decisions …`: look into the decision log, export it, replay it, let the old go."""
+"""`credit-scoring decisions …`: read, export, replay, purge and migrate the decision log."""
 
 import csv
 import re
@@ -36,41 +36,41 @@ DAYS = re.compile(r"[0-9]{1,5}")
 PIPED_WIDTH = 200
 
 console = Console(stderr=True)
-app = typer.Typer(no_args_is_help=True, help="Look into the decision log, check it, export it, replay it.")
+app = typer.Typer(no_args_is_help=True, help="Read, verify, export, replay and purge the decision log.")
 
 
 def moment(text: str | None) -> datetime | None:
-    """A day or a moment; in UTC where it names no zone."""
+    """The time that a day or time in text stands for; in UTC unless it names a zone."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f"{text}: expected a day or a moment, like 2026-11-24 or 2026-11-24T15:00.") from None
+        raise ConfigurationError(f"{text}: expected a day or a time, like 2026-11-24 or 2026-11-24T15:00.") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
-        envvar="CREDIT_SCORING_DATABASE_URL", show_envvar=True, help="Where decisions are stored. [in BENTOML_HOME]"
+        envvar="CREDIT_SCORING_DATABASE_URL", show_envvar=True, help="URL of the decision log. [in BENTOML_HOME]"
     ),
 ]
-SinceOption = Annotated[str | None, typer.Option(help="From this day or moment on, UTC.")]
-UntilOption = Annotated[str | None, typer.Option(help="Before this day or moment, UTC.")]
-ModelOption = Annotated[str | None, typer.Option(help="Only those by the model with this tag.")]
+SinceOption = Annotated[str | None, typer.Option(help="Only decisions from this day or time on, UTC.")]
+UntilOption = Annotated[str | None, typer.Option(help="Only decisions before this day or time, UTC.")]
+ModelOption = Annotated[str | None, typer.Option(help="Only decisions of the model with this tag.")]
 
 
 def open_log(address: str | None, *, make: bool = False) -> Database:
     """The decision log at this address, with its tables in the version of this code; raises DecisionLogError.
 
-    One in a file that is named and absent is an error, so that none is judged by a slip of the pen, unless it is to be
-    made; the one in BentoML's home is made in any case.
+    A named file that does not exist is an error (probably a typo) unless `make` is set; the default one in BentoML's
+    home is always made.
     """
     database = _database(address)
     if _named(address) and not make and not database.exists():
         raise DecisionLogError(
-            f"There is no decision log at {database}. The service makes it; or name another address."
+            f"There is no decision log at {database}. Check the address; the service makes the log when it starts."
         )
     database.run_now(schema_version.ensure)
     return database
@@ -90,9 +90,9 @@ def list_decisions(
     since: SinceOption = None,
     until: UntilOption = None,
     model: ModelOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of decisions to show, newest first.")] = 20,
 ) -> None:
-    """Show the newest decisions, with what is known of their outcome."""
+    """Show the newest decisions with their outcomes."""
     wanted = Wanted(moment(since), moment(until), model)
     found = open_log(database).run_now(partial(queries.latest, wanted, limit), reading=True)
     fixed = (Column("decision id", no_wrap=True), Column("decided at (UTC)", no_wrap=True))
@@ -113,10 +113,10 @@ def list_decisions(
 
 @app.command()
 def show(
-    decision_id: Annotated[str, typer.Argument(help="Id of the decision, as clients get it.")],
+    decision_id: Annotated[str, typer.Argument(help="The `decision_id` of the answer.")],
     database: DatabaseOption = None,
 ) -> None:
-    """Print the dossier of a decision as JSON: what it was given on, and what came after."""
+    """Print the dossier of a decision as JSON: its application, outcomes and reviews."""
     found = open_log(database).run_now(partial(dossiers.find, decision_id), reading=True)
     print(to_json(found, indent=2).decode())
 
@@ -129,14 +129,14 @@ def export(
     until: UntilOption = None,
     model: ModelOption = None,
 ) -> None:
-    """Write decisions to a file, one row each: the decision, the application as received, its last outcome."""
+    """Write decisions to a file, one row each: decision, application as received, last outcome."""
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)
     total = opened.run_now(partial(queries.count, wanted), reading=True)
     with exporting.sink(output) as sink, progress_bar("Exporting", total) as advance:
-        for page in queries.pages(opened, wanted, queries.WHAT_WAS_SAID):
-            sink.write([queries.flat(record) for record in page])
-            advance(len(page))
+        for chunk in queries.chunks(opened, wanted, queries.WHAT_WAS_SAID):
+            sink.write([queries.flat(record) for record in chunk])
+            advance(len(chunk))
     console.print(f"{total:,} decisions.")
     print(output)
 
@@ -147,26 +147,28 @@ def replay_decisions(
     since: SinceOption = None,
     until: UntilOption = None,
     model: ModelOption = None,
-    by: Annotated[str | None, typer.Option(help="Tag of the model to score with. [the one that gave each]")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file for a line per decision.")] = None,
+    by: Annotated[str | None, typer.Option(help="Tag of the model to score with. [the model of each decision]")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV file to write, with one line per decision.")
+    ] = None,
 ) -> None:
-    """Score stored decisions again and say of each: same, model changed, policy changed, environment changed.
+    """Score stored decisions again and count: same, model changed, policy changed, environment changed.
 
-    Exit code 1 where the same model does not give the same risk any more.
+    Exit code 1 if the same model no longer gives the same risk.
     """
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)
     total = opened.run_now(partial(queries.count, wanted), reading=True)
     if by:
-        by = str(store.find(by).tag)  # so that an alias is known as the model that it stands for
+        by = str(store.find(by).tag)  # resolves an alias such as `latest`
     summary = Summary()
     with _replay_file(output) as write, progress_bar("Replaying", total) as advance:
-        for page in queries.pages(opened, wanted):
-            replayed = list(replay(page, _scorer, by))
+        for chunk in queries.chunks(opened, wanted):
+            replayed = list(replay(chunk, _scorer, by))
             summary.add(replayed)
             write(replayed)
-            advance(len(page))
-    table = Table("finding", "decisions", "decided otherwise now")
+            advance(len(chunk))
+    table = Table("finding", "decisions", "decision changed")
     for finding, count in summary.findings.most_common():
         table.add_row(finding.value, f"{count:,}", f"{summary.reversed[finding]:,}")
     Console().print(table if summary.findings else "No decision is on record.")
@@ -192,13 +194,13 @@ def _replay_file(path: Path | None) -> Iterator[Callable[[list[Replayed]], objec
 
 @app.command()
 def purge(
-    older_than: Annotated[str, typer.Option(help="Days, like 1825, or a day, like 2021-11-24.")],
+    older_than: Annotated[str, typer.Option(help="Age in days, like 1825, or a day, like 2021-11-24.")],
     database: DatabaseOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete decisions that are older, with their outcomes and reviews; the chain stays verifiable.
+    """Delete older decisions with their outcomes and reviews; the chains stay verifiable.
 
-    One small transaction after another: the service goes on, and what an interruption leaves is taken next time.
+    It deletes in small transactions, so the service can keep running; after an interruption run it again.
     """
     before = _cut(older_than)
     opened = open_log(database)
@@ -226,7 +228,7 @@ def _cut(older_than: str) -> datetime:
 
 def _confirmed(count: int, before: datetime) -> bool:
     if not sys.stdin.isatty():
-        raise ConfigurationError("Nobody can be asked here: say --yes to delete.")
+        raise ConfigurationError("Standard input is no terminal, so nobody can confirm: use --yes to delete.")
     return typer.confirm(f"Delete {count:,} decisions from before {before:%Y-%m-%d %H:%M} UTC for good?")
 
 
@@ -234,18 +236,18 @@ def _confirmed(count: int, before: datetime) -> bool:
 def migrate(
     database: DatabaseOption = None,
     grant_to: Annotated[
-        str | None, typer.Option(help="PostgreSQL role of the service: may insert (no purges) and select.")
+        str | None, typer.Option(help="PostgreSQL role of the service; it may select, and insert (except purges).")
     ] = None,
     grant_purge_to: Annotated[
-        str | None, typer.Option(help="PostgreSQL role that purges: may select, delete what is old and record that.")
+        str | None, typer.Option(help="PostgreSQL role for purging; it may select, delete, and record purges.")
     ] = None,
 ) -> None:
-    """Make the tables of the decision log, or bring them up to date; run it as the owner of the database."""
+    """Create or upgrade the tables of the decision log; run it as the owner of the database."""
     opened = _database(database)
     grants = (("--grant-to", grant_to, SERVICE_MAY), ("--grant-purge-to", grant_purge_to, PURGING_MAY))
     wanted = [Grant(option, role, rights) for option, role, rights in grants if role is not None]
     opened.run_now(partial(_migrate, wanted))
-    console.print(f"The tables in {opened} are those of this version.")
+    console.print(f"The tables in {opened} are up to date.")
 
 
 def _migrate(grants: Sequence[Grant], connection: Connection) -> None:
@@ -261,17 +263,17 @@ class Advance:
         self._progress, self._task = progress, progress.add_task(title, total=total)
 
     def __call__(self, count: int) -> None:
-        """So many more are done."""
+        """Advance by this many."""
         self._progress.advance(self._task, count)
 
     def to(self, done: int, total: int) -> None:
-        """So much of so much is done."""
+        """Show `done` of `total`."""
         self._progress.update(self._task, completed=done, total=total)
 
 
 @contextmanager
 def progress_bar(title: str, total: int | None) -> Iterator[Advance]:
-    """A bar on standard error that moves by what it is called with."""
+    """A progress bar on standard error; yields the callback that moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, TimeRemainingColumn(), console=console) as progress:

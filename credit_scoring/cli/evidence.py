@@ -16,15 +16,17 @@ from credit_scoring.errors import ConfigurationError, CreditScoringError
 
 __all__ = ["decisions"]
 
-AnchorsOption = Annotated[Path | None, typer.Option(help="File of anchors to compare with; keep it elsewhere.")]
-PublicKeyOption = Annotated[Path | None, typer.Option(help="Public key of whoever signs the anchors.")]
+AnchorsOption = Annotated[
+    Path | None, typer.Option(help="File of anchors to compare the log with; keep it on another machine.")
+]
+PublicKeyOption = Annotated[Path | None, typer.Option(help="Public key that verifies the anchors' signatures.")]
 
 
 @decisions.command("verify")
 def verify_log(
     database: DatabaseOption = None, anchors: AnchorsOption = None, public_key: PublicKeyOption = None
 ) -> None:
-    """Check that nothing on record was altered, removed or inserted; exit code 1 where something was."""
+    """Check that no record was altered, removed or inserted; exit code 1 if one was."""
     known = _anchors(anchors, public_key)
     with progress_bar("Verifying", None) as advance:
         opened = open_log(database)
@@ -52,18 +54,18 @@ def _anchors(path: Path | None, public_key: Path | None) -> Anchors | None:
 
 
 def _besides(verdict: Verdict) -> str:
-    purged = f", {verdict.purged:,} more were purged as on record" if verdict.purged else ""
-    unchained = "outcomes and reviews were stored by an earlier version and are in no chain"
+    purged = f", {verdict.purged:,} more were purged, as recorded" if verdict.purged else ""
+    unchained = "outcomes and reviews of an earlier version are not in the event chain"
     return purged + (f", {verdict.unchained:,} {unchained}" if verdict.unchained else "")
 
 
 @decisions.command()
 def anchor(
-    key: Annotated[Path, typer.Option(help="Private key to sign with; `decisions signing-key` makes one.")],
-    anchors: Annotated[Path, typer.Option(help="File to add a line to; made where it is absent. Keep it elsewhere.")],
+    key: Annotated[Path, typer.Option(help="Private key to sign with, made by `decisions signing-key`.")],
+    anchors: Annotated[Path, typer.Option(help="File to append to; created if missing. Keep it on another machine.")],
     database: DatabaseOption = None,
 ) -> None:
-    """Sign where all chains end and add that to a file: `verify` then sees chains cut short or written anew."""
+    """Sign the ends of all chains and append them to a file; with it `verify` detects truncated or rewritten chains."""
     signing = read_key(key)
     file = Anchors(anchors, signing.public_key())
 
@@ -77,18 +79,18 @@ def anchor(
 
 
 def _refuse_another_log(file: Anchors, connection: Connection) -> None:
-    """Whoever signs a log that contradicts the anchors so far would vouch for it."""
+    """An anchor of a log that contradicts earlier anchors would vouch for it."""
     verdict = Verdict()
     check_anchors(file, connection, verdict)
     if verdict.problems:
-        raise CreditScoringError(f"No anchor was added, the log contradicts earlier ones. {verdict.problems[0]}")
+        raise CreditScoringError(f"No anchor was added: the log contradicts earlier anchors. {verdict.problems[0]}")
 
 
 @decisions.command("signing-key")
 def signing_key(
     key: Annotated[Path, typer.Option(help="File for the private key; keep it away from the database.")],
-    public_key: Annotated[Path, typer.Option(help="File for the public key, for whoever verifies.")],
+    public_key: Annotated[Path, typer.Option(help="File for the public key, which `verify` needs.")],
 ) -> None:
-    """Make the pair of Ed25519 keys that `anchor` and `verify` need."""
+    """Make an Ed25519 key pair for `anchor` and `verify`."""
     make_keys(key, public_key)
-    console.print(f"{key} signs anchors, {public_key} checks them.")
+    console.print(f"{key} signs anchors, {public_key} verifies them.")

@@ -25,29 +25,29 @@ def keys() -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Who will use it; this name stands in the decision log.")],
+    name: Annotated[str, typer.Argument(help="Name of the key's user; the decision log records it.")],
     scope: Annotated[
         list[Scope],
-        typer.Option(help="What for, several times: predict; outcomes (report them, reviews too); read (dossiers)."),
+        typer.Option(help="Repeatable: predict; outcomes (report outcomes and reviews); read (dossiers)."),
     ],
     owner: Annotated[
-        str | None, typer.Option(help="Whose it is; all keys of an owner share its application ids. [the key's name]")
+        str | None, typer.Option(help="Owner of the key; all keys of an owner share application ids. [the key's name]")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Keys file to add it to. [print the lines to add]")] = None,
+    file: Annotated[Path | None, typer.Option(help="Keys file to add the key to. [print the lines to add]")] = None,
 ) -> None:
-    """Make a key and print it, this once; what is kept is its hash.
+    """Make a key and print it once; only its hash is stored.
 
-    To replace a key, add the new one under another name with the same owner, let its user change over, then take the
-    old one's lines out. Where the old one names no owner, its name is the owner.
+    To replace a key, add a new one under another name with the same owner, let its user switch, then remove the old
+    one's lines. If the old key names no owner, its name is the owner.
     """
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     lines = entry(name, secret, frozenset(scope), owner)
     if file is None:
-        console.print("Add these lines to the file that CREDIT_SCORING_API_KEYS_FILE names:\n", highlight=False)
+        console.print("Add these lines to the file in CREDIT_SCORING_API_KEYS_FILE:\n", highlight=False)
         console.print(lines, highlight=False, markup=False)
     else:
         _add(name, lines, file)
-    console.print("The key itself, shown this once:")
+    console.print("The key itself, shown only once:")
     print(secret)
 
 
@@ -55,20 +55,20 @@ def _add(name: str, lines: str, file: Path) -> None:
     kept = ""
     if _exists(file):
         if any(key.name == name for key in read_keys(file)):
-            raise ConfigurationError(f"{file} has a key named {name} already. Take another name.")
+            raise ConfigurationError(f"{file} has a key named {name} already. Choose another name.")
         kept = file.read_text(encoding="utf-8").rstrip() + "\n\n"
     try:
         tomllib.loads(kept + lines)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
-            f"--file {file}: a [[keys]] cannot be added behind an inline list of keys. Write the list as [[keys]]."
+            f"--file {file}: a [[keys]] table cannot follow an inline list of keys. Write that list as [[keys]] tables."
         ) from error
     try:
         file.touch(mode=0o600)
         file.write_text(kept + lines, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"--file {file}: cannot be written ({error.strerror}).") from error
-    console.print(f"Added to {file}. Restart the service to have it take effect.")
+    console.print(f"Added to {file}. Restart the service to apply it.")
 
 
 def _exists(file: Path) -> bool:

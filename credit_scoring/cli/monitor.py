@@ -29,9 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="Compare decisions with their outco
 
 MaturityOption = Annotated[
     int,
-    typer.Option(
-        min=0, max=MOST_DAYS, help="Days after which a decision's outcome should be known, one way or the other."
-    ),
+    typer.Option(min=0, max=MOST_DAYS, help="Days after which the outcome of a decision should be known."),
 ]
 HistoryOption = Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days to look back.")]
 
@@ -41,11 +39,11 @@ def serve(
     database: DatabaseOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 9109,
-    every: Annotated[int, typer.Option(min=1, max=MOST_SECONDS, help="Seconds between two readings of the log.")] = 900,
+    every: Annotated[int, typer.Option(min=1, max=MOST_SECONDS, help="Seconds between readings of the log.")] = 900,
     maturity_days: MaturityOption = MATURITY_DAYS,
     history_days: HistoryOption = HISTORY_DAYS,
 ) -> None:
-    """Serve what became of decisions as metrics for Prometheus, until SIGTERM or Ctrl-C."""
+    """Serve realised performance as metrics for Prometheus, until SIGTERM or Ctrl-C."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         raise ConfigurationError(
             "PROMETHEUS_MULTIPROC_DIR is set, as for a service's workers. Unset it for the monitor."
@@ -71,7 +69,7 @@ def report(
     maturity_days: MaturityOption = MATURITY_DAYS,
     history_days: HistoryOption = HISTORY_DAYS,
 ) -> None:
-    """Write a page for people: which fields have moved since training, and what became of decisions, month by month."""
+    """Write an HTML page: fields that have drifted since training, and realised performance by month."""
     try:
         from credit_scoring.monitoring import (  # noqa: PLC0415 - matplotlib, which the served image lacks
             drift_page,
@@ -84,7 +82,7 @@ def report(
     wanted = Wanted(moment(since), moment(until), model)
     newest = log.run_now(partial(queries.latest, wanted, 1), reading=True)
     if not newest:
-        raise ConfigurationError("No decision is on record that the page could be about.")
+        raise ConfigurationError("No decision on record matches these options.")
     wanted = Wanted(wanted.since, wanted.until, newest[0]["model"])
     with console.status("Reading decisions and outcomes …"):
         found = _monitor(log, maturity_days, history_days).read(datetime.now(UTC).date())

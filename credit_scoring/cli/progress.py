@@ -1,4 +1,4 @@
-"""What a long command is doing: bars on a terminal, else a line for each stage, so that a log shows where it is."""
+"""Progress of a long command: bars on a terminal, else a line for each stage."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ FINAL = "Compare, calibrate, test"
 
 
 class Planned(NamedTuple):
-    """One search: the name that its trials report, how people are told of it, its trials where they are known."""
+    """One search: the name that its trials report, its title, and its number of trials if known."""
 
     name: str
     title: str

@@ -28,24 +28,28 @@ class Format(StrEnum):
 
 
 def score(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="File, folder or pattern, local or of the cluster's.")],
-    output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; an earlier output is replaced.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="File, folder or pattern, local or on the cluster's file system.")
+    ],
+    output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; replaces an earlier output.")],
     model: Annotated[str, typer.Option(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
     format_: Annotated[
-        Format | None, typer.Option("--format", help="Kind of the input, where file names do not tell.")
+        Format | None, typer.Option("--format", help="Format of the input, if the file names do not show it.")
     ] = None,
     mapping: Annotated[
         Path | None,
-        typer.Option(help="TOML file that maps a foreign CSV's columns, values and units; see docs/data.md."),
+        typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
     ] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column with your id of each row. [application_id]")] = None,
-    partitions: Annotated[int | None, typer.Option(min=1, help="Tasks to cut the input into. [4 per core]")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column with your id for each row. [application_id]")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Number of tasks to split the input into. [4 per core]")
+    ] = None,
     master: MasterOption = "local[*]",
     spark_log: SparkLogOption = None,
 ) -> None:
-    """Decide every application in Parquet or CSV files, as the service would; rows that it would refuse are set apart.
+    """Decide every application in Parquet or CSV files as the service would; rejected rows are kept apart.
 
-    Writes OUTPUT/decisions and OUTPUT/rejected, both Parquet. A rerun replaces them, a failed run leaves them alone.
+    Writes OUTPUT/decisions and OUTPUT/rejected, both Parquet. A rerun replaces them; a failed run changes nothing.
     """
     stored = store.find(model)
     batch = spark()
@@ -69,12 +73,12 @@ def _score_with_progress(batch: ModuleType, session: Any, job: "ScoringJob") -> 
     progress = Progress(*columns, console=console)
     task = progress.add_task("Tasks done")
 
-    def listen(done: int, tasks: int) -> None:
+    def on_progress(done: int, tasks: int) -> None:
         progress.start()  # not before: what cannot be decided on is an error without a bar
         progress.update(task, completed=done, total=tasks)
 
     try:
-        scored: Scored = batch.score(session, job, listen)
+        scored: Scored = batch.score(session, job, on_progress)
         progress.update(task, completed=progress.tasks[task].total)
         return scored
     finally:

@@ -13,7 +13,7 @@ from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outco
 from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
-from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, pages
+from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, chunks
 from credit_scoring.model.features import application_frame
 
 NOTE = (
@@ -22,18 +22,20 @@ NOTE = (
 )
 
 
-def load_decisions(database: Database, wanted: Wanted, progress: Callable[[int], None] = lambda read: None) -> Dataset:
+def load_decisions(
+    database: Database, wanted: Wanted, on_progress: Callable[[int], None] = lambda read: None
+) -> Dataset:
     """Every decision with an outcome, oldest first; raises DataError where there are too few.
 
     An application is taken as it was received; those that this version would refuse are bad rows, numbered among the
-    decisions with an outcome. `progress` is told the decisions that were read, page by page.
+    decisions with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
     """
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
     days: list[Any] = []
     bad_rows: list[BadRow] = []
     digest = hashlib.sha256()
-    for number, record in enumerate(_known(database, wanted, progress), start=1):
+    for number, record in enumerate(_known(database, wanted, on_progress), start=1):
         application, found = _application(record)
         bad_rows += [BadRow(number, fault.field, fault.message) for fault in found]
         if found:
@@ -56,11 +58,11 @@ def load_decisions(database: Database, wanted: Wanted, progress: Callable[[int],
     )
 
 
-def _known(database: Database, wanted: Wanted, progress: Callable[[int], None]) -> Iterator[Record]:
+def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None]) -> Iterator[Record]:
     """The decisions with an outcome."""
-    for page in pages(database, wanted, WHAT_WAS_SAID):
-        yield from (record for record in page if record["outcome"])
-        progress(len(page))
+    for chunk in chunks(database, wanted, WHAT_WAS_SAID):
+        yield from (record for record in chunk if record["outcome"])
+        on_progress(len(chunk))
 
 
 def _application(record: Record) -> tuple[dict[str, Any], list[Fault]]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, except_, func, select
 from credit_scoring.decisions.chain import Head, Row, RowsHash, batch_hash
 from credit_scoring.decisions.head_checks import Place, known_batches, portions
 from credit_scoring.decisions.tables import batches, decisions, purges, writers
-from credit_scoring.decisions.verdict import ROWS_AT_A_TIME, Progress, Verdict, stream
+from credit_scoring.decisions.verdict import ROWS_AT_A_TIME, OnProgress, Verdict, stream
 
 MOST_OPEN = 1_000
 
@@ -39,18 +39,18 @@ def _check_link(previous: Head, batch: Any, verdict: Verdict) -> None:
         verdict.note(f"Writer {writer}, batch {number}: altered, or chained to another batch.")
 
 
-def check_rows(connection: Connection, verdict: Verdict, progress: Progress) -> None:
+def check_rows(connection: Connection, verdict: Verdict, on_progress: OnProgress) -> None:
     """Every decision against its batch."""
     total = connection.scalar(select(func.count()).select_from(decisions)) or 0
-    for some in portions(_batches_of_rows(connection, verdict, progress, total)):
+    for some in portions(_batches_of_rows(connection, verdict, on_progress, total)):
         known = known_batches([place for place, _ in some], connection)
         for place, found in some:
             _check_batch(place, found, known.get(place), verdict)
-    progress(total, total)
+    on_progress(total, total)
 
 
 def _batches_of_rows(
-    connection: Connection, verdict: Verdict, progress: Progress, total: int
+    connection: Connection, verdict: Verdict, on_progress: OnProgress, total: int
 ) -> Iterator[tuple[Place, RowsHash]]:
     """Every batch with the hash of its rows: ids rise within a writer, so its batches come one after the other.
 
@@ -71,7 +71,7 @@ def _batches_of_rows(
             yield open_batches.popitem(last=False)[1]
         verdict.decisions += 1
         if verdict.decisions % ROWS_AT_A_TIME == 0:
-            progress(verdict.decisions, total)
+            on_progress(verdict.decisions, total)
     yield from open_batches.values()
 
 

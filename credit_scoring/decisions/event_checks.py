@@ -18,25 +18,25 @@ EVENTS_AT_A_TIME = 1_000
 def check_events(connection: Connection, verdict: Verdict) -> None:
     """Every event against the one before it and against what it is about."""
     previous, purged = chained.BEFORE_THE_FIRST, Purged(connection)
-    for page in _pages(connection):
-        contents = {kind: _contents(kind, page, connection) for kind in TABLES}
-        for row in page:
+    for chunk in _chunks(connection):
+        contents = {kind: _contents(kind, chunk, connection) for kind in TABLES}
+        for row in chunk:
             _check_link(previous, row, verdict)
             _check_content(row, contents.get(row.kind, {}).get(row.subject), purged, verdict)
             previous = Head(row.number, row.hash)
 
 
-def _pages(connection: Connection) -> Iterator[Sequence[Any]]:
+def _chunks(connection: Connection) -> Iterator[Sequence[Any]]:
     ordered = select(events).order_by(events.c.number).limit(EVENTS_AT_A_TIME)
-    page = connection.execute(ordered).all()
-    while page:
-        yield page
-        page = connection.execute(ordered.where(events.c.number > page[-1].number)).all()
+    chunk = connection.execute(ordered).all()
+    while chunk:
+        yield chunk
+        chunk = connection.execute(ordered.where(events.c.number > chunk[-1].number)).all()
 
 
-def _contents(kind: str, page: Sequence[Any], connection: Connection) -> dict[str, Any]:
+def _contents(kind: str, chunk: Sequence[Any], connection: Connection) -> dict[str, Any]:
     table = TABLES[kind]
-    wanted = select(table).where(table.c.id.in_([row.subject for row in page if row.kind == kind]))
+    wanted = select(table).where(table.c.id.in_([row.subject for row in chunk if row.kind == kind]))
     return {row["id"]: row for row in connection.execute(wanted).mappings()}
 
 

@@ -1,4 +1,4 @@
-"""Excerpts from the decision log, page by page: for lists, exports, replays and training."""
+"""Excerpts from the decision log, chunk by chunk: for lists, exports, replays and training."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.tables import batches, decisions, outcomes, writers
 
-PAGE = 5_000
+CHUNK = 5_000
 EVERYTHING = records()
 WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
     *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
@@ -60,22 +60,22 @@ def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
     return _with_outcomes([dict(row._mapping) for row in connection.execute(query)], connection)
 
 
-def pages(database: Database, wanted: Wanted, columns: Select[Any] = EVERYTHING) -> Iterator[list[Record]]:
-    """All of them, oldest first, each with its last outcome; every page in a transaction of its own.
+def chunks(database: Database, wanted: Wanted, columns: Select[Any] = EVERYTHING) -> Iterator[list[Record]]:
+    """All of them, oldest first, each with its last outcome; every chunk in a transaction of its own.
 
-    The next page is read while the caller is busy with this one.
+    The next chunk is read while the caller is busy with this one.
     """
-    query = wanted.restrict(columns).order_by(decisions.c.id).limit(PAGE)
+    query = wanted.restrict(columns).order_by(decisions.c.id).limit(CHUNK)
     with ThreadPoolExecutor(1, "excerpts") as ahead:
-        page = _read(database, query)
-        while page:
-            coming = ahead.submit(_read, database, query.where(decisions.c.id > page[-1]["id"]))
-            yield page
-            page = coming.result()
+        chunk = _read(database, query)
+        while chunk:
+            coming = ahead.submit(_read, database, query.where(decisions.c.id > chunk[-1]["id"]))
+            yield chunk
+            chunk = coming.result()
 
 
 def _read(database: Database, query: Select[Any]) -> list[Record]:
-    return database.run_now(partial(_page, query), reading=True)
+    return database.run_now(partial(_chunk, query), reading=True)
 
 
 def flat(record: Mapping[str, Any]) -> Record:
@@ -98,7 +98,7 @@ def flat(record: Mapping[str, Any]) -> Record:
     }
 
 
-def _page(query: Select[Any], connection: Connection) -> list[Record]:
+def _chunk(query: Select[Any], connection: Connection) -> list[Record]:
     found = connection.execute(query)
     names = tuple(found.keys())
     return _with_outcomes([dict(zip(names, row, strict=True)) for row in found], connection)

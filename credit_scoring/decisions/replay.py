@@ -55,13 +55,13 @@ class Summary:
             self.reversed[each.finding] += each.new_decision not in (None, each.decision)
 
 
-def replay(page: Sequence[Record], scorers: Scorers, tag: str | None = None) -> Iterator[Replayed]:
+def replay(chunk: Sequence[Record], scorers: Scorers, tag: str | None = None) -> Iterator[Replayed]:
     """Score these decisions again by the model with this tag; None: each by the model that gave it.
 
     "environment changed" is a risk that differs though the model is the same: libraries or the machine.
     """
-    for model in sorted({record["model"] for record in page}):
-        records = [record for record in page if record["model"] == model]
+    for model in sorted({record["model"] for record in chunk}):
+        records = [record for record in chunk if record["model"] == model]
         try:
             scorer = scorers(tag or model)
         except ModelNotFoundError:

@@ -85,15 +85,15 @@ def _whole_batches(moment: datetime, database: Database, size: int) -> Iterator[
 
 def _rows(moment: datetime, database: Database, size: int) -> Iterator[Any]:
     after = BEFORE_ALL_IDS
-    while page := database.run_now(partial(_page, moment, after, size), reading=True):
-        yield from page
-        after = page[-1].id
+    while chunk := database.run_now(partial(_chunk, moment, after, size), reading=True):
+        yield from chunk
+        after = chunk[-1].id
 
 
-def _page(moment: datetime, after: str, size: int, connection: Connection) -> Sequence[Any]:
+def _chunk(moment: datetime, after: str, size: int, connection: Connection) -> Sequence[Any]:
     columns = (decisions.c.writer, decisions.c.batch, batches.c.size)
-    of_page = _before(moment).add_columns(*columns).where(decisions.c.id > after)
-    return connection.execute(of_page.order_by(decisions.c.id).limit(size)).all()
+    of_chunk = _before(moment).add_columns(*columns).where(decisions.c.id > after)
+    return connection.execute(of_chunk.order_by(decisions.c.id).limit(size)).all()
 
 
 def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:

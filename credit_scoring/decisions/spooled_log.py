@@ -22,13 +22,15 @@ class SpooledLog:
     """A decision log that takes what it is given straight away, or by way of the spool.
 
     It begins with the spools of workers that have ended. Where the spool cannot be written, what comes goes straight
-    into the log, before what waits; where neither can be, it is refused and stored nowhere. `tell` is called with the
-    number of decisions that wait in spools whenever that changes. One instance belongs to one event loop.
+    into the log, before what waits; where neither can be, it is refused and stored nowhere. `on_spooled`
+    gets the number of decisions that wait in spools whenever it changes. One instance belongs to one event loop.
     """
 
-    def __init__(self, log: DecisionLog, folder: Path, tell: Callable[[int], None] = lambda waiting: None) -> None:
+    def __init__(
+        self, log: DecisionLog, folder: Path, on_spooled: Callable[[int], None] = lambda waiting: None
+    ) -> None:
         self._log = log
-        self._tell = tell
+        self._on_spooled = on_spooled
         self._own = Spool.new(folder / log.writer)
         self._spooling = log.beside(self._own.database)
         self._inherited: list[Spool] = []
@@ -163,7 +165,7 @@ class SpooledLog:
     def _note(self, change: int) -> None:
         self._waiting += change
         if change:
-            self._tell(max(0, self._waiting))
+            self._on_spooled(max(0, self._waiting))
 
     def _log_once(self, message: str) -> None:
         if message != self._logged:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select
 ROWS_AT_A_TIME = 5_000
 MOST_PROBLEMS = 50
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass

@@ -9,18 +9,18 @@ from credit_scoring.decisions.batch_checks import check_absences, check_chains, 
 from credit_scoring.decisions.claim_checks import check_claims
 from credit_scoring.decisions.event_checks import check_events, check_purges, check_strays
 from credit_scoring.decisions.head_checks import check_heads, check_introductions, check_last_event
-from credit_scoring.decisions.verdict import Progress, Verdict
+from credit_scoring.decisions.verdict import OnProgress, Verdict
 
 
 def verify(
     connection: Connection,
     anchors: Iterable[Anchor] = (),
-    progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Verdict:
     """Check the whole log as it is at one moment; nothing else may have been done on this connection.
 
-    `anchors` were signed earlier and kept elsewhere: they prove that no chain was cut short or written anew since.
-    `progress` gets rows done and rows in all.
+    `anchors` were signed earlier and kept elsewhere: they prove that no chain has been truncated or rewritten since.
+    `on_progress` gets the rows done and all rows.
     """
     if connection.dialect.name == "postgresql":  # SQLite's transactions always see one moment
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -28,7 +28,7 @@ def verify(
     check_introductions(connection, verdict)
     check_chains(connection, verdict)
     check_anchors(anchors, connection, verdict)
-    check_rows(connection, verdict, progress)
+    check_rows(connection, verdict, on_progress)
     check_absences(connection, verdict)
     check_purges(connection, verdict)
     check_events(connection, verdict)

@@ -1,4 +1,4 @@
-"""Everything a committee asks of a model, measured on clients with known outcomes that it was not trained on."""
+"""Figures for the credit committee, measured on clients with known outcomes that the model was not trained on."""
 
 from collections.abc import Iterator, Sequence
 
@@ -203,13 +203,13 @@ def _warnings(
         yield " ".join(part.note.split())
     error = metrics["calibration_error"]
     if error.low > 0.05:
-        yield f"Risks are not true: the calibration error is {error}."
+        yield f"The model is poorly calibrated: calibration error {error}."
     if "auc" not in approved:
         yield (
-            f"Fewer than {FEWEST_OF_EACH} of the approved clients defaulted, or paid: alerts on realised performance "
-            "have too little to compare with."
+            f"Fewer than {FEWEST_OF_EACH} of the approved clients defaulted, or fewer than {FEWEST_OF_EACH} paid: "
+            "too few for the alerts on realised performance."
         )
     for each in dependence:
         if each.holds is False:
-            yield f"Risk moves against the declared direction of {each.field} for some clients."
+            yield f"For some clients, risk moves against the declared direction of {each.field}."
     yield from group_warnings(groups)

@@ -76,8 +76,8 @@ def group_warnings(groups: Sequence[GroupResult]) -> Iterator[str]:
         for each in large:
             if each.approval_rate.high < FOUR_FIFTHS * best:
                 yield (
-                    f"{field} {each.group}: {each.approval_rate} approved, less than four fifths of the best-placed "
+                    f"{field} {each.group}: approval rate {each.approval_rate}, less than four fifths of the highest "
                     f"group's {best:.3f}."
                 )
             if each.calibration and not each.calibration.low <= 1 <= each.calibration.high:
-                yield f"{field} {each.group}: {each.calibration} defaults for each one predicted."
+                yield f"{field} {each.group}: {each.calibration} observed defaults per predicted default."

@@ -17,13 +17,13 @@ Samples = Callable[[Sequence[Cohort]], Iterator[Sample]]
 
 
 class CohortMetrics(Collector):
-    """Tells what `show` was last called with."""
+    """Exposes the cohorts that `show` was last called with."""
 
     def __init__(self) -> None:
         self._shown: Sequence[Metric] = [*_families(())]
 
     def show(self, found: Sequence[Cohort]) -> None:
-        """Tell these cohorts, oldest first, from now on."""
+        """Expose these cohorts, oldest first, from now on."""
         self._shown = [*_families(found)]
 
     def collect(self) -> Iterable[Metric]:
@@ -106,8 +106,8 @@ _METRICS: Sequence[tuple[str, str, Sequence[str], Samples]] = (
     ),
     (
         "estimated",
-        "Estimated performance on all clients of the latest cohort: outcomes where they are known, else what the risk "
-        "says, adjusted for delay.",
+        "Estimated performance on all clients of the latest cohort: known outcomes, else the predicted risk, adjusted "
+        "for reporting delay.",
         ("model", "metric"),
         _estimated,
     ),
@@ -115,7 +115,7 @@ _METRICS: Sequence[tuple[str, str, Sequence[str], Samples]] = (
     ("cohort_coverage", "Share of a cohort's approved clients with an outcome.", ("model", "cohort"), _coverage),
     (
         "cohort_default_rate",
-        "Share of defaults in a cohort; kind is known, of approved clients, or estimated, of all.",
+        "Default rate of a cohort; kind is known (approved clients) or estimated (all clients).",
         ("model", "cohort", "kind"),
         _default_rate,
     ),

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from credit_scoring.decisions.database import Database
-from credit_scoring.decisions.queries import Record, Wanted, pages
+from credit_scoring.decisions.queries import Record, Wanted, chunks
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model import store
 from credit_scoring.model.card import Interval, ModelCard
@@ -79,8 +79,8 @@ def report(database: Database, wanted: Wanted, cohorts: Sequence[Cohort]) -> Per
     model = str(wanted.model)
     reference = stored_reference(model)
     totals = {bins.field: np.zeros(len(bins.labels), dtype=np.int64) for bins in reference.fields}
-    for page in pages(database, wanted):
-        for name, counts in _counted(page, reference).items():
+    for chunk in chunks(database, wanted):
+        for name, counts in _counted(chunk, reference).items():
             totals[name] += counts
     drifts = [FieldDrift(bins, totals[bins.field], reference.rows) for bins in reference.fields]
     ranked = sorted(drifts, key=lambda each: each.psi - each.limit, reverse=True)
@@ -102,8 +102,8 @@ def _tested(tag: str) -> Mapping[str, Interval]:
     return ModelCard.model_validate_json(content).test_approved
 
 
-def _counted(page: Sequence[Record], reference: DriftReference) -> Mapping[str, Counts]:
-    seen = [_seen(record) for record in page]
+def _counted(chunk: Sequence[Record], reference: DriftReference) -> Mapping[str, Counts]:
+    seen = [_seen(record) for record in chunk]
     return {bins.field: bins.count([each.get(bins.field) for each in seen]) for bins in reference.fields}
 
 

@@ -1,4 +1,4 @@
-"""The exporter beside the service: what became of decisions, for Prometheus."""
+"""The exporter beside the service: outcomes of decisions, as metrics for Prometheus."""
 
 import logging
 import threading
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Reads the decision log again and again and keeps what it found as metrics in `registry`.
+    """Reads the decision log periodically and keeps the results as metrics in `registry`.
 
-    A decision is complete after `maturity`; decisions of the last `history` are looked at.
+    A cohort is complete after `maturity`; decisions of the last `history` are read.
     """
 
     def __init__(self, database: Database, *, maturity: timedelta, history: timedelta) -> None:
@@ -32,14 +32,16 @@ class Monitor:
         self.registry.register(self._cohorts)
         self._last_success = Gauge(
             "credit_scoring_monitor_last_success_timestamp_seconds",
-            "When the log was last read to the end.",
+            "Time of the last complete reading of the decision log.",
             registry=self.registry,
         )
         self._run_seconds = Gauge(
-            "credit_scoring_monitor_run_seconds", "How long the last reading took.", registry=self.registry
+            "credit_scoring_monitor_run_seconds",
+            "Duration of the last reading of the decision log.",
+            registry=self.registry,
         )
         self._failures = Counter(
-            "credit_scoring_monitor_failures_total", "Readings that failed.", registry=self.registry
+            "credit_scoring_monitor_failures_total", "Failed readings of the decision log.", registry=self.registry
         )
 
     def run_once(self, today: date | None = None) -> list[Cohort]:
@@ -59,11 +61,16 @@ class Monitor:
         return sorted(found, key=lambda each: (each.start, each.model))
 
     def serve(
-        self, host: str, port: int, every: timedelta, stopped: threading.Event, tell: Callable[[str], None]
+        self, host: str, port: int, every: timedelta, stopped: threading.Event, on_listening: Callable[[str], None]
     ) -> None:
-        """Serve the metrics and read the log every so often until `stopped` is set; raises OSError."""
+        """Serve the metrics and read the log at this interval until `stopped` is set; raises OSError.
+
+        `on_listening` gets a message with the address once the port is open.
+        """
         server, thread = start_http_server(port, host, self.registry)
-        tell(f"Metrics on http://{host}:{server.server_port}/metrics, read anew every {every.total_seconds():g} s.")
+        on_listening(
+            f"Metrics on http://{host}:{server.server_port}/metrics, updated every {every.total_seconds():g} s."
+        )
         try:
             while not stopped.is_set():
                 self._try_once()
@@ -78,4 +85,4 @@ class Monitor:
             self.run_once()
         except DecisionLogError as error:
             self._failures.inc()
-            logger.error("%s It will be tried again.", error)
+            logger.error("%s The next reading tries again.", error)

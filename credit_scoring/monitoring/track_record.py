@@ -1,4 +1,4 @@
-"""Decisions and their outcomes as arrays, read from the decision log page by page."""
+"""Decisions and their outcomes as arrays, read from the decision log chunk by chunk."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from credit_scoring.decisions.outcomes import Outcome
 from credit_scoring.decisions.tables import decisions, outcomes, writers
 from credit_scoring.monitoring.cohorts import Decided
 
-PAGE = 20_000
+CHUNK = 20_000
 EPOCH = date(1970, 1, 1)
 
 
@@ -47,9 +47,9 @@ def read(database: Database, since: datetime) -> Mapping[str, Decided]:
     models = database.run_now(_models, reading=True)
     columns: dict[str, _Columns] = defaultdict(_Columns)
     after = first_id_at(since)
-    while page := database.run_now(partial(_page, after), reading=True):
-        after = page[-1][0]
-        _add(page, models, columns)
+    while chunk := database.run_now(partial(_chunk, after), reading=True):
+        after = chunk[-1][0]
+        _add(chunk, models, columns)
     return {model: found.decided() for model, found in columns.items()}
 
 
@@ -58,10 +58,10 @@ def _models(connection: Connection) -> dict[str, str]:
     return {row.id: row.model for row in rows}
 
 
-def _page(after: str, connection: Connection) -> list[tuple[Any, ...]]:
+def _chunk(after: str, connection: Connection) -> list[tuple[Any, ...]]:
     """Rows of id, writer, risk, answer, outcome and the day that it was observed on; the last two may be None."""
     columns = (decisions.c.id, decisions.c.writer, decisions.c.risk_probability, decisions.c.decision)
-    query = select(*columns).where(decisions.c.id > after).order_by(decisions.c.id).limit(PAGE)
+    query = select(*columns).where(decisions.c.id > after).order_by(decisions.c.id).limit(CHUNK)
     rows = connection.execute(query).all()
     if not rows:
         return []
@@ -71,8 +71,8 @@ def _page(after: str, connection: Connection) -> list[tuple[Any, ...]]:
     return [(*row, *last.get(row.id, (None, None))) for row in rows]
 
 
-def _add(page: Sequence[tuple[Any, ...]], models: Mapping[str, str], columns: dict[str, _Columns]) -> None:
-    for decision_id, writer, risk, answer, outcome, observed_on in page:
+def _add(chunk: Sequence[tuple[Any, ...]], models: Mapping[str, str], columns: dict[str, _Columns]) -> None:
+    for decision_id, writer, risk, answer, outcome, observed_on in chunk:
         day = (made_at(decision_id).date() - EPOCH).days
         into = columns[models.get(writer, "")]
         into.days.append(day)

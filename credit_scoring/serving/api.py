@@ -107,7 +107,7 @@ class CreditApi:
             handle=lambda body, exchange: self._backend.accept(body, exchange, exchange.asked_by),
             check_admission=lambda: self._backend.check_admission(),  # noqa: PLW0108 - of the backend in use then
             on_refusal=_count_refusal,
-            observe=metrics.request_observer(PREDICT.label),
+            on_request=metrics.request_observer(PREDICT.label),
         )
 
     def _route(self, operation: Operation) -> Route:
@@ -116,7 +116,7 @@ class CreditApi:
             admit=partial(self._keyring.admit, scope=operation.scope),
             limit=self._limit(operation),
             timeout=self._settings.request_timeout_s,
-            observe=metrics.request_observer(operation.label),
+            on_request=metrics.request_observer(operation.label),
         )
         return Route(operation.path, endpoint, methods=[operation.method])
 

@@ -43,7 +43,7 @@ class MicroBatcher(Generic[Item, Result]):
     only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
     waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. Only processor time
     counts: a worker that was stopped or had to share its core is late, not overloaded. `deliver` is given
-    each batch, its callers and results, and tells the callers, now or later. `observe` is told each batch's size and
+    each batch, its callers and results, and tells the callers, now or later. `on_batch` gets each batch's size and
     the seconds that its oldest item waited. One instance belongs to one event loop.
     """
 
@@ -54,7 +54,7 @@ class MicroBatcher(Generic[Item, Result]):
         max_batch_size: int,
         budget: float,
         deliver: Deliver[Item, Result] | None = None,
-        observe: Callable[[int, float], None] = lambda size, oldest_wait: None,
+        on_batch: Callable[[int, float], None] = lambda size, oldest_wait: None,
         clock: Callable[[], float] = time.monotonic,
         processor_time: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -62,7 +62,7 @@ class MicroBatcher(Generic[Item, Result]):
         self._max_batch_size = max_batch_size
         self._budget = budget
         self._deliver = deliver or _deliver_at_once
-        self._observe = observe
+        self._on_batch = on_batch
         self._clock = clock
         self._processor_time = processor_time
         self._queue: list[tuple[Item, Caller[Result]]] = []
@@ -117,13 +117,13 @@ class MicroBatcher(Generic[Item, Result]):
         if waiting:
             oldest_wait = self._clock() - self._oldest
             self._settle(waiting)
-            self._tell_observer(len(waiting), oldest_wait)
+            self._report_batch(len(waiting), oldest_wait)
 
-    def _tell_observer(self, size: int, oldest_wait: float) -> None:
+    def _report_batch(self, size: int, oldest_wait: float) -> None:
         try:
-            self._observe(size, oldest_wait)
+            self._on_batch(size, oldest_wait)
         except Exception as error:
-            _log_failure("Observing a batch", error)
+            _log_failure("Reporting a batch", error)
 
     def _settle(self, batch: Sequence[tuple[Item, Caller[Result]]]) -> None:
         items, callers = [item for item, _ in batch], [caller for _, caller in batch]

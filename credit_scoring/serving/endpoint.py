@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 Admit = Callable[[Headers, str | None], str]
-Observer = Callable[[int, float], None]
+OnRequest = Callable[[int, float], None]
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +48,15 @@ class JsonEndpoint:
     """An ASGI endpoint around `handle`, which turns a body of at most `limit` bytes into an answer.
 
     `admit` is given the headers and the address of the peer and tells the name of the key. The body has to arrive
-    within `timeout` seconds; `observe` is told the status and the seconds of every exchange.
+    within `timeout` seconds; `on_request` gets the status and the seconds of every request.
     """
 
-    def __init__(self, handle: Handler, *, admit: Admit, limit: int, timeout: float, observe: Observer) -> None:
+    def __init__(self, handle: Handler, *, admit: Admit, limit: int, timeout: float, on_request: OnRequest) -> None:
         self._handle = handle
         self._admit = admit
         self._limit = limit
         self._timeout = timeout
-        self._observe = observe
+        self._on_request = on_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3.0)."""
@@ -72,7 +72,7 @@ class JsonEndpoint:
         headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-        self._observe(status, time.perf_counter() - started)
+        self._on_request(status, time.perf_counter() - started)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] in ("GET", "HEAD"):

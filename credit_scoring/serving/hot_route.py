@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from credit_scoring.errors import RequestError, UnavailableError
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import JSON_TYPE, Admit, Headers, Observer, body_too_late, error_answer
+from credit_scoring.serving.endpoint import JSON_TYPE, Admit, Headers, OnRequest, body_too_late, error_answer
 from credit_scoring.serving.guarded import BETWEEN, CLOSING, GuardedProtocol, answer_bytes
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})(?:\r\n|$)", re.IGNORECASE)
@@ -30,7 +30,7 @@ class HotRoute:
     `admit` is given the headers and the address of the peer and tells the name of the key; where it raises, the request
     goes the ordinary way, to be refused there. `handle` gets the body and the exchange, which it gives a result or an
     error, now or later; what it raises is the error. `check_admission`, asked once for each read, raises what a request
-    is refused with, and `on_refusal` is called with it where a refusal is written. `observe` is told the status and the
+    is refused with, and `on_refusal` is called with it where a refusal is written. `on_request` gets the status and the
     seconds of every exchange.
     """
 
@@ -41,7 +41,7 @@ class HotRoute:
     handle: Callable[[bytes, "Exchange"], None]
     check_admission: Callable[[], None]
     on_refusal: Callable[[UnavailableError], None]
-    observe: Observer
+    on_request: OnRequest
 
 
 class Exchange:
@@ -90,7 +90,7 @@ class Exchange:
         if not self.done():
             self.response_complete = True
             self._protocol.write_answer(self.keep_alive, status, headers, content)
-            self._protocol.hot_route.observe(status, time.perf_counter() - self._started)
+            self._protocol.hot_route.on_request(status, time.perf_counter() - self._started)
 
 
 class HotProtocol(GuardedProtocol):
@@ -125,7 +125,7 @@ class HotProtocol(GuardedProtocol):
         self.transport.write(_whole_refusal(str(error), error.retry_after))
         self.on_response_complete()
         self.hot_route.on_refusal(error)
-        self.hot_route.observe(503, time.perf_counter() - started)
+        self.hot_route.on_request(503, time.perf_counter() - started)
 
     def take_request(self) -> None:
         """The hot way where it is plain, else the ordinary one."""

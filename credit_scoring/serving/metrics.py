@@ -1,4 +1,4 @@
-"""What Prometheus is told; under several workers the counts add up by BentoML's multiprocess folder."""
+"""Metrics for Prometheus; under several workers the counts add up by BentoML's multiprocess folder."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -23,71 +23,72 @@ SECONDS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 _duration = Histogram(
     "credit_scoring_request_duration_seconds",
-    "From the first byte read to the answer handed over.",
+    "Request duration, from the first byte read to the response written.",
     ["endpoint", "status"],
     buckets=SECONDS,
 )
 _refusals = Counter("credit_scoring_refusals_total", "Requests rejected before validation, by reason.", ["reason"])
 _decisions = Counter("credit_scoring_decisions_total", "Decisions made.", ["decision"])
 _batch_size = Histogram(
-    "credit_scoring_batch_size", "Applications scored together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+    "credit_scoring_batch_size", "Applications in a micro-batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 )
 _batch_wait = Histogram(
-    "credit_scoring_batch_wait_seconds", "Time that the oldest application of a batch waited.", buckets=SECONDS
+    "credit_scoring_batch_wait_seconds", "Time that the oldest application of a micro-batch waited.", buckets=SECONDS
 )
 _model = Gauge(
     "credit_scoring_model_info",
-    "1 for the model in use; form is compiled, or pipeline when compiling failed its proof.",
+    "1 for the model in use; form is compiled, or pipeline if the compiled form did not reproduce its scores.",
     ["model", "policy", "form"],
     multiprocess_mode="max",
 )
 _model_test = Gauge(
     "credit_scoring_model_test",
-    "What the model in use did on its untouched test part; bound is value, or low or high of the 95 % interval.",
+    "Performance of the model in use on its untouched test part; bound is value, or low or high of the 95 % interval.",
     ["model", "metric", "bound"],
     multiprocess_mode="max",
 )
 _model_test_approved = Gauge(
     "credit_scoring_model_test_approved",
-    "What it did on approved clients of its test part, as realised performance is measured; bound as above.",
+    "Performance of the model in use on approved clients of its test part, measured like credit_scoring_realised; "
+    "bound is value, or low or high of the 95 % interval.",
     ["model", "metric", "bound"],
     multiprocess_mode="max",
 )
 _values = Counter(
     "credit_scoring_field_values_total",
-    "Applications scored, by the bin of the training distribution that a field falls into.",
+    "Scored applications by field and bin of the training distribution.",
     ["model", "field", "bin"],
 )
 _shares = Gauge(
     "credit_scoring_reference_share",
-    "Share of each bin of a field in training.",
+    "Share of a field's bin in the training data.",
     ["model", "field", "bin"],
     multiprocess_mode="max",
 )
 _quantiles = Gauge(
     "credit_scoring_reference_quantile",
-    "What PSI / (1/decisions + 1/rows) of a field exceeds by chance once in 10,000 times.",
+    "Quantile of PSI / (1/decisions + 1/rows) of a field; exceeded by chance once in 10,000 times.",
     ["model", "field"],
     multiprocess_mode="max",
 )
 _rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="max")
 _writable = Gauge(
     "credit_scoring_decision_log_writable",
-    "1 where decisions can be stored; 0 in any worker shows.",
+    "1 if every worker can store decisions, else 0.",
     multiprocess_mode="livemin",
 )
 _stored = Histogram(
     "credit_scoring_decision_log_store_seconds",
-    "Time that a transaction of decisions took in the decision log, waiting for other writers included.",
+    "Duration of a transaction in the decision log, including the wait for other writers.",
     buckets=SECONDS,
 )
 _spooled = Gauge(
     "credit_scoring_decision_log_spooled",
-    "Decisions that were answered and wait in the spool.",
+    "Answered decisions that wait in the spool.",
     multiprocess_mode="livesum",
 )
 for _reason in (NotReadyError, OverloadedError):
-    _refusals.labels(_reason.__name__)  # told from the start, since a rate needs the 0 before the first one
+    _refusals.labels(_reason.__name__)  # exposed from the start: a rate needs the 0 before the first one
 _answers = {answer: _decisions.labels(answer.value) for answer in Answer}
 
 

@@ -53,7 +53,7 @@ class Predictions:
             max_batch_size=settings.max_batch_size,
             budget=settings.latency_budget_ms / 1000,
             deliver=recorder.keep if recorder else None,
-            observe=metrics.observe_batch,
+            on_batch=metrics.observe_batch,
         )
         return cls(batcher, recorder, settings.max_batch_size)
 

@@ -64,9 +64,9 @@ class Recorder:
     where other batches of the same transaction had time left; its application id, sent again, gets that decision.
 
     While the log cannot be written nobody is admitted; an empty batch is tried every PROBE_EVERY_S until it is stored.
-    It begins like that. A log that can be written is checked as often. `features` names what the model sees. `tell` is
-    called whenever the log begins or ceases to be writable, `observe` with the seconds that each transaction took where
-    it was made. One instance belongs to one event loop.
+    It begins like that. A log that can be written is checked as often. `features` names what the model sees.
+    `on_writable` is called when the log becomes writable or unwritable, `on_stored` with the seconds that each
+    transaction took where it was made. One instance belongs to one event loop.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class Recorder:
         features: Sequence[str],
         *,
         timeout: float,
-        tell: Callable[[bool], None] = lambda writable: None,
-        observe: Callable[[float], None] = lambda seconds: None,
+        on_writable: Callable[[bool], None] = lambda writable: None,
+        on_stored: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._log = log
         self._seen = itemgetter(*features)
         self._timeout = timeout
-        self._tell = tell
-        self._observe = observe
+        self._on_writable = on_writable
+        self._on_stored = on_stored
         self._waiting: deque[Batch] = deque()
         self._count = 0
         self._log_is_free = asyncio.Lock()
@@ -127,7 +127,7 @@ class Recorder:
         batch = Batch(entries, callers)
         if self._storing is None and (settled := attempt(self._log.store_at_once, entries)):
             batch.settle(settled)
-            attempt(self._observe, self._log.seconds)
+            attempt(self._on_stored, self._log.seconds)
             return
         batch.expiry = Countdown(self._timeout, lambda: self._expire(batch))
         self._waiting.append(batch)
@@ -176,7 +176,7 @@ class Recorder:
             )
         transaction.settle(settled)
         self._note(True)
-        attempt(self._observe, self._log.seconds)
+        attempt(self._on_stored, self._log.seconds)
 
     def _take(self) -> list[Batch]:
         """As many batches as fit one transaction, at least one."""
@@ -230,4 +230,4 @@ class Recorder:
             self._logged = ""
         if writable != self.writable:
             self.writable = writable
-            attempt(self._tell, writable)
+            attempt(self._on_writable, writable)

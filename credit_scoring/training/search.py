@@ -24,7 +24,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class TrialReport:
-    """One finished trial, for whoever shows progress; `auc` is the mean over the folds."""
+    """One finished trial, for the callback `on_trial`; `auc` is the mean over the folds."""
 
     candidate: Candidate
     number: int
@@ -33,22 +33,22 @@ class TrialReport:
     best_auc: float
 
 
-Listener = Callable[[TrialReport], None]
+OnTrial = Callable[[TrialReport], None]
 
 
-def search(train_part: Dataset, plan: TrainingPlan, listen: Listener) -> list[CandidateResult]:
+def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial) -> list[CandidateResult]:
     """Every candidate at its best parameters, best first."""
     end = time.monotonic() + plan.timeout if plan.timeout else None
     results = []
     for number, candidate in enumerate(CANDIDATES):
         waiting = len(CANDIDATES) - number + 1  # the last one is `search_unconstrained`
         deadline = end and time.monotonic() + (end - time.monotonic()) / waiting
-        results.append(_search_candidate(candidate, train_part, train_part.columns, plan, deadline, listen))
+        results.append(_search_candidate(candidate, train_part, train_part.columns, plan, deadline, on_trial))
     return sorted(results, key=lambda result: result.auc_mean, reverse=True)
 
 
 def search_unconstrained(
-    best: CandidateResult, train_part: Dataset, plan: TrainingPlan, listen: Listener
+    best: CandidateResult, train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial
 ) -> CandidateResult:
     """The best candidate searched again, with as many trials, free to move the risk either way.
 
@@ -57,7 +57,7 @@ def search_unconstrained(
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED, start=best.parameters, other_starts=tuple(candidate.starts))
     deadline = time.monotonic() + plan.timeout / (len(CANDIDATES) + 1) if plan.timeout else None
-    return _search_candidate(free, train_part, train_part.columns.unconstrained(), plan, deadline, listen)
+    return _search_candidate(free, train_part, train_part.columns.unconstrained(), plan, deadline, on_trial)
 
 
 def _search_candidate(
@@ -66,7 +66,7 @@ def _search_candidate(
     columns: Columns,
     plan: TrainingPlan,
     deadline: float | None,
-    listen: Listener,
+    on_trial: OnTrial,
 ) -> CandidateResult:
     """Tree-structured Parzen estimator over the candidate's space (Bergstra et al. 2011), sequential and seeded."""
     trials = plan.trials_of(candidate)
@@ -80,7 +80,7 @@ def _search_candidate(
         scores = _cross_validate(candidate.pipeline(columns, parameters, plan.seed), part, plan)
         study.tell(trial, scores.auc_mean)
         tried.append((parameters, scores))
-        listen(TrialReport(candidate, number, trials, scores.auc_mean, study.best_value))
+        on_trial(TrialReport(candidate, number, trials, scores.auc_mean, study.best_value))
     parameters, scores = max(tried, key=lambda pair: pair[1].auc_mean)
     return CandidateResult(
         name=candidate.name,

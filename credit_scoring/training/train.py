@@ -16,15 +16,15 @@ from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy, choose_threshold
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.search import Listener, search, search_unconstrained
+from credit_scoring.training.search import OnTrial, search, search_unconstrained
 from credit_scoring.training.selection import calibrated_choice, compare
 
 
-def train(dataset: Dataset, plan: TrainingPlan, listen: Listener = lambda _: None) -> Scorer:
+def train(dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial = lambda _: None) -> Scorer:
     """The best candidate, calibrated, with its threshold, tested once on data that no choice has seen."""
     train_part, test_part = dataset.split(plan.test_share, plan.seed)
-    results = search(train_part, plan, listen)
-    unconstrained = search_unconstrained(results[0], train_part, plan, listen)
+    results = search(train_part, plan, on_trial)
+    unconstrained = search_unconstrained(results[0], train_part, plan, on_trial)
     found = compare(results, train_part, plan, unconstrained)
     pipeline = calibrated_choice(found, train_part, plan)
     features = list(train_part.features)

@@ -193,8 +193,8 @@ class TestBadInput:
         [
             (["data", "--source", "csv"], "--source csv needs --path"),
             (["data", "--path", "x.csv"], "--path x.csv: the embedded source has its own file"),
-            (["data", "--mapping", "m.toml"], "--mapping m.toml: the source embedded brings its own"),
-            (["data", "--source", "kaggle", "--mapping", "m.toml"], "the source kaggle brings its own"),
+            (["data", "--mapping", "m.toml"], "--mapping m.toml: the source embedded has its own mapping"),
+            (["data", "--source", "kaggle", "--mapping", "m.toml"], "the source kaggle has its own mapping"),
             (["train", "--jobs", "0"], "--jobs 0: expected -1"),
         ],
     )

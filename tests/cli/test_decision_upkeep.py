@@ -71,7 +71,9 @@ def test_a_purge_that_is_confirmed_takes_the_old_and_leaves_the_rest(database: s
 def test_a_purge_without_a_terminal_needs_a_yes_said_beforehand(database: str) -> None:
     put(database, [entry()], at=LONG_AGO)
     purge = ("decisions", "purge", "--older-than", "2021-01-01", "--database", database)
-    assert error_of(run(*purge)) == "error: Nobody can be asked here: say --yes to delete.\n"
+    assert (
+        error_of(run(*purge)) == "error: Standard input is no terminal, so nobody can confirm: use --yes to delete.\n"
+    )
     assert rows_in(database, "decisions") == 1
     found = run_here(*purge, "--yes")
     assert (found.exit_code, found.stdout) == (0, "")
@@ -95,7 +97,7 @@ def test_the_owner_makes_the_tables_and_the_service_may_only_add_and_read(postgr
     postgres.run("CREATE ROLE clerk LOGIN")
     found = run("decisions", "migrate", "--grant-to", "clerk", CREDIT_SCORING_DATABASE_URL=address)
     assert (found.returncode, found.stdout) == (0, "")
-    assert f"The tables in {address} are those of this version." in found.stderr
+    assert f"The tables in {address} are up to date." in found.stderr
     as_clerk = address.replace(f"{OWNER}@", "clerk@")
     _work_as_a_service_does(as_clerk)
     assert_denied(as_clerk, "INSERT INTO purges SELECT * FROM purges")

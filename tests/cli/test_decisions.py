@@ -179,13 +179,16 @@ def test_a_file_that_is_named_and_absent_is_an_error_and_is_not_made(
     monkeypatch.chdir(tmp_path)
     address = f"sqlite:///{tmp_path}/no/decisions.db"
     message = error_here("decisions", *command, "--database", address)
-    assert message == f"There is no decision log at {address}. The service makes it; or name another address."
+    assert (
+        message
+        == f"There is no decision log at {address}. Check the address; the service makes the log when it starts."
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 WRONG = {
-    "no day": (["list", "--since", "yesterday"], "yesterday: expected a day or a moment, like 2026-11-24"),
+    "no day": (["list", "--since", "yesterday"], "yesterday: expected a day or a time, like 2026-11-24"),
     "no such day": (["export", "-o", "x.csv", "--until", "2026-02-30"], "2026-02-30: expected a day"),
     "no age": (["purge", "--older-than", "-5"], "-5: expected a day"),
     "the future": (["purge", "--older-than", TOMORROW, "--yes"], f"--older-than {TOMORROW}: lies in the future."),

@@ -36,7 +36,7 @@ def test_the_key_is_all_that_stands_on_stdout_and_is_shown_this_once(made: tuple
     secret = secret_of(found)
     assert secret not in found.stderr
     assert secret not in file.read_text(encoding="utf-8")
-    assert "shown this once" in found.stderr
+    assert "shown only once" in found.stderr
 
 
 def test_the_file_holds_name_hash_and_scopes_of_the_key_and_nothing_else(made: tuple[Ended, Path]) -> None:
@@ -65,7 +65,7 @@ def test_a_name_that_is_taken_is_refused_in_one_line_and_the_file_stays_as_it_wa
     _, file = made
     before = file.read_bytes()
     message = error_of(run("keys", "new", "gateway-1", "--scope", "predict", "--file", file))
-    assert message == f"error: {file} has a key named gateway-1 already. Take another name.\n"
+    assert message == f"error: {file} has a key named gateway-1 already. Choose another name.\n"
     assert file.read_bytes() == before
 
 

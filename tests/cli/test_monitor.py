@@ -113,7 +113,7 @@ def test_it_serves_what_became_of_decisions_until_it_is_told_to_stop(
         put(database, [entry()])
         wait_for(lambda: monitor.value("cohort_decisions", **cohort) == 5, "the next reading")
         assert monitor.end(number) == 0
-        assert monitor.log_text() == f"Metrics on {monitor.url}/metrics, read anew every 1 s.\n"
+        assert monitor.log_text() == f"Metrics on {monitor.url}/metrics, updated every 1 s.\n"
 
 
 def test_a_database_that_fails_is_counted_and_tried_again_while_metrics_are_served(
@@ -133,7 +133,7 @@ def test_a_database_that_fails_is_counted_and_tried_again_while_metrics_are_serv
         _, *lines = monitor.log_text().splitlines()
     assert len(lines) >= 2
     for line in lines:
-        assert re.search(r" ERROR The decision log at \S+ failed: .*\. It will be tried again\.$", line), line
+        assert re.search(r" ERROR The decision log at \S+ failed: .*\. The next reading tries again\.$", line), line
     assert not {"7f3a", "87654321"} & set(re.split(r"\W+", " ".join(lines)))
 
 
@@ -158,7 +158,7 @@ def test_a_database_that_cannot_be_opened_is_one_error(tmp_path: Path) -> None:
 def test_the_commands_teach_what_they_do() -> None:
     found = run_here("monitor", "--help")
     assert found.exit_code == 0
-    for taught in ("serve", "metrics for Prometheus", "report", "which fields have moved since training"):
+    for taught in ("serve", "metrics for Prometheus", "report", "fields that have drifted since"):
         assert taught in found.stdout
 
 

@@ -44,11 +44,11 @@ def load(
     address: str,
     since: datetime | None = None,
     model: str | None = None,
-    progress: Callable[[int], None] = lambda read: None,
+    on_progress: Callable[[int], None] = lambda read: None,
 ) -> Dataset:
     opened = open_database(address, timeout=TIMEOUT_S)
     try:
-        return load_decisions(opened, Wanted(since=since, model=model), progress)
+        return load_decisions(opened, Wanted(since=since, model=model), on_progress)
     finally:
         asyncio.run(opened.close())
 
@@ -220,7 +220,7 @@ def test_every_decision_that_was_read_is_told_whether_it_counts_or_not(database:
     portfolio(database)
     put(database, [entry(), entry()])
     told: list[int] = []
-    load(database, progress=told.append)
+    load(database, on_progress=told.append)
     assert sum(told) == ENOUGH + 2
 
 
@@ -264,7 +264,7 @@ def test_a_file_cannot_be_given_with_it(
     tag = [model_tag] if command == "evaluate" else []
     options = ["--source", "decisions", option, str(tmp_path / "file")]
     message = error_here(command, *tag, *options, CREDIT_SCORING_DATABASE_URL=database)
-    assert message == "--source decisions takes no file: it reads CREDIT_SCORING_DATABASE_URL."
+    assert message == "--source decisions takes no file: it reads the database in CREDIT_SCORING_DATABASE_URL."
 
 
 def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:

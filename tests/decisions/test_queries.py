@@ -23,19 +23,19 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 A_MOMENT = timedelta(milliseconds=1)
-MORE_PAGES_THAN_THERE_ARE = 20
+MORE_CHUNKS_THAN_THERE_ARE = 20
 
 
-def pages(address: str, wanted: Wanted) -> list[list[Record]]:
-    return list(islice(queries.pages(open_database(address, timeout=10), wanted), MORE_PAGES_THAN_THERE_ARE))
+def chunks(address: str, wanted: Wanted) -> list[list[Record]]:
+    return list(islice(queries.chunks(open_database(address, timeout=10), wanted), MORE_CHUNKS_THAN_THERE_ARE))
 
 
 def ids(records: list[Record]) -> list[str]:
     return [record["id"] for record in records]
 
 
-def paged(address: str, wanted: Wanted) -> list[str]:
-    return ids(list(chain(*pages(address, wanted))))
+def chunked(address: str, wanted: Wanted) -> list[str]:
+    return ids(list(chain(*chunks(address, wanted))))
 
 
 def latest(address: str, most: int, wanted: Wanted = Wanted()) -> list[Record]:  # noqa: B008 - it is frozen
@@ -57,47 +57,47 @@ def report(address: str, decision: str, outcome: str, day: date = date(2026, 5, 
     ask(address, work)
 
 
-# Pages
+# Chunks
 
 
 @pytest.mark.parametrize("decisions", [0, 1, 3, 4, 6, 7])
-def test_pages_hold_every_decision_once_oldest_first_whatever_the_page_size(
+def test_chunks_hold_every_decision_once_oldest_first_whatever_the_chunk_size(
     address: str, monkeypatch: pytest.MonkeyPatch, decisions: int
 ) -> None:
-    monkeypatch.setattr(queries, "PAGE", 3)
+    monkeypatch.setattr(queries, "CHUNK", 3)
     if decisions:
         put(address, [entry() for _ in range(decisions)])
-    found = pages(address, Wanted())
-    assert [len(page) for page in found] == [min(3, decisions - start) for start in range(0, decisions, 3)]
-    assert paged(address, Wanted()) == sorted(ids(latest(address, 100)))
+    found = chunks(address, Wanted())
+    assert [len(chunk) for chunk in found] == [min(3, decisions - start) for start in range(0, decisions, 3)]
+    assert chunked(address, Wanted()) == sorted(ids(latest(address, 100)))
 
 
-def test_pages_of_many_workers_are_in_the_order_in_which_was_decided(
+def test_chunks_of_many_workers_are_in_the_order_in_which_was_decided(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(queries, "CHUNK", 2)
     late = put(address, [entry(), entry()], at=NOON + HOUR)
     early = put(address, [entry(), entry(), entry()], at=NOON - HOUR)
     between = put(address, [entry()], at=NOON)
-    assert paged(address, Wanted()) == [*early, *between, *late]
+    assert chunked(address, Wanted()) == [*early, *between, *late]
 
 
-def test_pages_lose_none_of_the_decisions_of_one_millisecond(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "PAGE", 2)
+def test_chunks_lose_none_of_the_decisions_of_one_millisecond(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "CHUNK", 2)
     made = put(address, [entry() for _ in range(5)], at=NOON)
     assert len({decision[:13] for decision in made}) == 1
-    assert paged(address, Wanted()) == made
+    assert chunked(address, Wanted()) == made
 
 
-def test_a_decision_that_is_stored_while_pages_are_read_is_read_as_well(
+def test_a_decision_that_is_stored_while_chunks_are_read_is_read_as_well(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(queries, "CHUNK", 2)
     first = put(address, [entry(), entry(), entry()])
-    read = queries.pages(open_database(address, timeout=10), Wanted())
+    read = queries.chunks(open_database(address, timeout=10), Wanted())
     begun = ids(next(read))
     later = put(address, [entry()])
-    assert [*begun, *chain(*map(ids, islice(read, MORE_PAGES_THAN_THERE_ARE)))] == [*first, *later]
+    assert [*begun, *chain(*map(ids, islice(read, MORE_CHUNKS_THAN_THERE_ARE)))] == [*first, *later]
 
 
 def test_the_latest_are_the_newest_ones_newest_first(address: str) -> None:
@@ -134,11 +134,11 @@ WANTED: dict[str, tuple[Wanted, list[int]]] = {
 
 
 @pytest.mark.parametrize(("wanted", "expected"), WANTED.values(), ids=WANTED)
-def test_pages_lists_and_counts_agree_on_which_decisions_are_wanted(
+def test_chunks_lists_and_counts_agree_on_which_decisions_are_wanted(
     address: str, by_the_hour: list[str], wanted: Wanted, expected: list[int]
 ) -> None:
     chosen = [by_the_hour[place] for place in expected]
-    assert paged(address, wanted) == chosen
+    assert chunked(address, wanted) == chosen
     assert ids(latest(address, 9, wanted)) == chosen[::-1]
     assert count(address, wanted) == len(chosen)
 
@@ -156,13 +156,13 @@ def test_ids_of_earlier_milliseconds_sort_before_a_moment_and_those_of_its_own_d
 
 
 def test_each_decision_comes_with_its_last_outcome_or_none(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(queries, "CHUNK", 2)
     made = put(address, [entry() for _ in range(5)], at=MARCH)
     report(address, made[1], "PAID")
     report(address, made[1], "DEFAULTED", date(2026, 6, 30))
     report(address, made[4], "DEFAULTED")
     report(address, made[4], "PAID")
-    known = [(record["outcome"], record["observed_on"]) for page in pages(address, Wanted()) for record in page]
+    known = [(record["outcome"], record["observed_on"]) for chunk in chunks(address, Wanted()) for record in chunk]
     nothing = (None, None)
     assert known == [nothing, ("DEFAULTED", date(2026, 6, 30)), nothing, nothing, ("PAID", date(2026, 5, 31))]
     assert [record["outcome"] for record in latest(address, 2)] == ["PAID", None]

@@ -299,7 +299,7 @@ SEEN: dict[str, tuple[Callable[[str], None], str]] = {
         tamper("DELETE FROM purges"),
         "Event 3: its purge .* was removed",
     ),
-    "decisions removed and a purge inserted to excuse it": (
+    "decisions removed and a purge inserted to cover it": (
         tamper(*BATCH_2_GONE, FAKE_PURGE),
         "Purge 0.*: inserted, it has no event",
     ),
@@ -343,11 +343,11 @@ BATCH_3_GONE = (
     "DELETE FROM batches WHERE number = 3",
 )
 SEEN_WITH_ANCHORS: dict[str, tuple[Callable[[str], None], str]] = {
-    "the last batches removed, with all in them": (
+    "the last batches removed, with their decisions": (
         tamper(*BATCH_3_GONE),
         "its chain was cut off before batch 3, noted in anchor 1",
     ),
-    "a worker removed, with all that it stored": (
+    "a worker removed, with everything that it stored": (
         tamper(
             *(f"DELETE FROM {table}" for table in ("claims", "namesakes", "decisions", "outcomes", "reviews")),
             "DELETE FROM events WHERE number > 3",
@@ -360,7 +360,7 @@ SEEN_WITH_ANCHORS: dict[str, tuple[Callable[[str], None], str]] = {
         tamper("DELETE FROM reviews", "DELETE FROM events WHERE number = 5"),
         "The chain of events was cut off before event 5, noted in anchor 1",
     ),
-    "a chain written anew, every hash of it": (
+    "a chain rewritten with new hashes": (
         write_anew,
         "batch 3: not the one noted in anchor 1",
     ),
@@ -382,9 +382,9 @@ def alter_and_purge(address: str) -> None:
 
 
 NOT_SEEN: dict[str, Callable[[str], None]] = {
-    "rows appended with correct hashes, by whoever has the service's role": report_past_the_service,
-    "a purge put on record as one, by whoever may purge": purge_all,
-    "a decision altered, then purged before anybody verified": alter_and_purge,
+    "rows appended with correct hashes by the service's role": report_past_the_service,
+    "a purge recorded as such by the purging role": purge_all,
+    "a decision altered, then purged before a verification": alter_and_purge,
 }
 
 
@@ -496,7 +496,7 @@ def test_progress_is_told_to_the_end(log: Log) -> None:
     def on_progress(done: int, total: int) -> None:
         told.append((done, total))
 
-    ask(log.address, partial(verify, progress=on_progress), reading=True)
+    ask(log.address, partial(verify, on_progress=on_progress), reading=True)
     assert told[-1] == (7, 7)
 
 

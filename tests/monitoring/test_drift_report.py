@@ -296,7 +296,7 @@ def test_no_decision_to_report_on_is_an_error_and_no_page(log: Log, tmp_path: Pa
     ask(address, schema_version.ensure)
     path = tmp_path / "report.html"
     message = error_here("monitor", "report", "--html", path, "--database", address, *options)
-    assert message == "No decision is on record that the page could be about."
+    assert message == "No decision on record matches these options."
     assert not path.exists()
 
 
@@ -308,4 +308,4 @@ def test_a_page_that_cannot_be_written_is_named_with_the_reason(log: Log, tmp_pa
 
 def test_a_moment_that_is_none_is_named(log: Log) -> None:
     message = error_here("monitor", "report", "--since", "ontem", "--database", log.address)
-    assert message.startswith("ontem: expected a day or a moment, like 2026-11-24")
+    assert message.startswith("ontem: expected a day or a time, like 2026-11-24")

@@ -108,14 +108,14 @@ def test_decisions_from_before_are_not_read(address: str) -> None:
     assert read(address, midnight + DAY) == {}
 
 
-@pytest.mark.parametrize("page", [1, 3, 7])
+@pytest.mark.parametrize("chunk", [1, 3, 7])
 def test_it_does_not_matter_how_many_are_read_at_a_time(
-    database: str, page: int, monkeypatch: pytest.MonkeyPatch
+    database: str, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = put(database, [entry(0.05 * number) for number in range(7)], at=NOON)
     for decision in made[::2]:
         report(database, decision, Outcome.DEFAULTED, NOON.date() + DAY)
     at_once = arrays(read(database)[TEST_MODEL])
-    monkeypatch.setattr(track_record, "PAGE", page)
+    monkeypatch.setattr(track_record, "CHUNK", chunk)
     assert arrays(read(database)[TEST_MODEL]) == at_once
     assert at_once[3] == [True, False] * 3 + [True]

@@ -168,10 +168,10 @@ def test_a_caller_that_raises_keeps_no_other_from_its_answer(caplog: pytest.LogC
 
 @pytest.mark.parametrize("max_batch_size", [2, 64], ids=["a full batch", "the end of the turn"])
 def test_an_observer_that_raises_keeps_nobody_from_an_answer(max_batch_size: int) -> None:
-    def observe(size: int, oldest_wait: float) -> None:
+    def on_batch(size: int, oldest_wait: float) -> None:
         raise ValueError(MARKER)
 
-    shared = MicroBatcher(Doubler(), max_batch_size=max_batch_size, budget=AMPLE, observe=observe)
+    shared = MicroBatcher(Doubler(), max_batch_size=max_batch_size, budget=AMPLE, on_batch=on_batch)
     assert asyncio.run(submit_all(shared, range(2))) == [0, 2]
 
 

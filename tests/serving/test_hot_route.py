@@ -66,7 +66,7 @@ class Desk:
             self.handle,
             self.check_admission,
             on_refusal=self.refusals.append,
-            observe=self.observe,
+            on_request=self.on_request,
         )
 
     def admit(self, headers: Mapping[bytes, bytes], peer: str | None) -> str:
@@ -89,7 +89,7 @@ class Desk:
         if self.overloaded:
             raise OverloadedError("Too much.", retry_after=3)
 
-    def observe(self, status: int, seconds: float) -> None:
+    def on_request(self, status: int, seconds: float) -> None:
         assert 0 <= seconds < SOON
         self.seen.append(status)
 

@@ -90,7 +90,9 @@ async def recording(log: Log, timeout: float = AMPLE_S) -> AsyncIterator[tuple[R
     """A recorder that is writable, closed on every path."""
     notes = Notes()
     features = ORIGIN.features
-    recorder = Recorder(log, features, timeout=timeout, tell=notes.writable.append, observe=notes.seconds.append)
+    recorder = Recorder(
+        log, features, timeout=timeout, on_writable=notes.writable.append, on_stored=notes.seconds.append
+    )
     await recorder.open()
     try:
         await until(lambda: recorder.writable)
@@ -578,7 +580,7 @@ def test_a_caller_and_a_callback_that_raise_keep_nobody_from_being_answered() ->
 
     async def scenario() -> None:
         log = HeldLog()
-        recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S, observe=raising)
+        recorder = Recorder(log, ORIGIN.features, timeout=AMPLE_S, on_stored=raising)
         await recorder.open()
         try:
             for _ in range(2):
