@@ -286,7 +286,7 @@ class OldAppender:
         place = (batch.writer, batch.number)
         is_server = connection.dialect.name == "postgresql"
         at = batch.decided_at if is_server else batch.decided_at.replace(tzinfo=None).isoformat(" ")
-        rows = (
+        rows: tuple[Sequence[tuple[object, ...]], ...] = (
             [(*place, at, len(batch.rows), batch.rows_hash, batch.hash)],
             [(row[0], *place, *row[1:]) for row in batch.rows],
             batch.claims,
