@@ -255,6 +255,7 @@ def audit(address: str, answered: Sequence[Answered]) -> Audit:
 
 
 def _audit(answered: Sequence[Answered], connection: Connection) -> Audit:
+    problems = verify(connection).problems  # before anything else is read: it sets how the transaction reads
     columns = decisions.c
     found = connection.execute(
         select(columns.id, columns.application_id, columns.received, columns.risk_probability, columns.decision)
@@ -263,9 +264,7 @@ def _audit(answered: Sequence[Answered], connection: Connection) -> Audit:
     claimed = {row.application_id: row.decision for row in connection.execute(select(claims))}
     missing = [str(each.decision["decision_id"]) for each in answered if not _is_stored(each, stored, claimed)]
     bodies = Counter(row.received for row in stored.values())
-    return Audit(
-        len(stored), missing, [body for body, times in bodies.items() if times > 1], verify(connection).problems
-    )
+    return Audit(len(stored), missing, [body for body, times in bodies.items() if times > 1], problems)
 
 
 def _is_stored(answer: Answered, stored: dict[str, Any], claimed: dict[str, str]) -> bool:
