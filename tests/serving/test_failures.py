@@ -334,7 +334,7 @@ def test_on_sigterm_every_request_that_was_taken_is_answered_after_its_decision_
         wait_until_ready(running)
         with slow_commits(postgres, address, 0.3):
             answers = asyncio.run(_terminated_meanwhile(running, sent))
-    assert running.process.wait(STOPPED_WITHIN) == 0
+        assert running.process.wait(STOPPED_WITHIN) == 0  # here: leaving the block would send a second signal
     assert {answer.status for answer in answers} == {200}
     record = Record()
     for each, answer in zip(sent, answers, strict=True):
