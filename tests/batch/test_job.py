@@ -352,4 +352,4 @@ def test_a_category_column_without_any_value_is_read_as_missing(
 def test_only_one_module_imports_pyspark() -> None:
     modules = (PROJECT_FOLDER / "credit_scoring").rglob("*.py")
     found = [path.name for path in modules if re.search(r"^\s*(from|import) pyspark", path.read_text("utf-8"), re.M)]
-    assert found == ["batch.py"]
+    assert found == ["job.py"]

@@ -64,7 +64,7 @@ def test_a_killed_executor_leaves_neither_gap_nor_double(
     monkeypatch.setattr(batch, "Scoring", partial(ExecutorKilledOnce, marker=str(marker)))
     rows = applications(dataset, ROWS)
     source = write_parquet(tmp_path / "in.parquet", rows)
-    with session_on(CLUSTER) as session, sent_by_value(__name__), sent_by_value("tests.spark"):
+    with session_on(CLUSTER) as session, sent_by_value(__name__), sent_by_value("tests.support.spark"):
         batch.score(session, job_of(source, tmp_path / "out", model_tag, partitions=4))
     assert marker.exists()
     assert decided(tmp_path / "out") == answers(rows, model_tag)
