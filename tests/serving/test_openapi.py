@@ -87,7 +87,9 @@ def test_every_endpoint_says_what_it_does_and_answers_as_it_says(service: Runnin
             assert httpx.get(f"{service.url}{path}").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "more"), [("/predict", {"409"}), ("/predict_many", set()), ("/outcomes", {"404", "409"})])
+@pytest.mark.parametrize(
+    ("path", "more"), [("/predict", {"409"}), ("/predict_many", set()), ("/outcomes", {"404", "409"})]
+)
 def test_every_error_is_documented_in_the_one_shape(document: Json, path: str, more: set[str]) -> None:
     responses = document["paths"][path]["post"]["responses"]
     assert set(responses) == {"200", "400", "401", "403", "408", "413", "415", "500", "503"} | more

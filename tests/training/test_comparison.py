@@ -82,7 +82,7 @@ def test_each_fold_is_judged_by_its_own_repeat() -> None:
     assert fold_aucs(defaulted, np.array([right, wrong]), parts * 2).tolist() == [1, 1, 0, 0]
 
 
-CLIENTS, REPEATS, FOLDS = 1500, 2, 3
+CLIENTS, REPEATS, FOLDS_EACH = 1500, 2, 3
 
 
 class Said:
@@ -102,7 +102,9 @@ class Said:
         self.held_out: list[Rows] = [
             rows
             for repeat in range(REPEATS)
-            for _, rows in StratifiedKFold(FOLDS, shuffle=True, random_state=repeat).split(halves[0], self.defaulted)
+            for _, rows in StratifiedKFold(FOLDS_EACH, shuffle=True, random_state=repeat).split(
+                halves[0], self.defaulted
+            )
         ]
 
 
