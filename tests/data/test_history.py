@@ -25,7 +25,7 @@ from credit_scoring.errors import DataError
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.manifest import CARD_FILE
 from credit_scoring.model.scorer import Scorer
-from tests.support.command_line import error_here, error_of, run, run_here
+from tests.support.command_line import error_here, run, run_here
 
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -252,7 +252,10 @@ def test_where_an_outcome_is_too_rare_the_error_counts_both_and_says_where_outco
 def test_a_log_without_outcomes_ends_the_command_in_one_line_and_saves_nothing(database: str, tmp_path: Path) -> None:
     put(database, [entry(monthly_income=TELL_TALE)])
     found = run("train", "--source", "decisions", CREDIT_SCORING_DATABASE_URL=database, BENTOML_HOME=str(tmp_path))
-    assert "0 rows defaulted and 0 paid" in error_of(found)
+    *stages, error = found.stderr.splitlines()
+    assert all(stage.endswith(" …") for stage in stages)
+    assert error.startswith("error: ")
+    assert "0 rows defaulted and 0 paid" in error
     assert list((tmp_path / "models").rglob("*.json")) == []
 
 
