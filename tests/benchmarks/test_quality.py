@@ -13,6 +13,8 @@ from benchmarks.quality.sets import SETS
 from credit_scoring.evaluation.performance import CALIBRATION_BINS
 from credit_scoring.training.candidates import ENSEMBLE
 
+RISKS = np.linspace(0.299, 0.301, 400).tolist()  # told apart, or all clients were one bin
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +42,7 @@ def store(output: Path, name: str, folds: int = OUTER_FOLDS, trials: int | None 
             best="xgboost",
             weights={"lightgbm": 0.25, "xgboost": 0.75},
             log_odds={ENSEMBLE: log_odds, BEST: log_odds},
-            risk={ENSEMBLE: [0.3] * 400, BEST: [0.3] * 400},
+            risk={ENSEMBLE: RISKS, BEST: RISKS},
             calibration={ENSEMBLE: "none", BEST: "sigmoid"},
             seconds=30,
         )
