@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from sqlalchemy import Connection
 
 from credit_scoring.cli.decisions import DatabaseOption, console, open_log, progress_bar
@@ -32,8 +33,8 @@ def verify_log(
         opened = open_log(database)
         verdict = opened.run_now(lambda connection: verify(connection, known or (), advance.to), reading=True)
     for problem in verdict.problems:
-        console.print(f"[red]problem:[/] {problem}")
-    console.print(f"{verdict.decisions:,} decisions in {verdict.batches:,} batches{_besides(verdict)}.")
+        console.print(f"[red]problem:[/] {escape(problem)}", soft_wrap=True)
+    console.print(f"{verdict.decisions:,} decisions in {verdict.batches:,} batches{_besides(verdict)}.", soft_wrap=True)
     if known and known.last:
         console.print(f"{known.last.number:,} anchors, the last one of {known.last.noted_at:%Y-%m-%d %H:%M} UTC.")
     if verdict.problems:
@@ -93,4 +94,4 @@ def signing_key(
 ) -> None:
     """Make an Ed25519 key pair for `anchor` and `verify`."""
     make_keys(key, public_key)
-    console.print(f"{key} signs anchors, {public_key} verifies them.")
+    console.print(escape(f"{key} signs anchors, {public_key} verifies them."), soft_wrap=True)
