@@ -125,7 +125,8 @@ def newer_than(running: RunningService, before: list[int]) -> list[int]:
 
 # Its folder
 
-FOUND = "import sys; from pathlib import Path; from credit_scoring import instance; instance.found(Path(sys.argv[1]))"
+IMPORTS = "import sys; from pathlib import Path; from credit_scoring.serving import instance"
+FOUND = f"{IMPORTS}; instance.found(Path(sys.argv[1]))"
 WAIT = "; print(flush=True); sys.stdin.read()"
 
 

@@ -254,7 +254,8 @@ def test_an_outcome_by_application_id_goes_to_the_decision_of_the_owner_who_repo
     name = new_id()
     sent = {**EXAMPLE_APPLICATION, "application_id": name}
     given = {key: client.post("/predict", json=sent, headers=by(key)).json() for key in ("one-2026", "other-2026")}
-    report = {**EXAMPLE_OUTCOME, "decision_id": None, "application_id": name}
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    report = {**EXAMPLE_OUTCOME, "decision_id": None, "application_id": name, "observed_on": today}
     found = client.post("/outcomes", json=report, headers=by("one-2027")).json()
     assert found["decision_id"] == given["one-2026"]["decision_id"]
     assert found["reported_by"] == "one/one-2027"
