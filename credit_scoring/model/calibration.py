@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.utils.validation import validate_data
 
 from credit_scoring.application.arrays import Flags, Floats
+from credit_scoring.model.binary import binary_only, check_frame, likelier, two_classes
 
 ALMOST_FREE = 1e6  # inverse strength of the penalty
 
@@ -114,23 +117,28 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit model and calibrator."""
-        self.classes_ = np.array([False, True])
+        validate_data(self, X, skip_check_array=True)  # the model checks it: frames are for pipelines
+        self.classes_, y = two_classes(y)
         splitter = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
         log_odds = cross_val_predict(clone(self.estimator), X, y, cv=splitter, method="decision_function")
-        self.briers_, self.method_ = compare_calibrators(log_odds, np.asarray(y), splitter)
+        self.briers_, self.method_ = compare_calibrators(log_odds, y, splitter)
         self.calibrator_ = CALIBRATORS[self.method_]().fit(log_odds, y)
         self.estimator_ = clone(self.estimator).fit(X, y)
         return self
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities of paying and of defaulting, shape (rows, 2)."""
+        check_frame(self, X)
         risk = self.calibrator_.predict(self.estimator_.decision_function(X))
         return np.column_stack([1 - risk, risk])
 
-    def predict(self, X: Any) -> Flags:
-        """Whether default is the likelier outcome."""
-        likelier: Flags = self.predict_proba(X)[:, 1] > 0.5
-        return likelier
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The likelier class."""
+        risk = self.predict_proba(X)[:, 1]  # says that it is not fitted, where `classes_` would only be missing
+        return likelier(self.classes_, risk > 0.5)
+
+    def __sklearn_tags__(self) -> Any:
+        return binary_only(super().__sklearn_tags__())
 
 
 def compare_calibrators(log_odds: Floats, defaulted: Flags, splitter: StratifiedKFold) -> tuple[dict[str, float], str]:

@@ -40,7 +40,7 @@ class _Member:
 
     def __init__(self, preprocessing: Pipeline, model: Any) -> None:
         self._matrix = _MatrixBuilder(preprocessing)
-        self._decide: LogOdds = model.decision_function
+        self._decide: LogOdds = model.log_odds
 
     def log_odds(self, records: Sequence[Record]) -> Floats:
         """Log-odds of each record."""

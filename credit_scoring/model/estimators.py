@@ -1,5 +1,6 @@
-"""The estimators: each offers `decision_function`, log-odds in float64.
+"""The estimators: each offers `decision_function`, log-odds in float64, and `log_odds`, the same without any check.
 
+The compiled form calls `log_odds` with matrices of its own making: checking them would take longer than scoring.
 Sigmoid calibration needs log-odds (on probabilities it would bend a true curve). They are the same for a row in
 whatever batch it comes, and cheap for a few rows.
 """
@@ -8,15 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from lightgbm import LGBMClassifier
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted, validate_data
 from xgboost import XGBClassifier
 
-from credit_scoring.application.arrays import Flags, Floats
+from credit_scoring.application.arrays import Floats
+from credit_scoring.model.binary import binary_only, check_dense, check_frame, checked_matrix, likelier, two_classes
 from credit_scoring.model.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
 
 
@@ -24,16 +28,20 @@ class _ByLogOdds(ClassifierMixin, BaseEstimator):
     """What follows from log-odds for a classifier of its own."""
 
     decision_function: Callable[[Any], Floats]
+    classes_: npt.NDArray[Any]
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities of paying and of defaulting, shape (rows, 2)."""
         risk = expit(self.decision_function(X))
         return np.column_stack([1 - risk, risk])
 
-    def predict(self, X: Any) -> Flags:
-        """Whether default is the likelier outcome."""
-        likelier: Flags = self.decision_function(X) > 0
-        return likelier
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The likelier class."""
+        log_odds = self.decision_function(X)  # says that it is not fitted, where `classes_` would only be missing
+        return likelier(self.classes_, log_odds > 0)
+
+    def __sklearn_tags__(self) -> Any:
+        return binary_only(super().__sklearn_tags__())
 
 
 class MonotoneLogisticRegression(_ByLogOdds):
@@ -50,7 +58,9 @@ class MonotoneLogisticRegression(_ByLogOdds):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Minimise penalised log loss within bounds (L-BFGS-B, Byrd et al. 1995)."""
-        matrix, defaulted = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        matrix, y = validate_data(self, X, y, dtype=np.float64)
+        self.classes_, second = two_classes(y)
+        defaulted = second.astype(np.float64)
         rows, columns = matrix.shape
         penalty = np.append(np.full(columns, 1 / (self.C * rows)), 0.0)
         bounds = [*(_BOUNDS[sign] for sign in self.monotone_constraints or [0] * columns), _BOUNDS[0]]
@@ -63,13 +73,17 @@ class MonotoneLogisticRegression(_ByLogOdds):
             bounds=bounds,
             options={"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "ftol": 1e-12, "gtol": 1e-6},
         )
-        self.classes_ = np.array([False, True])
-        self.coef_, self.intercept_ = found.x[:-1], float(found.x[-1])
+        self.coef_, self.intercept_, self.n_iter_ = found.x[:-1], float(found.x[-1]), found.nit
         return self
 
     def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each row, each summed by itself: a BLAS product's order depends on the number of rows."""
-        scores: Floats = (np.ascontiguousarray(X) * self.coef_).sum(axis=1) + self.intercept_
+        """Log-odds of each row."""
+        check_is_fitted(self)
+        return self.log_odds(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """The same, each row summed by itself: a BLAS product's order depends on the number of rows."""
+        scores: Floats = (np.ascontiguousarray(matrix) * self.coef_).sum(axis=1) + self.intercept_
         return scores
 
 
@@ -90,32 +104,57 @@ class LogOddsRandomForest(RandomForestClassifier):
     """Random Forest that also offers its log-odds, from shares that are kept off 0 and 1."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the forest and rewrite its trees for `decision_function`."""
+        """Fit the forest and rewrite its trees for `log_odds`."""
+        check_dense(X)
+        two_classes(y)
         super().fit(X, y, sample_weight)
         self.votes_ = sum_of_leaves(trees_of_forest(self), self.n_features_in_)
         return self
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        votes = raw_scores(self.votes_, as_float32(X))
+        return self.log_odds(checked_matrix(self, X))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """The same, unchecked."""
+        votes = raw_scores(self.votes_, as_float32(matrix))
         share = np.clip(votes / len(self.estimators_), 1e-4, 1 - 1e-4)
         log_odds: Floats = np.log(share / (1 - share))
         return log_odds
+
+    def __sklearn_tags__(self) -> Any:
+        return binary_only(super().__sklearn_tags__())
 
 
 class LogOddsLightGBM(LGBMClassifier):
     """LightGBM that also offers its log-odds."""
 
+    def fit(self, X: Any, y: Any, **options: Any) -> Self:
+        """Fit the booster."""
+        check_dense(X)
+        two_classes(y)
+        super().fit(X, y, **options)
+        return self
+
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        return raw_scores(self.booster_, X)
+        return self.log_odds(checked_matrix(self, X))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """The same, unchecked."""
+        return raw_scores(self.booster_, matrix)
+
+    def __sklearn_tags__(self) -> Any:
+        return binary_only(super().__sklearn_tags__())
 
 
 class LogOddsXGBoost(XGBClassifier):
     """XGBoost that also offers its log-odds, summed in float64 where XGBoost itself sums in float32."""
 
     def fit(self, X: Any, y: Any, **options: Any) -> Self:
-        """Fit the booster and rewrite its trees for `decision_function`."""
+        """Fit the booster and rewrite its trees for `log_odds`."""
+        check_dense(X)
+        two_classes(y)
         super().fit(X, y, **options)
         trees, self.base_log_odds_ = trees_of_xgboost(self.get_booster())
         self.margin_ = sum_of_leaves(trees, self.n_features_in_)
@@ -123,7 +162,14 @@ class LogOddsXGBoost(XGBClassifier):
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
-        return raw_scores(self.margin_, as_float32(X)) + self.base_log_odds_
+        return self.log_odds(checked_matrix(self, X))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """The same, unchecked."""
+        return raw_scores(self.margin_, as_float32(matrix)) + self.base_log_odds_
+
+    def __sklearn_tags__(self) -> Any:
+        return binary_only(super().__sklearn_tags__())
 
 
 class LogOddsEnsemble(_ByLogOdds):
@@ -135,12 +181,14 @@ class LogOddsEnsemble(_ByLogOdds):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit every member."""
-        self.classes_ = np.array([False, True])
+        validate_data(self, X, skip_check_array=True)  # each member checks it: frames are for their preprocessing
+        self.classes_, y = two_classes(y)
         self.members_ = [clone(member).fit(X, y) for member in self.members]
         return self
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of each row."""
+        check_frame(self, X)
         return weighted_mean([member.decision_function(X) for member in self.members_], self.weights)
 
 

@@ -1,7 +1,6 @@
 """From raw fields to the matrix: derived fields, clipping, encoding, and rows that keep to themselves."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FEATURES, FIELDS
 from credit_scoring.data.datasets import Dataset
@@ -47,13 +45,6 @@ def _one_hot(dataset: Dataset, pipeline: Pipeline, record: dict[str, Any]) -> li
     row = pipeline.transform(application_frame([record], dataset.features))[0]
     width = sum(len(FIELDS[name].categories) for name in dataset.features)
     return [float(value) for value in row[-width:]]
-
-
-@parametrize_with_checks([OutlierClipper()])  # type: ignore[untyped-decorator]  # scikit-learn is untyped
-def test_the_clipper_is_an_estimator_as_scikit_learn_knows_them(
-    estimator: OutlierClipper, check: Callable[[OutlierClipper], None]
-) -> None:
-    check(estimator)
 
 
 class TestOutlierClipper:
