@@ -32,6 +32,7 @@ HISTOGRAM_BINS = 40
 SHUFFLES = 5
 SAMPLE = 200
 GRID = 21
+SMALLEST_RISK = 1e-6
 SHAPLEY_ORDERS = 20
 ROUNDING = 1e-12
 TABLE_THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
@@ -154,13 +155,19 @@ def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generat
     shares = {name: np.zeros(len(clients)) for name in features}
     for _ in range(SHAPLEY_ORDERS):
         mixed = clients.iloc[generator.permutation(len(clients))].reset_index(drop=True)
-        before = logit(scorer.score(mixed))
+        before = _log_odds(scorer, mixed)
         for name in generator.permutation(features):
             mixed = mixed.assign(**{name: clients[name]})
-            after = logit(scorer.score(mixed))
+            after = _log_odds(scorer, mixed)
             shares[name] += (after - before) / SHAPLEY_ORDERS
             before = after
     return {name: float(np.abs(each).mean()) for name, each in shares.items()}
+
+
+def _log_odds(scorer: Scorer, frame: pd.DataFrame) -> Floats:
+    """Of each row; isotonic calibration gives risks of 0 and 1, whose log-odds have no difference."""
+    log_odds: Floats = logit(np.clip(scorer.score(frame), SMALLEST_RISK, 1 - SMALLEST_RISK))
+    return log_odds
 
 
 def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[PartialDependence]:

@@ -1,6 +1,7 @@
 """What is measured of a model, on the small scorer of the tests and by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.assessment import assess, profit, reliability
@@ -142,3 +144,16 @@ def test_the_same_seed_gives_the_same_assessment(scorer: Scorer, unseen: Dataset
 
 def test_an_assessment_is_read_back_from_its_json(assessment: Assessment) -> None:
     assert Assessment.model_validate_json(assessment.model_dump_json()) == assessment
+
+
+class Certain:
+    """A pipeline that is sure of everybody, as isotonic calibration can make one."""
+
+    def predict_proba(self, frame: pd.DataFrame) -> Floats:
+        risk = (frame["monthly_income"].to_numpy() < 2000).astype(float)
+        return np.column_stack([1 - risk, risk])
+
+
+def test_risks_of_0_and_1_give_importances_that_can_be_written_and_read(scorer: Scorer, unseen: Dataset) -> None:
+    found = assess(replace(scorer, pipeline=Certain()), unseen.rows(np.arange(300)), "certain", seed=1)
+    assert Assessment.model_validate_json(found.model_dump_json()) == found

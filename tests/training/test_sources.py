@@ -124,7 +124,7 @@ SOURCES: dict[str, tuple[Callable[[Store], list[str | Path]], set[str]]] = {
     "kaggle": (_kaggle, {"age"}),
     "a made file of Kaggle's shape": (_made_kaggle, {"age"}),
     "own csv without audit fields": (_without_audit_fields, set()),
-    "decisions": (_decisions, {"age"}),
+    "decisions": (_decisions, {"age", "marital_status"}),
 }
 
 
