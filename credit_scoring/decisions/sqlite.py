@@ -189,8 +189,7 @@ class SqliteAppender(Appender):
             self._there = self._there or self._database.connect(timeout=0)
             self._append_by(self._there, batch, given_up)
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-            if not busy or given_up.is_set() or time.perf_counter() > deadline:
+            if not _is_busy(error) or given_up.is_set() or time.perf_counter() > deadline:
                 raise
             return False
         return True
@@ -210,6 +209,11 @@ class SqliteAppender(Appender):
             raise
         self.seconds = time.perf_counter() - started
         self._usual_s += USUAL_WEIGHT * (self.seconds - self._usual_s)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """By any of the extended codes, as while another process recovers the write-ahead log; the kind is the low byte."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _insert(cursor: sqlite3.Cursor, batch: Batch) -> None:

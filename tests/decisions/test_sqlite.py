@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from hypothesis import given
@@ -24,6 +26,17 @@ from credit_scoring.errors import DecisionLogError, DuplicateError
 SHORT_S = 0.1
 AMPLE_S = 20.0
 MARKER = "987654321.25"
+RECOVERY = """
+import fcntl, sys
+path = sys.argv[1]
+with open(path, "r+b") as database, open(path + "-wal", "wb"), open(path + "-shm", "w+b") as index:
+    fcntl.lockf(database, fcntl.LOCK_SH, 510, 0x40000002)  # in use
+    index.truncate(32768)  # of zeros, still to be recovered
+    fcntl.lockf(index, fcntl.LOCK_SH, 1, 128)  # in use
+    fcntl.lockf(index, fcntl.LOCK_EX, 3, 120)  # writing, checkpointing, recovering
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -63,6 +76,20 @@ def locked(path: Path, *, to_all: bool = False) -> Iterator[sqlite3.Connection]:
         yield other
         if other.in_transaction:
             other.execute("ROLLBACK")
+
+
+@contextmanager
+def recovering(path: Path) -> Iterator[None]:
+    """The database while another process recovers its write-ahead log, by the locks that SQLite documents."""
+    command = [sys.executable, "-c", RECOVERY, str(path)]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        try:
+            yield
+        finally:
+            other.stdin.close()
 
 
 def batch(*rows: Row, claims: Claims | None = None) -> Batch:
@@ -176,6 +203,20 @@ def test_append_waits_until_the_other_process_has_finished(path: Path, to_all: b
         async with appending(path) as appender:
             waiting = batch(a_row())
             with locked(path, to_all=to_all):
+                appending_it = asyncio.create_task(appender.append(waiting))
+                done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
+                assert not done
+            await appending_it
+            assert stored(path) == list(waiting.rows)
+
+    asyncio.run(scenario())
+
+
+def test_append_waits_until_the_other_process_has_recovered_the_write_ahead_log(path: Path) -> None:
+    async def scenario() -> None:
+        async with appending(path) as appender:
+            waiting = batch(a_row())
+            with recovering(path):
                 appending_it = asyncio.create_task(appender.append(waiting))
                 done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
                 assert not done
