@@ -2,15 +2,17 @@
 
 CreditScoringError
 ├── ConfigurationError     a setting or option that cannot be used
+├── CatalogueError         a field catalogue that cannot be used
 ├── DataError              training data that cannot be used
 ├── ModelNotFoundError     the store has no such model
 ├── ModelRejectedError     a stored model that must not decide, or a new one that misses the gate
-├── ModelStoreError             the model store cannot be read or written
+├── ModelStoreError        the model store cannot be read or written
 ├── ScoringError           an application could not be scored
 ├── RequestError           a request that cannot be answered as it is
+│   ├── InvalidApplicationError (application.schemas)  an application with faults
 │   ├── RepeatError        an application id used again for another application
 │   └── UnreadableError    what is on record of its application id cannot be read
-├── DecisionLogError           the decision log cannot be read or written
+├── DecisionLogError       the decision log cannot be read or written
 │   └── DuplicateError     it holds already what was to be unique
 └── UnavailableError       the service cannot answer now
     ├── NotReadyError      it has no model that may decide, or no decision log to write to
@@ -25,6 +27,10 @@ class CreditScoringError(Exception):
 
 class ConfigurationError(CreditScoringError):
     """A setting or option has a value that cannot be used."""
+
+
+class CatalogueError(CreditScoringError):
+    """A field catalogue cannot be read, or says what cannot be."""
 
 
 class DataError(CreditScoringError):

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from packaging.requirements import Requirement
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import RunningService, free_port, stop, wait_until_ready
 

@@ -23,8 +23,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, FIELDS, ConsorcioApplication
 from benchmarks.support.waiting import answers, wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FIELDS, Application, Decision, ErrorAnswer
+from credit_scoring.application.schemas import Decision, ErrorAnswer
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.scorer import SCORE_TOLERANCE, Scorer
 from tests.conftest import STOPPED_WITHIN, RunningService, start_service, stop, wait_until_ready
@@ -219,7 +220,7 @@ def test_a_risk_is_the_same_to_the_last_bit_after_a_restart(
 def test_a_served_risk_is_the_one_that_the_trained_pipeline_gives(
     scorer: Scorer, applications: list[Json], single: list[float]
 ) -> None:
-    records = [Application.model_validate(application).model_dump() for application in applications]
+    records = [ConsorcioApplication.model_validate(application).model_dump() for application in applications]
     for trained, answered in zip(scorer.score_records(records).tolist(), single, strict=True):
         assert math.isclose(trained, answered, rel_tol=0, abs_tol=SCORE_TOLERANCE)
 

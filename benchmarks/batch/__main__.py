@@ -28,7 +28,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.batch import rows as made
-from credit_scoring.application.schemas import Application
+from benchmarks.support.consorcio import CATALOGUE, ConsorcioApplication
 from credit_scoring.batch import job as batch
 from credit_scoring.batch.arrow import TypedSource
 from credit_scoring.batch.columnar import decide, examine
@@ -131,7 +131,7 @@ def _batches(table: Any) -> Any:
 
 def _pipeline_speed(scorer: Scorer, table: Any) -> Speed:
     (whole,) = table.combine_chunks().to_batches()
-    frame = pd.DataFrame(dict(examine(whole, SOURCE, scorer.card.features).columns))
+    frame = pd.DataFrame(dict(examine(whole, SOURCE, CATALOGUE, scorer.card.features).columns))
     return _speed(lambda: len(scorer.score(frame)))
 
 
@@ -151,7 +151,7 @@ def _differing(scorer: Scorer, place: Path, size: int, seed: int) -> int:
     desk = DecisionDesk(scorer, "sample")
     differing = 0
     for start in range(0, size, MICRO_BATCH):
-        applications = [Application.model_validate(row) for row in sent[start : start + MICRO_BATCH]]
+        applications = [ConsorcioApplication.model_validate(row) for row in sent[start : start + MICRO_BATCH]]
         for application, decision in zip(applications, desk.decide(applications), strict=True):
             risk, answer = answers[application.application_id or ""]
             differing += risk != decision.risk_probability or answer != decision.decision.value

@@ -8,10 +8,9 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+from benchmarks.support.consorcio import FIELDS, MAPPABLE
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import load_embedded
-from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.settings import PROJECT_FOLDER
 
 NAMES = ("application_id", *MAPPABLE)
@@ -48,7 +47,7 @@ def _scattered(values: "pd.Series[float]", name: str, random: np.random.Generato
     field = FIELDS[name]
     if field.kind == "flag":
         return values.map({1.0: True, 0.0: False})
-    if field.kind != "number" or field.column.unit != "BRL":
+    if field.kind != "number" or field.unit != "BRL":
         return values
     factors: Floats = np.exp(random.normal(0, SCATTER, len(values)))
     return (values * factors).round(2)

@@ -7,17 +7,20 @@ Protected attributes (sex, age, marital or personal status, foreign worker) are 
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import RiskMoves
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.expressions import Expression
+from credit_scoring.application.fields import RiskMoves
 from credit_scoring.data.datasets import Dataset, load_embedded
-from credit_scoring.model.features import Columns, DerivedField, ratio
 from credit_scoring.settings import PROJECT_FOLDER, TrainingSettings
 
 FOLDER = Path(os.environ.get("CREDIT_SCORING_PUBLIC_SETS", PROJECT_FOLDER.parent / "shared" / "data"))
@@ -47,28 +50,32 @@ class PublicSet:
         return FOLDER / self.file
 
 
-def _dataset(
-    path: Path,
-    frame: pd.DataFrame,
-    defaulted: "pd.Series[bool]",
-    moves: Directions,
-    derived: Sequence[DerivedField] = (),
-) -> Dataset:
-    categories = {str(name): tuple(sorted(frame[name].dropna().unique())) for name in frame.select_dtypes("object")}
-    numbers = tuple(str(name) for name in frame if name not in categories)
-    columns = Columns(numbers, categories, tuple(derived), moves)
-    typed = frame.astype(dict.fromkeys(numbers, np.float64))
+def _dataset(path: Path, frame: pd.DataFrame, defaulted: "pd.Series[bool]", moves: Directions) -> Dataset:
+    """A set whose catalogue is made from the columns of its frame; `moves` names those that have a direction."""
+    directions = {_identifier(name): way for name, way in moves.items()}
+    renamed = frame.rename(columns={str(name): _identifier(str(name)) for name in frame})
+    fields = {str(name): _field(str(name), renamed[name], directions) for name in renamed}
+    catalogue = Catalogue.model_validate({"name": path.stem.lower(), "fields": fields})
+    numbers = [name for name, field in catalogue.fields.items() if field.is_number]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     flags = defaulted.to_numpy(dtype=np.bool_)
-    return Dataset(f"public:{path.name}", digest, "", typed[list(columns.raw)], flags, (), (), columns)
+    typed = renamed.astype(dict.fromkeys(numbers, np.float64))
+    return Dataset(f"public:{path.name}", digest, "", catalogue, typed, flags, (), ())
 
 
-def _difference(minuend: Floats, subtrahend: Floats) -> Floats:
-    return minuend - subtrahend
+def _identifier(column: str) -> str:
+    return re.sub(r"\W", "_", column)
 
 
-def _product(one: Floats, other: Floats) -> Floats:
-    return one * other
+def _field(name: str, column: "pd.Series[Any]", moves: Directions) -> dict[str, Any]:
+    if column.dtype != object:
+        return {"title": name, "kind": "number", "risk_moves": moves.get(name)}
+    return {"title": name, "kind": "category", "values": {each: each for each in sorted(column.dropna().unique())}}
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """As in an expression of a catalogue: 0/0 is 0."""
+    return Expression("a / b").evaluate({"a": np.asarray(numerator), "b": np.asarray(denominator)})
 
 
 def _embedded(path: Path) -> Dataset:
@@ -82,12 +89,11 @@ def _kaggle(path: Path) -> Dataset:
     impossible = frame["person_emp_length"] > frame["person_age"] - 10
     frame["person_emp_length"] = frame["person_emp_length"].mask(impossible)
     frame["cb_person_default_on_file"] = (frame["cb_person_default_on_file"] == "Y").astype(float)
-    loan, income = "loan_amnt", "person_income"
-    derived = (
-        DerivedField("loan_over_income", (loan, income), ratio, "up"),
-        DerivedField("income_after_loan", (income, loan), _difference),
+    loan, income = frame["loan_amnt"], frame["person_income"]
+    frame = frame.drop(columns="person_age").assign(
+        loan_over_income=_ratio(loan, income), income_after_loan=income - loan
     )
-    return _dataset(path, frame.drop(columns="person_age"), defaulted, {"cb_person_default_on_file": "up"}, derived)
+    return _dataset(path, frame, defaulted, {"cb_person_default_on_file": "up", "loan_over_income": "up"})
 
 
 LATE = (
@@ -97,31 +103,20 @@ LATE = (
 )
 
 
-def _late_weighted(first: Floats, second: Floats, third: Floats) -> Floats:
-    return first + 2 * second + 3 * third
-
-
-def _debt(share: Floats, income: Floats) -> Floats:
-    """Where the income is missing, the column holds the debt itself."""
-    return np.where(np.isnan(income), share, share * income)
-
-
 def _give_me_some_credit(path: Path) -> Dataset:
     frame = pd.read_csv(path, index_col=0)
     defaulted = frame.pop("SeriousDlqin2yrs") == 1
     frame["special_code"] = (frame[LATE[2]] > 90).astype(float)
     for name in LATE:
         frame[name] = frame[name].mask(frame[name] > 90)
-    derived = (
-        DerivedField("late_weighted", LATE, _late_weighted, "up"),
-        DerivedField("debt", ("DebtRatio", "MonthlyIncome"), _debt),
-        DerivedField(
-            "utilization_times_lines",
-            ("RevolvingUtilizationOfUnsecuredLines", "NumberOfOpenCreditLinesAndLoans"),
-            _product,
-        ),
+    share, income = frame["DebtRatio"], frame["MonthlyIncome"]
+    frame = frame.drop(columns="age").assign(
+        late_weighted=frame[LATE[0]] + 2 * frame[LATE[1]] + 3 * frame[LATE[2]],
+        debt=np.where(income.isna(), share, share * income),  # without an income, the column holds the debt itself
+        utilization_times_lines=frame["RevolvingUtilizationOfUnsecuredLines"]
+        * frame["NumberOfOpenCreditLinesAndLoans"],
     )
-    return _dataset(path, frame.drop(columns="age"), defaulted, dict.fromkeys(LATE, "up"), derived)
+    return _dataset(path, frame, defaulted, {**dict.fromkeys(LATE, "up"), "late_weighted": "up"})
 
 
 STATUS = ("PAY_0", "PAY_2", "PAY_3", "PAY_4", "PAY_5", "PAY_6")
@@ -129,52 +124,31 @@ BILLS = tuple(f"BILL_AMT{month}" for month in range(1, 7))
 PAYMENTS = tuple(f"PAY_AMT{month}" for month in range(1, 7))
 
 
-def _months_late(status: Floats) -> Floats:
-    """PAY_0 counts months from 1 on; -2, -1 and 0 are kinds of being on time, in no order of risk."""
-    return np.maximum(status, 0)
-
-
-def _largest(*columns: Floats) -> Floats:
-    largest: Floats = np.maximum.reduce(columns)
-    return largest
-
-
-def _count_positive(*columns: Floats) -> Floats:
-    return np.asarray(np.sum([column > 0 for column in columns], axis=0), dtype=np.float64)
-
-
-def _sum_over_first(first: Floats, *others: Floats) -> Floats:
-    return ratio(np.sum(others, axis=0), first)
-
-
-def _total(*columns: Floats) -> Floats:
-    total: Floats = np.sum(columns, axis=0)
-    return total
-
-
-def _paid_share(payment: Floats, bill: Floats) -> Floats:
-    return np.clip(ratio(payment, np.maximum(bill, 0)), 0, 10)
-
-
 def _taiwan(path: Path) -> Dataset:
     frame = pd.read_csv(path).drop(columns=["ID", "SEX", "AGE", "MARRIAGE"])
     defaulted = frame.pop("default.payment.next.month") == 1
     frame["EDUCATION"] = frame["EDUCATION"].clip(upper=4).replace(0, 4)
-    derived = (
-        *(DerivedField(f"used_{bill}", (bill, "LIMIT_BAL"), ratio) for bill in BILLS),
-        *(
-            DerivedField(f"paid_{month}", (PAYMENTS[month], BILLS[month + 1]), _paid_share)
-            for month in range(len(BILLS) - 1)
-        ),
-        DerivedField("late_now", (STATUS[0],), _months_late, "up"),
-        DerivedField("latest_delay", STATUS, _largest),
-        DerivedField("months_late", STATUS, _count_positive, "up"),
-        DerivedField("paid_in_all", PAYMENTS, _total, "down"),
-        DerivedField("bills_over_limit", ("LIMIT_BAL", *BILLS), _sum_over_first),
-        DerivedField("paid_over_limit", ("LIMIT_BAL", *PAYMENTS), _sum_over_first),
-        DerivedField("unused_limit", ("LIMIT_BAL", "BILL_AMT1"), _difference, "down"),
+    limit, bills, payments = frame["LIMIT_BAL"], frame[[*BILLS]], frame[[*PAYMENTS]]
+    used = {f"used_{bill}": _ratio(frame[bill], limit) for bill in BILLS}
+    paid = {f"paid_{month}": _paid_share(frame[PAYMENTS[month]], frame[BILLS[month + 1]]) for month in range(5)}
+    frame = frame.assign(
+        **used,
+        **paid,
+        late_now=frame[STATUS[0]].clip(lower=0),  # from 1 on months; -2, -1 and 0 are on time, in no order of risk
+        latest_delay=frame[[*STATUS]].max(axis=1),
+        months_late=(frame[[*STATUS]] > 0).sum(axis=1),
+        paid_in_all=payments.sum(axis=1),
+        bills_over_limit=_ratio(bills.sum(axis=1), limit),
+        paid_over_limit=_ratio(payments.sum(axis=1), limit),
+        unused_limit=limit - frame["BILL_AMT1"],
     )
-    return _dataset(path, frame, defaulted, {"LIMIT_BAL": "down"}, derived)
+    up = ("late_now", "months_late")
+    down = ("LIMIT_BAL", "paid_in_all", "unused_limit")
+    return _dataset(path, frame, defaulted, {**dict.fromkeys(up, "up"), **dict.fromkeys(down, "down")})
+
+
+def _paid_share(payment: Floats, bill: Floats) -> Floats:
+    return np.clip(_ratio(payment, np.maximum(bill, 0)), 0, 10)
 
 
 HELOC_DOWN = (
@@ -214,16 +188,17 @@ def _heloc(path: Path) -> Dataset:
     nothing_on_file = (frame == -9).all(axis=1).astype(float)
     frame = frame.mask(frame.isin([-7, -8, -9])).assign(nothing_on_file=nothing_on_file, **coded)
     moves: dict[str, RiskMoves] = {**dict.fromkeys(HELOC_DOWN, "down"), **dict.fromkeys(HELOC_UP, "up")}
-    total = "NumTotalTrades"
-    derived = (
-        DerivedField("satisfactory_share", ("NumSatisfactoryTrades", total), ratio),
-        DerivedField("mean_over_oldest", ("AverageMInFile", "MSinceOldestTradeOpen"), ratio),
-        DerivedField("new_share", ("NumTradesOpeninLast12M", total), ratio),
-        DerivedField("inquiries_per_trade", ("NumInqLast6M", total), ratio),
-        DerivedField("burden_over_score", ("NetFractionRevolvingBurden", "ExternalRiskEstimate"), ratio, "up"),
-        DerivedField("months_per_trade", ("AverageMInFile", total), ratio),
+    moves["burden_over_score"] = "up"
+    total = frame["NumTotalTrades"]
+    frame = frame.assign(
+        satisfactory_share=_ratio(frame["NumSatisfactoryTrades"], total),
+        mean_over_oldest=_ratio(frame["AverageMInFile"], frame["MSinceOldestTradeOpen"]),
+        new_share=_ratio(frame["NumTradesOpeninLast12M"], total),
+        inquiries_per_trade=_ratio(frame["NumInqLast6M"], total),
+        burden_over_score=_ratio(frame["NetFractionRevolvingBurden"], frame["ExternalRiskEstimate"]),
+        months_per_trade=_ratio(frame["AverageMInFile"], total),
     )
-    return _dataset(path, frame, defaulted, moves, derived)
+    return _dataset(path, frame, defaulted, moves)
 
 
 GERMAN = [
@@ -248,8 +223,8 @@ def _german(path: Path) -> Dataset:
         **dict.fromkeys(("duration", "rate", "property_rank"), "up"),
         **dict.fromkeys(("status_rank", "savings_rank", "employment_rank", "history_rank"), "down"),
     }
-    derived = (DerivedField("instalment", ("amount", "duration"), ratio),)
-    return _dataset(path, frame.drop(columns=["personal", "age", "foreign"]), defaulted, moves, derived)
+    frame = frame.drop(columns=["personal", "age", "foreign"])
+    return _dataset(path, frame.assign(instalment=_ratio(frame["amount"], frame["duration"])), defaulted, moves)
 
 
 SETS = {

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from credit_scoring.application.schemas import FIELDS, Answer, Application
+from benchmarks.support.consorcio import FIELDS, ConsorcioApplication
+from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import load_embedded
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
@@ -30,7 +31,7 @@ def sample(scorer: Scorer) -> Sample:
 
 def _body(row: dict[Any, Any]) -> str:
     values = {name: _value(name, value) for name, value in row.items() if not pd.isna(value)}
-    return Application.model_validate(values).model_dump_json(exclude_none=True)
+    return ConsorcioApplication.model_validate(values).model_dump_json(exclude_none=True)
 
 
 def _value(name: str, value: Any) -> Any:

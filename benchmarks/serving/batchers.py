@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.serving.applications import sample
+from benchmarks.support.consorcio import ConsorcioApplication
 from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
@@ -87,7 +88,7 @@ WAYS: dict[str, Maker] = {"ours": ours, "scored in a thread": in_a_thread, "Bent
 
 async def throughput(make: Maker, desk: DecisionDesk, bodies: Sequence[str], callers: int, seconds: float) -> float:
     """Decisions per second that so many callers get."""
-    submit, requests = make(desk), cycle(Application.model_validate_json(body) for body in bodies)
+    submit, requests = make(desk), cycle(ConsorcioApplication.model_validate_json(body) for body in bodies)
     end = time.perf_counter() + seconds
     counts = await asyncio.gather(*(_ask(submit, requests, end) for _ in range(callers)))
     return sum(counts) / seconds

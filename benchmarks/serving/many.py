@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.serving.applications import sample
-from credit_scoring.application.schemas import Application
+from benchmarks.support.consorcio import ConsorcioApplication
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -45,12 +45,12 @@ def main() -> None:
     desk = DecisionDesk(scorer, str(model.tag))
     body = f"[{','.join(sample(scorer).bodies[:MAX_APPLICATIONS])}]".encode()
     items = from_json(body)
-    applications = [Application.model_validate(item) for item in items]
+    applications = [ConsorcioApplication.model_validate(item) for item in items]
     records = [application.__dict__ for application in applications]
     decisions = desk.decide(applications)
     steps: dict[str, Callable[[], Any]] = {
         "parse JSON": lambda: from_json(body),
-        "validate": lambda: [Application.model_validate(item) for item in items],
+        "validate": lambda: [ConsorcioApplication.model_validate(item) for item in items],
         "score": lambda: scorer.score_records(records),
         "decide (score, apply the policy, name, count)": lambda: desk.decide(applications),
         "write JSON": lambda: to_json(decisions),

@@ -13,7 +13,8 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 from sqlalchemy import Connection, text
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Answer, Application, Decision
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
+from credit_scoring.application.schemas import Answer, Application, Decision
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Result, Work
@@ -38,7 +39,7 @@ def of_model(tag: str) -> Origin:
 def entry(risk: float = 0.1 + 0.2, asked_by: str = "", **fields: JsonValue) -> Entry:
     """A decision on the example application with these fields changed."""
     received = json.dumps({**EXAMPLE_APPLICATION, **fields})
-    application = Application.model_validate_json(received)
+    application = ConsorcioApplication.model_validate_json(received)
     decision = Decision(
         decision=Answer.DENIED if risk >= THRESHOLD else Answer.APPROVED,
         risk_probability=risk,

@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 import psutil
 from sqlalchemy import Connection, select
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.postgres import Postgres
 from benchmarks.support.postgres import running_in as running_in  # noqa: PLC0414 - other tests have it from here
 from benchmarks.support.waiting import wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.tables import claims, decisions
 from credit_scoring.decisions.verification import verify

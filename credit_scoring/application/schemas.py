@@ -1,68 +1,16 @@
-"""The vocabulary: the application a client sends and the decision it gets, each field declared once."""
+"""What travels: the application a client sends, the decision it gets, and the one shape of every error."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from credit_scoring.application.fields import APPLICATION_ID, MAX_TEXT, TEXT_PATTERN
 from credit_scoring.application.forbidden import forbidden_reason
+from credit_scoring.errors import RequestError
 
-Kind = Literal["number", "flag", "category", "text"]
-RiskMoves = Literal["up", "down"]
-
-
-class Role(StrEnum):
-    """What a field is for: an input of the model, kept for audits only, or the envelope of the request."""
-
-    FEATURE = "feature"
-    AUDIT = "audit"
-    ENVELOPE = "envelope"
-
-
-@dataclass(frozen=True)
-class Column:
-    """What a field means beyond its type; the OpenAPI page shows it as `x-role`, `x-unit` and `x-risk-moves`."""
-
-    role: Role
-    unit: str | None = None
-    risk_moves: RiskMoves | None = None
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        extras = {"x-role": self.role.value, "x-unit": self.unit, "x-risk-moves": self.risk_moves}
-        return handler(schema) | {key: value for key, value in extras.items() if value}
-
-
-REAIS = "BRL"
 MAX_FAULTS = 50
-FEATURE = Role.FEATURE
-
-EXAMPLE_APPLICATION: dict[str, JsonValue] = {
-    "good_type": "CAR",
-    "credit_letter_value": 24000.0,
-    "good_value": 33600.0,
-    "term_months": 48,
-    "monthly_income": 3600.0,
-    "monthly_expenses": 1200.0,
-    "assets_value": 72000.0,
-    "outstanding_debt": 0.0,
-    "job_type": "PERMANENT",
-    "job_tenure_years": 6.0,
-    "housing": "OWNER",
-    "has_negative_record": False,
-    "credit_history_years": 8.0,
-    "age": 37,
-    "marital_status": "MARRIED",
-}
-
-
-def _whole(number: Any) -> Any:
-    """JSON has one kind of number: 48.0 is as whole as 48."""
-    return int(number) if type(number) is float and number.is_integer() else number
+MOST_NAMED = 60
 
 
 class Application(BaseModel):
@@ -74,62 +22,17 @@ class Application(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        json_schema_extra={"example": EXAMPLE_APPLICATION},
     )
 
-    application_id: Annotated[str | None, Column(Role.ENVELOPE)] = Field(
+    application_id: str | None = Field(
         None,
         min_length=1,
-        max_length=64,
-        pattern=r"^[^\x00-\x1f\x7f]*$",
-        title="Id da proposta",
-        description="Your own id of the application; no control characters.",
+        max_length=MAX_TEXT,
+        pattern=TEXT_PATTERN,
+        title=APPLICATION_ID.title,
+        description=APPLICATION_ID.description,
+        json_schema_extra={"x-role": APPLICATION_ID.role.value},
     )
-    good_type: Annotated[
-        Literal["CAR", "MOTORCYCLE", "REAL_ESTATE", "HEAVY", "SERVICES", "OTHER"] | None, Column(FEATURE)
-    ] = Field(None, title="Tipo de bem", description="Kind of good that the credit letter is for.")
-    credit_letter_value: Annotated[float, Column(FEATURE, REAIS)] = Field(
-        gt=0, title="Valor da carta de crédito", description="Value of the credit letter, in R$."
-    )
-    good_value: Annotated[float | None, Column(FEATURE, REAIS)] = Field(
-        None, gt=0, title="Valor do bem", description="Price of the good, in R$."
-    )
-    term_months: Annotated[int | None, Field(ge=1, le=420), BeforeValidator(_whole), Column(FEATURE, "months")] = Field(
-        None, title="Prazo", description="Term of the plan, in months."
-    )
-    monthly_income: Annotated[float | None, Column(FEATURE, REAIS, "down")] = Field(
-        None, ge=0, title="Renda mensal", description="Income per month, in R$."
-    )
-    monthly_expenses: Annotated[float | None, Column(FEATURE, REAIS)] = Field(
-        None, ge=0, title="Despesas mensais", description="Living expenses per month, in R$."
-    )
-    assets_value: Annotated[float | None, Column(FEATURE, REAIS, "down")] = Field(
-        None, ge=0, title="Patrimônio", description="Value of what the client owns, in R$."
-    )
-    outstanding_debt: Annotated[float | None, Column(FEATURE, REAIS, "up")] = Field(
-        None, ge=0, title="Dívidas em aberto", description="Debt still to be paid, in R$."
-    )
-    job_type: Annotated[Literal["PERMANENT", "SELF_EMPLOYED", "PART_TIME", "OTHER"] | None, Column(FEATURE)] = Field(
-        None, title="Vínculo de trabalho", description="Kind of employment."
-    )
-    job_tenure_years: Annotated[float | None, Column(FEATURE, "years", "down")] = Field(
-        None, ge=0, le=60, title="Tempo no emprego", description="Time in the present job, in years."
-    )
-    housing: Annotated[Literal["OWNER", "RENT", "PARENTS", "PRIVATE", "MORTGAGE", "OTHER"] | None, Column(FEATURE)] = (
-        Field(None, title="Moradia", description="How the client lives.")
-    )
-    has_negative_record: Annotated[bool | None, Column(FEATURE, None, "up")] = Field(
-        None, title="Restrição cadastral", description="Whether a credit bureau holds a negative record."
-    )
-    credit_history_years: Annotated[float | None, Column(FEATURE, "years", "down")] = Field(
-        None, ge=0, le=60, title="Histórico de crédito", description="Length of the credit history, in years."
-    )
-    age: Annotated[int, Field(ge=18, le=120), BeforeValidator(_whole), Column(Role.AUDIT, "years")] = Field(
-        title="Idade", description="Age in years; for legal capacity and audits, never scored."
-    )
-    marital_status: Annotated[
-        Literal["SINGLE", "MARRIED", "WIDOWED", "SEPARATED", "DIVORCED"] | None, Column(Role.AUDIT)
-    ] = Field(None, title="Estado civil", description="Marital status; for audits, never scored.")
 
 
 class Answer(StrEnum):
@@ -167,48 +70,26 @@ class ErrorAnswer(BaseModel):
     detail: list[Fault] = Field(description="Every fault found, all at once.")
 
 
-@dataclass(frozen=True)
-class ApplicationField:
-    """One field of `Application` as data: what training, readers and docs derive their columns from."""
+class InvalidApplicationError(RequestError):
+    """An application is not what its catalogue asks for; every fault is named."""
 
-    name: str
-    title: str
-    description: str
-    kind: Kind
-    column: Column
-    required: bool
-    categories: tuple[str, ...] = ()
+    def __init__(self, found: list[Fault]) -> None:
+        super().__init__(400, "The application is not valid.", "invalid_application")
+        self.faults = found
 
 
-def _application_field(name: str, info: FieldInfo) -> ApplicationField:
-    (column,) = [extra for extra in info.metadata if isinstance(extra, Column)]
-    kind, categories = _kind_of(info.annotation)
-    return ApplicationField(
-        name, info.title or name, info.description or "", kind, column, info.is_required(), categories
-    )
+def faults(error: ValidationError, known: Iterable[str] = ()) -> list[Fault]:
+    """Every fault in a failed validation, without the values that were sent; of very many, the first.
 
-
-def _kind_of(annotation: Any) -> tuple[Kind, tuple[str, ...]]:
-    members = [annotation] if get_origin(annotation) is Literal else list(get_args(annotation)) or [annotation]
-    (inner,) = [member for member in members if member is not NoneType]
-    if get_origin(inner) is Literal:
-        return "category", get_args(inner)
-    kinds: dict[type, Kind] = {bool: "flag", str: "text", int: "number", float: "number"}
-    return kinds[inner], ()
-
-
-FIELDS = {name: _application_field(name, info) for name, info in Application.model_fields.items()}
-FEATURES = tuple(name for name, field in FIELDS.items() if field.column.role is Role.FEATURE)
-AUDIT_FIELDS = tuple(name for name, field in FIELDS.items() if field.column.role is Role.AUDIT)
-
-
-def faults(error: ValidationError) -> list[Fault]:
-    """Every fault in a failed validation, without the values that were sent; of very many, the first."""
+    Where a field is unknown, the `known` ones are named.
+    """
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    known = f"; the known ones are {', '.join(FIELDS)}" if error.title == Application.__name__ else ""
+    names = [*known]
+    listed = ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
     found = [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"]) for d in details[:MAX_FAULTS]]
     for first in [fault for fault in found if fault.type == "unknown_field"][:1]:
-        first.message += known  # said once: an answer must not be many times as long as its request
+        # said once: an answer must not be many times as long as its request
+        first.message += f"; the known ones are {listed}" if listed else ""
     if len(details) > MAX_FAULTS:
         found.append(Fault(field="", message=f"{len(details) - MAX_FAULTS} more faults", type="more_faults"))
     return found

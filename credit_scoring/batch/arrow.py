@@ -9,17 +9,18 @@ import pyarrow
 import pyarrow.compute
 
 from credit_scoring.application.arrays import Flags
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.fields import APPLICATION_ID, ApplicationField
 from credit_scoring.application.forbidden import forbidden_reason
-from credit_scoring.application.schemas import FIELDS, Fault
-from credit_scoring.data.mapping import MAPPABLE, ColumnMapping, names_found, repeated_names
+from credit_scoring.application.schemas import Fault
+from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
 from credit_scoring.errors import DataError
 
-ID = "application_id"
+ID = APPLICATION_ID.name
 MISSHAPEN = "_misshapen"
 
-_TYPES = {"number": pyarrow.float64(), "flag": pyarrow.bool_()}
+_TYPES = {"number": pyarrow.float64(), "integer": pyarrow.float64(), "flag": pyarrow.bool_()}
 _PLAIN_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,17})?$"  # Arrow reads these as Python does
-REQUIRED = tuple(name for name in MAPPABLE if FIELDS[name].required)
 _CELLS = Fault(field="", message="More or fewer cells than the header has", type="cells")
 _UNREADABLE = Fault(field=ID, message="Not readable in the encoding of the file", type="encoding")
 
@@ -48,13 +49,13 @@ class TypedSource:
     fields: tuple[str, ...]
 
     @classmethod
-    def of(cls, kinds: Mapping[str, str], id_column: str | None = None) -> Self:
+    def of(cls, kinds: Mapping[str, str], catalogue: Catalogue, id_column: str | None = None) -> Self:
         """The source of a file with these columns, each of kind number, flag, text or another; raises DataError."""
-        mapping = ColumnMapping.of_own_names([*kinds])
+        mapping = ColumnMapping.of_own_names([*kinds], catalogue)
         client_id = _id_column([*kinds], id_column)
         _check_names([*kinds], mapping, client_id, strict=True)
         for name in mapping.columns:
-            expected = "text" if FIELDS[name].kind == "category" else FIELDS[name].kind
+            expected = column_kind(catalogue.fields[name])
             if kinds[name] not in (expected, "nothing"):
                 raise DataError(f"Column {name} holds values of kind {kinds[name]}, expected {expected}.")
         return cls((*([ID] if client_id else []), *mapping.columns))
@@ -81,12 +82,18 @@ class TextSource:
     id_column: str | None = None
 
     @classmethod
-    def of(cls, header: Sequence[str], mapping: ColumnMapping | None = None, id_column: str | None = None) -> Self:
-        """The source of a file with this header, whose columns bear the API's names or are mapped; raises DataError."""
+    def of(
+        cls,
+        header: Sequence[str],
+        catalogue: Catalogue,
+        mapping: ColumnMapping | None = None,
+        id_column: str | None = None,
+    ) -> Self:
+        """The source of a file with this header, its columns named as fields or mapped; raises DataError."""
         if problem := repeated_names(header):
             raise DataError(problem[0].upper() + problem[1:])
         client_id = _id_column(header, id_column)
-        used = mapping or ColumnMapping.of_own_names(header)
+        used = mapping or ColumnMapping.of_own_names(header, catalogue)
         _check_names(header, used, client_id, strict=mapping is None)
         return cls(used, client_id)
 
@@ -105,7 +112,11 @@ class TextSource:
         texts = self._texts(batch, name)
         if name == ID:
             return self._ids(texts)
-        if FIELDS[name].kind == "number" and self.mapping.decimal == "." and name not in self.mapping.values:
+        if (
+            self.mapping.catalogue.fields[name].is_number
+            and self.mapping.decimal == "."
+            and name not in self.mapping.values
+        ):
             return self._plain_numbers(name, texts)
         return self._each_text_once(name, texts)
 
@@ -147,7 +158,7 @@ class TextSource:
         encoded = texts.dictionary_encode()
         single = self.mapping.model_copy(update={"columns": {name: name}})
         values = [single.record({name: text}).get(name) for text in encoded.dictionary.to_pylist()]
-        type_ = _TYPES.get(FIELDS[name].kind, pyarrow.string())
+        type_ = _TYPES.get(self.mapping.catalogue.fields[name].kind, pyarrow.string())
         strange = np.array([isinstance(value, str) for value in values]) & (type_ != pyarrow.string())
         typed = [None if odd else _exact(value) for value, odd in zip(values, strange, strict=True)]
         rows = encoded.indices
@@ -155,6 +166,13 @@ class TextSource:
 
     def _missing(self, texts: Any) -> Any:
         return pyarrow.compute.is_in(texts, pyarrow.array(self.mapping.missing, pyarrow.string()))
+
+
+def column_kind(field: ApplicationField) -> str:
+    """The kind of column that holds this field: number, flag or text."""
+    if field.is_number:
+        return "number"
+    return "flag" if field.kind == "flag" else "text"
 
 
 def _exact(value: Any) -> Any:
@@ -180,7 +198,7 @@ def _id_column(header: Collection[str], wanted: str | None) -> str | None:
 
 def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str | None, *, strict: bool) -> None:
     """Raises DataError where a needed column is missing or, if `strict`, where one is not known: it may be misspelt."""
-    needed = {*mapping.columns.values(), *(name for name in REQUIRED if name not in mapping.columns)}
+    needed = {*mapping.columns.values(), *(name for name in mapping.catalogue.required if name not in mapping.columns)}
     if missing := sorted(needed - {*header}):
         raise DataError(
             f"No column {', '.join(missing)}; found {names_found(header)}. "

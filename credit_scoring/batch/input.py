@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from credit_scoring.application.schemas import FIELDS
-from credit_scoring.batch.arrow import ID, MISSHAPEN, Source, TextSource, TypedSource
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.batch.arrow import ID, MISSHAPEN, Source, TextSource, TypedSource, column_kind
 from credit_scoring.batch.task import BLOCK, FILE, ROW, FirstRows
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import ConfigurationError, DataError
@@ -20,7 +20,7 @@ LARGEST_SPLIT = 128 * 1024 * 1024
 
 _NUMBERS = re.compile(r"(tinyint|smallint|int|bigint|float|double|decimal\(.*\))$")
 _KINDS = {"boolean": "flag", "string": "text", "void": "nothing"}
-_SPARK_TYPES = {"number": "double", "flag": "boolean"}
+_SPARK_TYPES = {"number": "double", "flag": "boolean", "text": "string"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class InputFiles:
     id_column: str | None = None
     partitions: int | None = None
 
-    def read(self, session: Any) -> Input:
-        """The input; raises ConfigurationError or DataError where it cannot be decided on."""
+    def read(self, session: Any, catalogue: Catalogue) -> Input:
+        """The input as applications of this catalogue; raises ConfigurationError or DataError where it is none."""
         names, size = self._found(session)
         kind = self.format or self._kind_of(names)
         if self.mapping and kind != "csv":
@@ -56,7 +56,7 @@ class InputFiles:
         tasks = self.partitions or TASKS_PER_CORE * session.sparkContext.defaultParallelism
         split = min(LARGEST_SPLIT, max(1, -(-size // tasks)))
         session.conf.set("spark.sql.files.maxPartitionBytes", str(split))
-        return self._csv(session) if kind == "csv" else self._parquet(session)
+        return self._csv(session, catalogue) if kind == "csv" else self._parquet(session, catalogue)
 
     def _found(self, session: Any) -> tuple[list[str], int]:
         """Names and total bytes of the files."""
@@ -81,23 +81,24 @@ class InputFiles:
             raise ConfigurationError(f"Input {self.path}: {problem}. Name the kind with --format.")
         return kinds.pop()
 
-    def _parquet(self, session: Any) -> Input:
+    def _parquet(self, session: Any, catalogue: Catalogue) -> Input:
         frame = session.read.option("recursiveFileLookup", True).parquet(self.path)
-        source = TypedSource.of(_kinds(frame), self.id_column)
+        source = TypedSource.of(_kinds(frame, catalogue), catalogue, self.id_column)
         columns = {name: self.id_column or ID if name == ID else name for name in source.fields}
-        fields = [f"CAST({_quoted(column)} AS {_spark_type(name)}) AS {name}" for name, column in columns.items()]
+        types = {name: _SPARK_TYPES[column_kind(field)] for name, field in catalogue.all_fields.items()}
+        fields = [f"CAST({_quoted(column)} AS {types[name]}) AS {name}" for name, column in columns.items()]
         rows = frame.selectExpr(f"_metadata.file_path AS {FILE}", f"_metadata.row_index + 1 AS {ROW}", *fields)
         return Input(rows.repartition(self.partitions) if self.partitions else rows, source, frame.count())
 
-    def _csv(self, session: Any) -> Input:
-        mapping = ColumnMapping.read(self.mapping) if self.mapping else None
+    def _csv(self, session: Any, catalogue: Catalogue) -> Input:
+        mapping = ColumnMapping.read(self.mapping, catalogue) if self.mapping else None
         encoding, delimiter = (mapping.encoding, mapping.delimiter) if mapping else ("utf-8", ",")
         reader = session.read.options(
             sep=delimiter, quote='"', escape='"', encoding=_java_name(encoding), recursiveFileLookup=True
         )
         first = reader.csv(self.path).head()
         header = [name or "" for name in first or ()]
-        source = TextSource.of(header, mapping, self.id_column)
+        source = TextSource.of(header, catalogue, mapping, self.id_column)
         schema = ", ".join(f"{_quoted(name)} STRING" for name in (*header, CORRUPT))
         whole = reader.options(header=True, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
         rows = whole.csv(self.path, schema).selectExpr(
@@ -119,18 +120,14 @@ def _first_rows(counts: FirstRows) -> FirstRows:
     return first_rows
 
 
-def _kinds(frame: Any) -> dict[str, str]:
+def _kinds(frame: Any, catalogue: Catalogue) -> dict[str, str]:
     """The kind of each column; one whose type is of another kind than its field, but without a value, is nothing."""
     kinds = {name: "number" if _NUMBERS.match(type_) else _KINDS.get(type_, type_) for name, type_ in frame.dtypes}
-    for name in {*kinds} & {*FIELDS}:
-        numeric = kinds[name] == "number" and FIELDS[name].kind != "number"  # as pandas writes a column of None
+    for name, field in catalogue.all_fields.items():
+        numeric = kinds.get(name) == "number" and column_kind(field) != "number"  # as pandas writes a column of None
         if numeric and frame.where(f"{name} IS NOT NULL").isEmpty():
             kinds[name] = "nothing"
     return kinds
-
-
-def _spark_type(name: str) -> str:
-    return _SPARK_TYPES.get(FIELDS[name].kind, "string")
 
 
 def _java_name(encoding: str) -> str:

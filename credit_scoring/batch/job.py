@@ -148,7 +148,7 @@ def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lamb
         context = session.sparkContext
         output = OutputFolder(job.output, context._jvm, context._jsc.hadoopConfiguration())
         output.check(job.files.path)
-        found = job.files.read(session)
+        found = job.files.read(session, scorer.catalogue)
         scored = _scored(session, job, found)
         with output.replacing() as folder:
             with _reported(session, on_progress):

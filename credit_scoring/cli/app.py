@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.cli import evidence as evidence_commands
 from credit_scoring.cli import keys as key_commands
 from credit_scoring.cli import monitor as monitor_commands
@@ -77,6 +78,10 @@ MappingOption = Annotated[
     Path | None,
     typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
 ]
+FieldsOption = Annotated[
+    Path | None,
+    typer.Option(help="TOML file with the field catalogue of your applications; see docs/fields.md. [consorcio]"),
+]
 MaxBadShareOption = Annotated[
     float, typer.Option(min=0, max=1, help="Largest share of bad rows; with more, the run stops.")
 ]
@@ -87,10 +92,11 @@ def data(
     source: SourceOption = Source.EMBEDDED,
     path: PathOption = None,
     mapping: MappingOption = None,
+    fields: FieldsOption = None,
     max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
 ) -> None:
     """Check a data source and show the data set that training would use."""
-    _show_data(_load(source, path, mapping, max_bad_share))
+    _show_data(_load(source, path, mapping, max_bad_share, _catalogue(source, fields)))
 
 
 @app.command()
@@ -98,6 +104,7 @@ def train(
     source: SourceOption = Source.EMBEDDED,
     path: PathOption = None,
     mapping: MappingOption = None,
+    fields: FieldsOption = None,
     max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
     trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; the other candidates get fewer.")] = 20,
     timeout: Annotated[
@@ -159,7 +166,7 @@ def train(
         minimum_recall=settings.minimum_recall if min_recall is None else min_recall,
     )
     store.check_writable()
-    dataset = _load(source, path, mapping, max_bad_share)
+    dataset = _load(source, path, mapping, max_bad_share, _catalogue(source, fields))
     _show_data(dataset)
     with engaged(engine, master, spark_log):
         tag = _train_and_publish(dataset, plan)
@@ -214,7 +221,7 @@ def evaluate(
     """
     model = store.find(tag)
     scorer = Scorer.load(Path(model.path))
-    dataset = _load(source, path, mapping, max_bad_share)
+    dataset = _load(source, path, mapping, max_bad_share, scorer.catalogue)
     _show_data(dataset)
     with stage(console, MEASURING):
         assessment = _report().measured(scorer, dataset)
@@ -252,9 +259,19 @@ def _not_installed(error: ImportError) -> ConfigurationError:
     return ConfigurationError(f"{error.name} is not installed: training and evaluation need `make install`.")
 
 
-def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share: float) -> Dataset:
+def _catalogue(source: Source, fields: Path | None) -> Catalogue:
+    if fields and source in (Source.EMBEDDED, Source.KAGGLE):
+        raise ConfigurationError(
+            f"--fields {fields}: the source {source.value} has its own fields; use --source csv or decisions."
+        )
+    return Catalogue.read(fields) if fields else shipped()
+
+
+def _load(
+    source: Source, path: Path | None, mapping: Path | None, max_bad_share: float, catalogue: Catalogue
+) -> Dataset:
     if source is Source.DECISIONS:
-        return _load_decisions(path, mapping)
+        return _load_decisions(path, mapping, catalogue)
     if source is Source.CSV and path is None:
         raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
     if source is not Source.CSV and mapping:
@@ -262,7 +279,7 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
             f"--mapping {mapping}: the source {source.value} has its own mapping; use --source csv."
         )
     if source is Source.CSV and path:
-        return datasets.load_csv(path, mapping, max_bad_share)
+        return datasets.load_csv(path, catalogue, mapping, max_bad_share)
     if source is Source.KAGGLE:
         return datasets.load_kaggle(path, max_bad_share)
     if path:
@@ -270,13 +287,13 @@ def _load(source: Source, path: Path | None, mapping: Path | None, max_bad_share
     return datasets.load_embedded(read_settings(TrainingSettings).data_folder, max_bad_share)
 
 
-def _load_decisions(path: Path | None, mapping: Path | None) -> Dataset:
+def _load_decisions(path: Path | None, mapping: Path | None, catalogue: Catalogue) -> Dataset:
     if path or mapping:
         raise ConfigurationError(
             "--source decisions takes no file: it reads the database in CREDIT_SCORING_DATABASE_URL."
         )
     with stage(console, "Reading decisions whose outcome is known"):
-        return history.load_decisions(open_log(None), Wanted())
+        return history.load_decisions(open_log(None), Wanted(), catalogue)
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:

@@ -133,9 +133,14 @@ def export(
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)
     total = opened.run_now(partial(queries.count, wanted), reading=True)
-    with exporting.sink(output) as sink, progress_bar("Exporting", total) as advance:
+    fields: dict[str, str] = {}
+    with progress_bar("Looking at fields", total) as advance:
         for chunk in queries.chunks(opened, wanted, queries.WHAT_WAS_SAID):
-            sink.write([queries.flat(record) for record in chunk])
+            fields = exporting.kinds_of(chunk, fields)
+            advance(len(chunk))
+    with exporting.sink(output, fields) as sink, progress_bar("Exporting", total) as advance:
+        for chunk in queries.chunks(opened, wanted, queries.WHAT_WAS_SAID):
+            sink.write([queries.flat(record, fields) for record in chunk])
             advance(len(chunk))
     console.print(f"{total:,} decisions.")
     print(output)

@@ -16,8 +16,11 @@ import pandas as pd
 from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 
-from credit_scoring.application.schemas import AUDIT_FIELDS, FEATURES, Application, faults
-from credit_scoring.data.mapping import MAPPABLE, ColumnMapping, names_found, repeated_names
+from credit_scoring.application.arrays import Floats
+from credit_scoring.application.catalogue import Catalogue, shipped
+from credit_scoring.application.fields import Role
+from credit_scoring.application.schemas import faults
+from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
 
@@ -37,7 +40,6 @@ MAX_BAD_SHARE = 0.01
 MIN_ROWS_PER_OUTCOME = 50
 MIN_ROWS_IN_TEST = 10
 DECISIONS = "decisions"
-LETTER = "credit_letter_value"
 
 
 @dataclass(frozen=True)
@@ -53,30 +55,34 @@ class BadRow:
 class Dataset:
     """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted.
 
-    `days` are those of the decisions, where they are known.
+    The frame has a column for each field of the catalogue. `days` are those of the decisions, where they are known.
     """
 
     source: str
     sha256: str
     note: str
+    catalogue: Catalogue
     frame: pd.DataFrame
     defaulted: Outcomes
     bad_rows: tuple[BadRow, ...]
     unused_columns: tuple[str, ...]
-    foreign_columns: Columns | None = None
     days: Days | None = None
 
     @property
     def columns(self) -> Columns:
-        """What a model is built on: the fields of an application, unless the data is of another kind altogether."""
-        return self.foreign_columns or Columns.of(self.features)
+        """What a model is built on."""
+        return Columns.of(self.catalogue, self.features)
 
     @property
     def features(self) -> tuple[str, ...]:
         """The feature fields that the data has at all; the others are left out of a model trained on it."""
-        if self.foreign_columns:
-            return self.foreign_columns.raw
-        return tuple(name for name in FEATURES if self.frame[name].notna().any())
+        return tuple(name for name in self.catalogue.features if self.frame[name].notna().any())
+
+    @property
+    def exposure(self) -> Floats:
+        """What each row's costs are shares of, shape (rows,); 1 where the catalogue names no exposure."""
+        name = self.catalogue.exposure
+        return self.frame[name].to_numpy(dtype=np.float64) if name else np.ones(len(self.frame))
 
     @property
     def duplicates(self) -> int:
@@ -129,24 +135,28 @@ def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Da
             f"Embedded data {path}: its sha256 is {found[:12]}…, expected {EMBEDDED_SHA256[:12]}…. "
             f"Restore it with `git checkout -- {path}`, or train on your own file with --source csv --path."
         )
-    return parse(content, "embedded", ColumnMapping.read(SOURCES_FOLDER / "embedded.toml"), max_bad_share)
+    mapping = ColumnMapping.read(SOURCES_FOLDER / "embedded.toml", shipped())
+    return parse(content, "embedded", mapping, max_bad_share)
 
 
 def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
     """`laotse/credit-risk-dataset`, from its CSV at `path` or downloaded by kagglehub."""
     content = _read(path if path else _download_kaggle())
-    mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml")
+    mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml", shipped())
     return parse(content, "kaggle", mapping, max_bad_share, KAGGLE_ADVICE)
 
 
-def load_csv(path: Path, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
-    """A file of the user's own, with the API's field names or with a mapping file."""
+def load_csv(
+    path: Path, catalogue: Catalogue, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE
+) -> Dataset:
+    """A file of the user's own, whose columns bear the names of these fields or are mapped onto them."""
     content = _read(path)
     source = f"csv:{path.name}"
     if mapping:
-        return parse(content, source, _read_mapping(mapping), max_bad_share, f"Correct the mapping file {mapping}.")
+        found = _read_mapping(mapping, catalogue)
+        return parse(content, source, found, max_bad_share, f"Correct the mapping file {mapping}.")
     header = _header(_decode(content, source, "utf-8-sig"), source, ",")
-    return parse(content, source, ColumnMapping.of_own_names(header), max_bad_share, OWN_NAMES_ADVICE)
+    return parse(content, source, ColumnMapping.of_own_names(header, catalogue), max_bad_share, OWN_NAMES_ADVICE)
 
 
 def parse(
@@ -183,7 +193,8 @@ def parse(
         source=source,
         sha256=hashlib.sha256(content).hexdigest(),
         note=mapping.note,
-        frame=application_frame(records, MAPPABLE),
+        catalogue=mapping.catalogue,
+        frame=application_frame(records, mapping.catalogue, tuple(mapping.catalogue.fields)),
         defaulted=outcomes,
         bad_rows=tuple(bad_rows),
         unused_columns=tuple(name for name in header if name not in used),
@@ -205,14 +216,21 @@ def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: in
     return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")
 
 
-def _read_mapping(path: Path) -> ColumnMapping:
-    mapping = ColumnMapping.read(path)
-    if LETTER not in mapping.columns:
+def _read_mapping(path: Path, catalogue: Catalogue) -> ColumnMapping:
+    mapping = ColumnMapping.read(path, catalogue)
+    if missing := _unmapped(mapping):
         raise DataError(
-            f'Mapping file {path}: no column for {LETTER}, which every application has. Add {LETTER} = "…", the '
-            "column that holds it, under [columns]."
+            f"Mapping file {path}: no column for {', '.join(missing)}, which every application has. Add "
+            f'{missing[0]} = "…", the column that holds it, under [columns].'
         )
     return mapping
+
+
+def _unmapped(mapping: ColumnMapping) -> list[str]:
+    """The fields that every application has and that training needs, without a column; audits do without theirs."""
+    fields = mapping.catalogue.fields
+    needed = [name for name in mapping.catalogue.required if fields[name].role is not Role.AUDIT]
+    return [name for name in needed if name not in mapping.columns]
 
 
 def _read(path: Path) -> bytes:
@@ -257,9 +275,7 @@ def _check_header(source: str, mapping: ColumnMapping, header: list[str], advice
     if problem := repeated_names(header):
         raise DataError(f"Data of source {source}: {problem}")
     needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
-    if LETTER not in mapping.columns:
-        needed.add(LETTER)
-    if missing := sorted(needed - set(header)):
+    if missing := sorted({*needed, *_unmapped(mapping)} - set(header)):
         raise DataError(
             f"Data of source {source}: no column {', '.join(missing)}; found {names_found(header)}. {advice}"
         )
@@ -287,10 +303,10 @@ def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -
     if mapping.date_column and mapping.day(row) is None:
         yield BadRow(line, mapping.date_column, f"Not a day as {mapping.date_format or 'ISO 8601'} writes it")
     try:
-        Application.model_validate(mapping.record(row))
+        mapping.catalogue.application.model_validate(mapping.record(row))
     except ValidationError as error:
         for fault in faults(error):
-            if not (fault.type == "missing" and fault.field in AUDIT_FIELDS):
+            if not (fault.type == "missing" and fault.field in mapping.catalogue.audit_fields):
                 yield BadRow(line, mapping.columns.get(fault.field, fault.field), fault.message)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from credit_scoring.application.schemas import Application, Fault, faults
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.schemas import Fault, faults
 from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outcomes
-from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
 from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, chunks
@@ -23,11 +23,14 @@ NOTE = (
 
 
 def load_decisions(
-    database: Database, wanted: Wanted, on_progress: Callable[[int], None] = lambda read: None
+    database: Database,
+    wanted: Wanted,
+    catalogue: Catalogue,
+    on_progress: Callable[[int], None] = lambda read: None,
 ) -> Dataset:
     """Every decision with an outcome, oldest first; raises DataError where there are too few.
 
-    An application is taken as it was received; those that this version would refuse are bad rows, numbered among the
+    An application is taken as it was received; those that the catalogue refuses are bad rows, numbered among the
     decisions with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
     """
     records: list[dict[str, Any]] = []
@@ -36,7 +39,7 @@ def load_decisions(
     bad_rows: list[BadRow] = []
     digest = hashlib.sha256()
     for number, record in enumerate(_known(database, wanted, on_progress), start=1):
-        application, found = _application(record)
+        application, found = _application(record, catalogue)
         bad_rows += [BadRow(number, fault.field, fault.message) for fault in found]
         if found:
             continue
@@ -50,7 +53,8 @@ def load_decisions(
         source=DECISIONS,
         sha256=digest.hexdigest(),
         note=NOTE,
-        frame=application_frame(records, MAPPABLE),
+        catalogue=catalogue,
+        frame=application_frame(records, catalogue, tuple(catalogue.fields)),
         defaulted=outcomes,
         bad_rows=tuple(bad_rows),
         unused_columns=(),
@@ -65,10 +69,10 @@ def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None
         on_progress(len(chunk))
 
 
-def _application(record: Record) -> tuple[dict[str, Any], list[Fault]]:
-    """The fields of an application, or why it is not one of this version's any more."""
+def _application(record: Record, catalogue: Catalogue) -> tuple[dict[str, Any], list[Fault]]:
+    """The fields of an application, or why it is none of this catalogue's."""
     try:
         received = {name: value for name, value in from_json(record["received"]).items() if name != "application_id"}
-        return Application.model_validate(received).model_dump(), []
+        return catalogue.application.model_validate(received).model_dump(), []
     except ValidationError as error:
         return {}, faults(error)

@@ -8,13 +8,21 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.fields import ApplicationField
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
-from credit_scoring.application.schemas import AUDIT_FIELDS, FEATURES, FIELDS, ApplicationField, Fault, faults
+from credit_scoring.application.schemas import Fault, faults
 from credit_scoring.errors import DataError
-
-MAPPABLE = (*FEATURES, *AUDIT_FIELDS)
 
 EXAMPLE_MOMENT = datetime(2026, 11, 24, 13, 5, 59)
 OWN_DATE = "decided_at"
@@ -38,7 +46,7 @@ class Target(BaseModel):
 
 
 class ColumnMapping(BaseModel):
-    """A TOML mapping file; each table is keyed by application field.
+    """A TOML mapping file; each table is keyed by a field of the catalogue, which the file does not name itself.
 
     `columns` names the foreign column, `values` translates its values (to "" for missing), `factors` multiplies
     its numbers. Columns under `ignore` are known and left out; `note` is shown wherever results on this data are.
@@ -46,6 +54,7 @@ class ColumnMapping(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    catalogue: Catalogue
     note: str = ""
     encoding: str = "utf-8-sig"
     delimiter: str = Field(",", min_length=1, max_length=1)
@@ -63,13 +72,14 @@ class ColumnMapping(BaseModel):
 
     @field_validator("columns", "values", "factors")
     @classmethod
-    def _known_fields(cls, table: dict[str, Any]) -> dict[str, Any]:
-        unknown = [name for name in table if name not in MAPPABLE]
+    def _known_fields(cls, table: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        fields = info.data["catalogue"].fields
+        unknown = [name for name in table if name not in fields]
         refused = {name: reason for name in unknown if (reason := forbidden_reason(name))}
         problems = [f"'{name}' is not a field that can be mapped: {reason}" for name, reason in refused.items()]
         if others := [f"'{name}'" for name in unknown if name not in refused]:
             are = "is not a field" if len(others) == 1 else "are not fields"
-            problems.append(f"{', '.join(others)} {are} that can be mapped: expected one of {', '.join(MAPPABLE)}")
+            problems.append(f"{', '.join(others)} {are} that can be mapped: expected one of {', '.join(fields)}")
         if problems:
             raise ValueError("; ".join(problems))
         return table
@@ -99,10 +109,10 @@ class ColumnMapping(BaseModel):
         return self
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """The mapping in a TOML file; raises DataError when it is missing or wrong."""
+    def read(cls, path: Path, catalogue: Catalogue) -> Self:
+        """The mapping in a TOML file onto these fields; raises DataError when it is missing or wrong."""
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate({**tomllib.loads(path.read_text(encoding="utf-8")), "catalogue": catalogue})
         except OSError as error:
             raise DataError(f"Mapping file {path}: cannot be read ({error.strerror}).") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -111,12 +121,12 @@ class ColumnMapping(BaseModel):
             raise DataError(f"Mapping file {path}: {'; '.join(map(_problem, faults(error)))}.") from error
 
     @classmethod
-    def of_own_names(cls, header: Sequence[str]) -> Self:
+    def of_own_names(cls, header: Sequence[str], catalogue: Catalogue) -> Self:
         """The mapping of a file whose columns already bear the names of the API."""
-        columns = {name: name for name in MAPPABLE if name in header}
+        columns = {name: name for name in catalogue.fields if name in header}
         date_column = OWN_DATE if OWN_DATE in header else None
         others = [name for name in OWN_OTHERS if name in header]
-        return cls(columns=columns, date_column=date_column, ignore=("application_id", *others))
+        return cls(catalogue=catalogue, columns=columns, date_column=date_column, ignore=("application_id", *others))
 
     def record(self, row: Mapping[str, str]) -> dict[str, Any]:
         """The application fields of one row, typed where the text allows it; missing values are left out."""
@@ -125,7 +135,7 @@ class ColumnMapping(BaseModel):
             text = row[column].strip()
             translated = self.values.get(name, {}).get(text, text)
             if text not in self.missing and translated != "":
-                record[name] = self._typed(FIELDS[name], translated)
+                record[name] = self._typed(self.catalogue.fields[name], translated)
         return record
 
     def day(self, row: Mapping[str, str]) -> date | None:
@@ -147,7 +157,7 @@ class ColumnMapping(BaseModel):
     def _typed(self, field: ApplicationField, text: str) -> Any:
         if field.kind == "flag":
             return _FLAGS.get(text.lower(), text)
-        if field.kind != "number":
+        if not field.is_number:
             return text
         number = _number(text, self.decimal)
         if number is None:

@@ -1,45 +1,62 @@
 """Decisions as a file: CSV, or Parquet where pyarrow is installed; complete or not there at all."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from credit_scoring.application.schemas import FIELDS
-from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record
+from pydantic_core import from_json
+
+from credit_scoring.decisions.queries import Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
-COLUMNS = (
+BEFORE = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
     *("model", "policy_version", "service_version", "asked_by"),
-    *APPLICATION_FIELDS,
-    *("outcome", "observed_on"),
 )
+AFTER = ("outcome", "observed_on")
 
+Kinds = Mapping[str, str]
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of one
-_NUMBERS = tuple(name for name in APPLICATION_FIELDS if FIELDS[name].kind == "number")
 
 
 class Sink(Protocol):
-    """Takes rows of COLUMNS."""
+    """Takes rows of the columns of an export."""
 
     def write(self, rows: list[Record]) -> None:
         """Add these rows."""
 
 
-def sink(path: Path) -> AbstractContextManager[Sink]:
-    """The sink for a file name; the file appears when the block is left without an error."""
+def kinds_of(records: Iterable[Record], found: Kinds) -> dict[str, str]:
+    """The fields of these applications as received, added to those found before: number, flag or else text.
+
+    Models of other catalogues may have decided some of them, so that no one catalogue lists the fields.
+    """
+    kinds = dict(found)
+    for record in records:
+        for name, value in from_json(record["received"]).items():
+            if name not in BEFORE and value is not None:
+                kind = _KINDS.get(type(value), "text")
+                kinds[name] = kind if kinds.get(name, kind) == kind else "text"
+    return kinds
+
+
+_KINDS = {bool: "flag", int: "number", float: "number"}
+
+
+def sink(path: Path, fields: Kinds) -> AbstractContextManager[Sink]:
+    """The sink for a file name and these fields; the file appears when the block is left without an error."""
     kinds = {".csv": _csv_sink, ".parquet": _parquet_sink}
     if path.suffix not in kinds:
         raise ConfigurationError(f"--output {path}: expected a name that ends in {' or '.join(kinds)}.")
-    return _whole(path, kinds[path.suffix])
+    return _whole(path, kinds[path.suffix], fields)
 
 
 @contextmanager
-def _whole(path: Path, kind: Any) -> Iterator[Sink]:
-    with whole(path) as partial, kind(partial) as opened:
+def _whole(path: Path, kind: Any, fields: Kinds) -> Iterator[Sink]:
+    with whole(path) as partial, kind(partial, fields) as opened:
         yield opened
 
 
@@ -58,12 +75,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 class _CsvSink:
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, fields: Kinds) -> None:
+        self._columns = (*BEFORE, *fields, *AFTER)
         self._writer = csv.writer(file)
-        self._writer.writerow(COLUMNS)
+        self._writer.writerow(self._columns)
 
     def write(self, rows: list[Record]) -> None:
-        self._writer.writerows(cells(row[name] for name in COLUMNS) for row in rows)
+        self._writer.writerows(cells(row[name] for name in self._columns) for row in rows)
 
 
 def cells(values: Iterable[Any]) -> list[Any]:
@@ -79,27 +97,31 @@ def _text(value: Any) -> Any:
 
 
 @contextmanager
-def _csv_sink(path: Path) -> Iterator[Sink]:
+def _csv_sink(path: Path, fields: Kinds) -> Iterator[Sink]:
     with path.open("w", newline="", encoding="utf-8") as file:
-        yield _CsvSink(file)
+        yield _CsvSink(file, fields)
 
 
 class _ParquetSink:
-    def __init__(self, pyarrow: Any, writer: Any) -> None:
+    def __init__(self, pyarrow: Any, writer: Any, fields: Kinds) -> None:
         self._pyarrow, self._writer = pyarrow, writer
+        self._exact = {name: _AS[kind] for name, kind in fields.items() if kind in _AS}
 
     def write(self, rows: list[Record]) -> None:
-        exact = [{**row, **{name: _float(row[name]) for name in _NUMBERS}} for row in rows]
+        exact = [{**row, **{name: _given(row[name], as_) for name, as_ in self._exact.items()}} for row in rows]
         self._writer.write_table(self._pyarrow.Table.from_pylist(exact, self._writer.schema))
 
 
-def _float(value: Any) -> float | None:
-    """JSON's whole numbers may be larger than what pyarrow makes a float of."""
-    return None if value is None else float(value)
+# JSON's whole numbers may be larger than what pyarrow makes a float of, and a text may stand where most have a number.
+_AS: dict[str, Callable[[Any], Any]] = {"number": float, "text": str}
+
+
+def _given(value: Any, as_: Callable[[Any], Any]) -> Any:
+    return None if value is None else as_(value)
 
 
 @contextmanager
-def _parquet_sink(path: Path) -> Iterator[Sink]:
+def _parquet_sink(path: Path, fields: Kinds) -> Iterator[Sink]:
     try:
         import pyarrow  # noqa: PLC0415 - optional
         from pyarrow import parquet  # noqa: PLC0415
@@ -107,13 +129,13 @@ def _parquet_sink(path: Path) -> Iterator[Sink]:
         raise ConfigurationError(
             f"--output {path}: Parquet needs pyarrow. Run `pip install pyarrow`, or write CSV."
         ) from None
-    with parquet.ParquetWriter(path, _schema(pyarrow), compression="zstd") as writer:
-        yield _ParquetSink(pyarrow, writer)
+    with parquet.ParquetWriter(path, _schema(pyarrow, fields), compression="zstd") as writer:
+        yield _ParquetSink(pyarrow, writer, fields)
 
 
-def _schema(pyarrow: Any) -> Any:
+def _schema(pyarrow: Any, fields: Kinds) -> Any:
     kinds = {"number": pyarrow.float64(), "flag": pyarrow.bool_()}
-    types = {name: kinds.get(FIELDS[name].kind, pyarrow.string()) for name in APPLICATION_FIELDS}
+    types = {name: kinds.get(kind, pyarrow.string()) for name, kind in fields.items()}
     types |= {"decided_at": pyarrow.timestamp("us", "UTC"), "observed_on": pyarrow.date32()}
     types |= dict.fromkeys(("risk_probability", "threshold"), pyarrow.float64())
-    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
+    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in (*BEFORE, *fields, *AFTER)])

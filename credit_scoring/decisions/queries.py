@@ -1,6 +1,6 @@
 """Excerpts from the decision log, chunk by chunk: for lists, exports, replays and training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,6 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Connection, Select, func, select
 
-from credit_scoring.application.schemas import FIELDS
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import first_id_at
@@ -24,7 +23,6 @@ WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay need
     *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
     maintain_column_froms=True,
 )
-APPLICATION_FIELDS = tuple(name for name in FIELDS if name != "application_id")
 
 Record = dict[str, Any]
 
@@ -78,8 +76,8 @@ def _read(database: Database, query: Select[Any]) -> list[Record]:
     return database.run_now(partial(_chunk, query), reading=True)
 
 
-def flat(record: Mapping[str, Any]) -> Record:
-    """A record as one row of a table: the decision, the fields of the application as received, the last outcome."""
+def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
+    """A record as one row of a table: the decision, these fields of the application as received, the last outcome."""
     received = from_json(record["received"])
     return {
         "decision_id": record["id"],
@@ -92,7 +90,7 @@ def flat(record: Mapping[str, Any]) -> Record:
         "policy_version": record["policy_version"],
         "service_version": record["service_version"],
         "asked_by": record["asked_by"],
-        **{name: received.get(name) for name in APPLICATION_FIELDS},
+        **{name: received.get(name) for name in fields},
         "outcome": record["outcome"],
         "observed_on": record["observed_on"],
     }

@@ -8,7 +8,7 @@ from scipy.special import logit
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from credit_scoring.application.arrays import Flags, Floats
-from credit_scoring.application.schemas import FIELDS
+from credit_scoring.application.fields import ApplicationField
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
@@ -18,6 +18,7 @@ from credit_scoring.evaluation.results import (
     Curve,
     GroupResult,
     Importance,
+    Label,
     PartialDependence,
     ReliabilityBin,
     ThresholdResult,
@@ -68,6 +69,10 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
         groups=groups,
         importance=tuple(_importances(scorer, part, generator)),
         partial_dependence=dependence,
+        labels={
+            name: Label(title=each.title, unit=each.unit, kind=each.kind)
+            for name, each in part.catalogue.fields.items()
+        },
         warnings=tuple(_warnings(part, metrics, approved, groups, dependence)),
     )
 
@@ -79,11 +84,11 @@ def reliability(defaulted: Flags, risk: Floats) -> Iterator[ReliabilityBin]:
         yield ReliabilityBin(predicted=float(risk[rows].mean()), observed=observed, rows=len(rows))
 
 
-def profit(defaulted: Flags, risk: Floats, letter_value: Floats, threshold: float, costs: CostMatrix) -> float:
+def profit(defaulted: Flags, risk: Floats, exposure: Floats, threshold: float, costs: CostMatrix) -> float:
     """R$ per application against refusing everybody: margins of approved payers less losses on approved defaulters."""
     approved = risk < threshold
-    earned = letter_value[approved & ~defaulted].sum() * costs.margin
-    lost = letter_value[approved & defaulted].sum() * costs.loss_given_default
+    earned = exposure[approved & ~defaulted].sum() * costs.margin
+    lost = exposure[approved & defaulted].sum() * costs.loss_given_default
     return float(earned - lost) / len(risk)
 
 
@@ -97,12 +102,8 @@ def _cumulative(risk: Floats) -> Curve:
     return _curve(ordered, np.arange(1, len(ordered) + 1) / len(ordered))
 
 
-def _letter_value(part: Dataset) -> Floats:
-    return np.asarray(part.frame["credit_letter_value"], dtype=np.float64)
-
-
 def _profit_curve(part: Dataset, risk: Floats, costs: CostMatrix) -> Curve:
-    values = [profit(part.defaulted, risk, _letter_value(part), each, costs) for each in THRESHOLDS]
+    values = [profit(part.defaulted, risk, part.exposure, each, costs) for each in THRESHOLDS]
     return Curve(x=tuple(THRESHOLDS.tolist()), y=tuple(values))
 
 
@@ -120,7 +121,7 @@ def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[Th
             approval_rate=found["approval_rate"],
             recall=found["recall"],
             precision=found["precision"],
-            profit=profit(part.defaulted, risk, _letter_value(part), threshold, costs),
+            profit=profit(part.defaulted, risk, part.exposure, threshold, costs),
             chosen=threshold == chosen,
             note=notes.get(threshold, ""),
         )
@@ -176,9 +177,10 @@ def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Gen
     for name in scorer.card.features:
         if part.frame[name].isna().all():  # another portfolio may not have the field
             continue
-        values = _grid(part.frame[name], name)
+        field = scorer.catalogue.fields[name]
+        values = _grid(part.frame[name], field)
         risks = np.array([scorer.score(clients.assign(**{name: value})) for value in values])
-        moves = FIELDS[name].column.risk_moves
+        moves = field.risk_moves
         steps = np.diff(risks, axis=0) * (-1 if moves == "down" else 1)
         yield PartialDependence(
             field=name,
@@ -189,11 +191,10 @@ def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Gen
         )
 
 
-def _grid(values: "pd.Series[float]", name: str) -> list[float | str]:
-    kind = FIELDS[name].kind
-    if kind == "category":
+def _grid(values: "pd.Series[float]", field: ApplicationField) -> list[float | str]:
+    if field.kind == "category":
         return sorted(set(values.dropna()))
-    if kind == "flag":
+    if field.kind == "flag":
         return [0.0, 1.0]
     spread = np.nanquantile(values.to_numpy(dtype=np.float64), np.linspace(0.01, 0.99, GRID))
     return list(np.unique(spread).tolist())

@@ -8,7 +8,6 @@ import pandas as pd
 from fairlearn.metrics import MetricFrame, count, mean_prediction, selection_rate
 
 from credit_scoring.application.arrays import Flags, Floats
-from credit_scoring.application.schemas import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import share
 from credit_scoring.evaluation.results import GroupResult
@@ -23,7 +22,7 @@ def group_results(part: Dataset, risk: Floats, threshold: float) -> Iterator[Gro
     """How each group of the audit fields fares; a field that the data do not have has no groups."""
     metrics = {"rows": count, "approval_rate": selection_rate, "defaulters": _defaulters, "denied": _denied_defaulters}
     expected = {"expected": mean_prediction}
-    for field in AUDIT_FIELDS:
+    for field in part.catalogue.audit_fields:
         labels = _labels(part.frame, field)
         known = labels.notna().to_numpy()
         if not known.any():  # Kaggle's data have no marital status; fairlearn cannot group nobody

@@ -1,10 +1,10 @@
 """Pages for people: the templates, with filters that write numbers as people read them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from credit_scoring.application.schemas import FIELDS
 from credit_scoring.model.card import Interval
 
 
@@ -25,12 +25,8 @@ def _reais(value: float) -> str:
     return f"{sign}R$\N{NO-BREAK SPACE}{abs(value):,.2f}"
 
 
-def _title(field: str) -> str:
-    return FIELDS[field].title if field in FIELDS else ""
-
-
-def environment() -> Environment:
-    """The templates, with the filters that write numbers as people read them."""
+def environment(titles: Mapping[str, str]) -> Environment:
+    """The templates, with the filters that write numbers as people read them; `titles` are those of fields."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -43,6 +39,6 @@ def environment() -> Environment:
         "shares": _shares,
         "whole": _whole,
         "reais": _reais,
-        "portuguese": _title,
+        "portuguese": lambda field: titles.get(field, ""),
     }
     return environment

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
-from credit_scoring.application.schemas import FEATURES, Answer
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import DECISIONS, Dataset
 from credit_scoring.evaluation.assessment import assess
 from credit_scoring.evaluation.html import environment
@@ -49,7 +50,7 @@ def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ASSESSMENT_FILE).write_text(assessment.model_dump_json(indent=1), encoding="utf-8")
     page = folder / PAGE_FILE
-    page.write_text(model_page(tag, scorer.card, assessment), encoding="utf-8")
+    page.write_text(model_page(tag, scorer.card, scorer.catalogue, assessment), encoding="utf-8")
     return page
 
 
@@ -115,12 +116,13 @@ class MonotoneCheck:
     broken: tuple[str, ...]
 
 
-def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
+def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Assessment) -> str:
     """The page of the model with this tag in the store; the same arguments give the same page.
 
     `assessment.metrics` and `card.test` have to hold `auc`, `ks`, `recall`, `precision` and `approval_rate`.
     """
-    template = environment().get_template("model.html")
+    titles = {name: field.title for name, field in catalogue.fields.items()}
+    template = environment(titles).get_template("model.html")
     return template.render(
         tag=tag,
         card=card,
@@ -133,7 +135,7 @@ def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
         approved_metric_names=APPROVED_METRICS,
         importance=by_worth(assessment.importance),
         monotone=monotone_check(assessment.partial_dependence),
-        absent=_absent(card.features),
+        absent=[name for name in catalogue.features if name not in card.features],
         compared=tuple(dict.fromkeys(each.field for each in assessment.groups)),
         answers=Answer,
     )
@@ -157,11 +159,6 @@ def _gate(card: ModelCard) -> dict[str, tuple[Interval, float, bool]]:
     """What the test part found, the least that was asked for, and whether it is enough."""
     least = {"auc": card.minimum_auc, "recall": card.minimum_recall}
     return {name: (card.test[name], minimum, card.test[name].value >= minimum) for name, minimum in least.items()}
-
-
-def _absent(features: tuple[str, ...]) -> tuple[str, ...]:
-    """The fields of an application that a model does without; none where it is not a model of applications."""
-    return tuple(name for name in FEATURES if name not in features) if {*features} <= {*FEATURES} else ()
 
 
 def _picture(title: str, assessment: Assessment) -> Picture:

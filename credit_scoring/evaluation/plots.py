@@ -17,8 +17,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
-from credit_scoring.application.schemas import FIELDS, REAIS, Answer
-from credit_scoring.evaluation.results import Assessment, Curve, GroupResult, PartialDependence
+from credit_scoring.application.fields import REAIS
+from credit_scoring.application.schemas import Answer
+from credit_scoring.evaluation.results import Assessment, Curve, GroupResult, Label, PartialDependence
 from credit_scoring.model.card import Interval
 
 Place = Literal["upper left", "upper right", "lower right", "best"]
@@ -136,7 +137,7 @@ def importance(assessment: Assessment) -> Figure:
     rows = range(len(fields))
     _importance_bars(left, "Loss of AUC when shuffled, and its range", [each.auc_loss.value for each in fields])
     left.hlines(rows, *_ends(each.auc_loss for each in fields), color=MODEL, linewidth=1.2)
-    left.set_yticks(rows, [_named(each.field) for each in fields])
+    left.set_yticks(rows, [_named(each.field, assessment.labels) for each in fields])
     _importance_bars(right, "Mean absolute share of the log-odds (SHAP)", [each.log_odds_share for each in fields])
     return figure
 
@@ -148,7 +149,7 @@ def partial_dependence(assessment: Assessment) -> Figure:
         return _nothing("Partial dependence", "No field was varied.")
     figure, panels = _grid("Partial dependence", len(fields), GRID_COLUMNS, 2.2)
     for axes, field in zip(panels, fields, strict=True):
-        _dependence_panel(axes, field)
+        _dependence_panel(axes, field, assessment.labels.get(field.field))
     figure.supylabel("Mean risk", fontsize=9)
     panels[0].set_ylim(0, 1.1 * max(0.01, *(risk for field in fields for risk in field.risk)))
     return figure
@@ -163,6 +164,8 @@ def approval_by_group(assessment: Assessment) -> Figure:
     figure, panels = _grid("Approval rate by group", len(by_field), 2, 1.1 + 0.28 * max(map(len, by_field)), "x")
     for axes, groups in zip(panels, by_field, strict=True):
         _group_panel(axes, groups, assessment.metrics["approval_rate"].value)
+        overall = f"all clients {100 * assessment.metrics['approval_rate'].value:.1f} %, dashed"
+        _headline(axes, f"{_named(groups[0].field, assessment.labels)}\n{overall}")
     return figure
 
 
@@ -292,10 +295,10 @@ def _importance_bars(axes: Axes, x: str, values: Sequence[float]) -> None:
     axes.axvline(0, color=REFERENCE, linewidth=1)
 
 
-def _dependence_panel(axes: Axes, dependence: PartialDependence) -> None:
+def _dependence_panel(axes: Axes, dependence: PartialDependence, label: Label | None) -> None:
     color = WARNING if dependence.holds is False else MODEL
-    style(axes, _title_and_unit(dependence.field), "")
-    if _is_category(dependence):
+    style(axes, _title_and_unit(label), "")
+    if (label and label.kind == "flag") or any(isinstance(value, str) for value in dependence.values):
         _category_points(axes, dependence, color)
     else:
         axes.plot([float(value) for value in dependence.values], dependence.risk, ".-", color=color, markersize=4)
@@ -317,11 +320,6 @@ def _category_points(axes: Axes, dependence: PartialDependence, color: str) -> N
     axes.margins(x=0.15)
 
 
-def _is_category(dependence: PartialDependence) -> bool:
-    flag = dependence.field in FIELDS and FIELDS[dependence.field].kind == "flag"
-    return flag or any(isinstance(value, str) for value in dependence.values)
-
-
 def _direction(dependence: PartialDependence) -> str:
     if dependence.holds is None or dependence.risk_moves is None:
         return "no direction declared"
@@ -339,19 +337,17 @@ def _group_panel(axes: Axes, groups: Sequence[GroupResult], overall: float) -> N
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.tick_params("x", labelbottom=True)
     percent(axes.xaxis)
-    _headline(axes, f"{_named(groups[0].field)}\nall clients {100 * overall:.1f} %, dashed")
 
 
-def _named(field: str) -> str:
-    return f"{field} ({FIELDS[field].title})" if field in FIELDS else _plain(field)
+def _named(field: str, labels: Mapping[str, Label]) -> str:
+    return _plain(f"{field} ({labels[field].title})" if field in labels else field)
 
 
-def _title_and_unit(field: str) -> str:
-    known = FIELDS.get(field)
-    if known is None:
+def _title_and_unit(label: Label | None) -> str:
+    if label is None:
         return ""
-    unit = "R$" if known.column.unit == REAIS else known.column.unit
-    return f"{known.title}, {unit}" if unit else known.title
+    unit = "R$" if label.unit == REAIS else label.unit
+    return _plain(f"{label.title}, {unit}" if unit else label.title)
 
 
 def _plain(text: str) -> str:

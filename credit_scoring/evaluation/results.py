@@ -4,7 +4,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from credit_scoring.application.fields import Kind
 from credit_scoring.model.card import Interval
+
+
+class Label(BaseModel):
+    """How people call a field."""
+
+    title: str
+    unit: str | None = None
+    kind: Kind = "number"
 
 
 class Curve(BaseModel):
@@ -93,4 +102,5 @@ class Assessment(BaseModel):
     groups: tuple[GroupResult, ...]
     importance: tuple[Importance, ...]
     partial_dependence: tuple[PartialDependence, ...]
+    labels: dict[str, Label] = Field({}, description="Of each field above, by its name.")
     warnings: tuple[str, ...] = Field(description="What a reader must not miss, in full sentences.")

@@ -55,7 +55,10 @@ class _MatrixBuilder:
         (_, number_steps, numbers), *encoders = columns.transformers_[: len(columns.transformers)]
         raw = [name for name in numbers if name in derived.feature_names_in_]
         self._raw_values = getter(raw)
-        self._derived = [(field.compute, [raw.index(name) for name in field.inputs]) for field in derived.derived_]
+        self._derived = [(field.name, field.expression.evaluate) for field in derived.derived_]
+        self._inputs = [
+            (name, raw.index(name)) for name in {each for field in derived.derived_ for each in field.inputs}
+        ]
         self._raw_count, self._number_count = len(raw), len(numbers)
         self._read_number_steps(number_steps)
         self._read_encoders(encoders)
@@ -80,8 +83,9 @@ class _MatrixBuilder:
         matrix = np.zeros((len(records), self._width))
         numbers = matrix[:, : self._number_count]
         numbers[:, : self._raw_count] = [self._raw_values(record) for record in records]
-        for place, (compute, inputs) in enumerate(self._derived, start=self._raw_count):
-            numbers[:, place] = compute(*(numbers[:, each] for each in inputs))
+        columns = {name: numbers[:, place] for name, place in self._inputs}
+        for place, (name, evaluate) in enumerate(self._derived, start=self._raw_count):
+            numbers[:, place] = columns[name] = evaluate(columns)
         np.clip(numbers, self._lower, self._upper, out=numbers)
         if self._fill is not None:
             missing = np.isnan(numbers)

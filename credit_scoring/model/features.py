@@ -7,7 +7,6 @@ from operator import itemgetter
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
@@ -17,85 +16,16 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import FEATURES, FIELDS, RiskMoves
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.fields import DerivedField, RiskMoves, derive
 
 LOWER_QUANTILE, UPPER_QUANTILE = 0.005, 0.995
 
 
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Quotient that stays monotone at a zero denominator: x/0 is infinite, 0/0 is zero."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        quotient = numerator / denominator
-    return np.where((numerator == 0) & (denominator == 0), 0.0, quotient)
-
-
-def _disposable_income(income: Floats, expenses: Floats, letter: Floats, term: Floats) -> Floats:
-    with np.errstate(over="ignore"):
-        return income - expenses - ratio(letter, term)
-
-
-def _instalment_over_income(letter: Floats, term: Floats, income: Floats) -> Floats:
-    return ratio(ratio(letter, term), income)
-
-
-def _savings_over_instalment(income: Floats, expenses: Floats, letter: Floats, term: Floats) -> Floats:
-    return ratio(_difference(income, expenses), ratio(letter, term))
-
-
-def _difference(minuend: Floats, subtrahend: Floats) -> Floats:
-    with np.errstate(over="ignore"):
-        return minuend - subtrahend
-
-
-@dataclass(frozen=True)
-class DerivedField:
-    """A field computed from others, row by row; `compute` takes one float array per input."""
-
-    name: str
-    inputs: tuple[str, ...]
-    compute: Callable[..., Floats]
-    risk_moves: RiskMoves | None = None
-
-
-DERIVED_FIELDS = (
-    DerivedField("instalment", ("credit_letter_value", "term_months"), ratio),
-    DerivedField(
-        "instalment_over_income",
-        ("credit_letter_value", "term_months", "monthly_income"),
-        _instalment_over_income,
-        "up",
-    ),
-    DerivedField(
-        "disposable_income",
-        ("monthly_income", "monthly_expenses", "credit_letter_value", "term_months"),
-        _disposable_income,
-        "down",
-    ),
-    DerivedField("letter_over_good_value", ("credit_letter_value", "good_value"), ratio, "up"),
-    DerivedField("letter_over_income", ("credit_letter_value", "monthly_income"), ratio, "up"),
-    DerivedField("debt_over_assets", ("outstanding_debt", "assets_value"), ratio, "up"),
-    DerivedField("expenses_over_income", ("monthly_expenses", "monthly_income"), ratio, "up"),
-    DerivedField(
-        "savings_over_instalment",
-        ("monthly_income", "monthly_expenses", "credit_letter_value", "term_months"),
-        _savings_over_instalment,
-        "down",
-    ),
-    DerivedField("own_share", ("good_value", "credit_letter_value"), _difference, "down"),
-    DerivedField("net_assets", ("assets_value", "outstanding_debt"), _difference, "down"),
-    DerivedField("good_value_over_income", ("good_value", "monthly_income"), ratio, "up"),
-    DerivedField("tenure_over_term", ("job_tenure_years", "term_months"), ratio, "down"),
-)
-
-
-def application_frame(records: Sequence[Mapping[str, Any]], names: Sequence[str] = FEATURES) -> pd.DataFrame:
-    """Records of application fields as a frame: numbers and flags as float64 with NaN, categories as text with None."""
-    return pd.DataFrame({name: _values(name, [record.get(name) for record in records]) for name in names})
-
-
-def _values(name: str, values: list[Any]) -> npt.NDArray[Any]:
-    dtype = object if FIELDS[name].kind in ("category", "text") else np.float64
-    return np.array(values, dtype=dtype)
+def application_frame(records: Sequence[Mapping[str, Any]], catalogue: Catalogue, names: Sequence[str]) -> pd.DataFrame:
+    """These fields of records as a frame: numbers and flags as float64 with NaN, categories as text with None."""
+    dtypes = {name: np.float64 if catalogue.fields[name].is_numeric else object for name in names}
+    return pd.DataFrame({name: np.array([each.get(name) for each in records], dtype=dtypes[name]) for name in names})
 
 
 def getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -108,7 +38,7 @@ def getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...
 class DerivedFields(TransformerMixin, BaseEstimator):
     """Append every one of these derived fields whose inputs the training frame has."""
 
-    def __init__(self, fields: Sequence[DerivedField] = DERIVED_FIELDS) -> None:
+    def __init__(self, fields: Sequence[DerivedField] = ()) -> None:
         self.fields = fields
 
     def fit(self, frame: pd.DataFrame, y: Any = None) -> Self:
@@ -121,9 +51,9 @@ class DerivedFields(TransformerMixin, BaseEstimator):
         """The frame's own columns followed by the derived ones."""
         check_is_fitted(self)
         frame = frame[list(self.feature_names_in_)]
-        return frame.assign(
-            **{field.name: field.compute(*(frame[name].to_numpy() for name in field.inputs)) for field in self.derived_}
-        )
+        inputs = {name: frame[name].to_numpy() for field in self.derived_ for name in field.inputs}
+        found = derive(self.derived_, inputs)
+        return frame.assign(**{field.name: found[field.name] for field in self.derived_})
 
 
 class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -169,15 +99,14 @@ class Columns:
     risk_moves: Mapping[str, RiskMoves] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, features: Sequence[str]) -> Self:
+    def of(cls, catalogue: Catalogue, features: Sequence[str]) -> Self:
         """The columns of these features of an application, with every derived field that they allow."""
-        categories = {name: FIELDS[name].categories for name in features if FIELDS[name].kind == "category"}
-        moves = {name: FIELDS[name].column.risk_moves for name in features}
+        fields = {name: catalogue.fields[name] for name in features}
         return cls(
-            numbers=tuple(name for name in features if name not in categories),
-            categories=categories,
-            derived=tuple(field for field in DERIVED_FIELDS if set(field.inputs) <= set(features)),
-            risk_moves={name: direction for name, direction in moves.items() if direction},
+            numbers=tuple(name for name, field in fields.items() if field.is_numeric),
+            categories={name: field.categories for name, field in fields.items() if not field.is_numeric},
+            derived=catalogue.derived_from(features),
+            risk_moves={name: field.risk_moves for name, field in fields.items() if field.risk_moves},
         )
 
     @property

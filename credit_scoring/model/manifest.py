@@ -17,8 +17,9 @@ PIPELINE_FILE = "saved_model.pkl"
 CARD_FILE = "card.json"
 POLICY_FILE = "policy.json"
 REFERENCE_FILE = "reference.json"
+CATALOGUE_FILE = "catalogue.json"
 MANIFEST_FILE = "manifest.json"
-SAVED_FILES = (PIPELINE_FILE, CARD_FILE, POLICY_FILE, REFERENCE_FILE)
+SAVED_FILES = (PIPELINE_FILE, CATALOGUE_FILE, CARD_FILE, POLICY_FILE, REFERENCE_FILE)
 
 LIBRARIES = ("scikit-learn", "lightgbm", "xgboost-cpu", "numpy", "pandas", "joblib")
 

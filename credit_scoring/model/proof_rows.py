@@ -11,33 +11,33 @@ import numpy as np
 import pandas as pd
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import FIELDS
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.fields import ApplicationField
 
 DIGITS = 2
 MISSING_SHARE = 0.1
 EXTREMES = 2  # rows at the lower end of every number, and as many at the upper one
 
 
-def proof_rows(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
+def proof_rows(frame: pd.DataFrame, catalogue: Catalogue, size: int, seed: int) -> pd.DataFrame:
     """So many rows with the columns and types of a training frame; the last one leaves out all that may be."""
     generator = np.random.default_rng(seed)
-    return pd.DataFrame({str(name): _column(str(name), frame[name], size, generator) for name in frame})
+    fields = {str(name): catalogue.fields[str(name)] for name in frame}
+    return pd.DataFrame({name: _column(field, frame[name], size, generator) for name, field in fields.items()})
 
 
-def _column(name: str, column: "pd.Series[Any]", size: int, generator: np.random.Generator) -> "pd.Series[Any]":
-    field = FIELDS.get(name)
-    values = column.dropna().to_numpy()
+def _column(
+    field: ApplicationField, column: "pd.Series[Any]", size: int, generator: np.random.Generator
+) -> "pd.Series[Any]":
     drawn: Any
-    if field and field.kind == "category":
+    if field.kind == "category":
         drawn = generator.choice(np.array(field.categories, dtype=object), size)
-    elif column.dtype == object:
-        drawn = generator.choice(np.array(sorted(set(values)) or [None], dtype=object), size)
-    elif field and field.kind == "flag":
+    elif field.kind == "flag":
         drawn = generator.integers(0, 2, size).astype(np.float64)
     else:
-        drawn = _numbers(values.astype(np.float64), size, generator)
+        drawn = _numbers(column.dropna().to_numpy(dtype=np.float64), size, generator)
     rows: pd.Series[Any] = pd.Series(drawn, dtype=column.dtype)
-    if not field.required if field else column.isna().any():
+    if not field.required:
         missing = generator.random(size) < MISSING_SHARE
         missing[-1:] = True
         rows[missing] = None if column.dtype == object else np.nan

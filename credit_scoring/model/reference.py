@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import chi2
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import FIELDS
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.fields import ApplicationField
 
 Counts = npt.NDArray[np.int64]
 
@@ -40,6 +41,7 @@ class FieldBins(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     field: str
+    title: str = Field("", description="What people call the field; empty in models from before it was kept.")
     edges: tuple[float, ...] = Field((), description="Inner edges of a number's bins, rising.")
     values: tuple[str, ...] = Field((), description="A category's values.")
     is_flag: bool = Field(False, description="Whether its two bins are no and yes.")
@@ -94,29 +96,32 @@ class DriftReference(BaseModel):
     fields: tuple[FieldBins, ...]
 
 
-def reference_of(frame: pd.DataFrame, features: Sequence[str], risk: Floats) -> DriftReference:
+def reference_of(frame: pd.DataFrame, features: Sequence[str], catalogue: Catalogue, risk: Floats) -> DriftReference:
     """The reference of a training frame; `risk` is held out, shape (rows,)."""
-    fields = [_bins_of(name, frame[name]) for name in features]
+    fields = [_bins_of(catalogue.fields[name], frame[name]) for name in features]
     return DriftReference(rows=len(frame), fields=(*fields, number_bins(RISK, risk)))
 
 
-def _bins_of(name: str, column: "pd.Series[Any]") -> FieldBins:
-    kind = FIELDS[name].kind if name in FIELDS else "number"
-    if kind == "category":
-        bins = FieldBins(field=name, values=FIELDS[name].categories, counts=())
+def _bins_of(field: ApplicationField, column: "pd.Series[Any]") -> FieldBins:
+    name = field.name
+    if field.kind == "category":
+        bins = FieldBins(field=name, title=field.title, values=field.categories, counts=())
         return _filled(bins, bins.count([None if pd.isna(value) else value for value in column]))
     numbers = column.to_numpy(dtype=np.float64)
-    if kind == "flag":
-        return _filled(FieldBins(field=name, edges=(0.5,), is_flag=True, counts=()), count_numbers(numbers, HALF))
-    return number_bins(name, numbers)
+    if field.kind == "flag":
+        return _filled(
+            FieldBins(field=name, title=field.title, edges=(0.5,), is_flag=True, counts=()),
+            count_numbers(numbers, HALF),
+        )
+    return number_bins(name, numbers, field.title)
 
 
-def number_bins(name: str, numbers: Floats) -> FieldBins:
+def number_bins(name: str, numbers: Floats, title: str = "") -> FieldBins:
     """Bins of equal size, as far as equal values allow."""
     known = numbers[~np.isnan(numbers)]
     inner = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if known.size else np.array([])
     edges = tuple(edge for edge in inner.tolist() if edge > known.min())
-    return _filled(FieldBins(field=name, edges=edges, counts=()), count_numbers(numbers, np.array(edges)))
+    return _filled(FieldBins(field=name, title=title, edges=edges, counts=()), count_numbers(numbers, np.array(edges)))
 
 
 def _filled(bins: FieldBins, counts: Counts) -> FieldBins:

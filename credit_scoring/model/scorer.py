@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.model.features import application_frame
 from credit_scoring.model.manifest import (
     CARD_FILE,
+    CATALOGUE_FILE,
     PIPELINE_FILE,
     POLICY_FILE,
     REFERENCE_FILE,
@@ -57,6 +59,7 @@ class Scorer:
     """Scores and decides; service, batch and evaluation hold one of these and nothing else."""
 
     pipeline: Pipeline
+    catalogue: Catalogue
     policy: Policy
     card: ModelCard
     reference: Reference
@@ -66,6 +69,7 @@ class Scorer:
     def of(
         cls,
         pipeline: Pipeline,
+        catalogue: Catalogue,
         policy: Policy,
         card: ModelCard,
         frame: pd.DataFrame,
@@ -75,10 +79,10 @@ class Scorer:
 
         `held_out_risk`, shape (rows,), is that of the same frame; without it no drift can be told.
         """
-        made_up = proof_rows(frame[list(card.features)], REFERENCE_ROWS, card.seed)
+        made_up = proof_rows(frame[list(card.features)], catalogue, REFERENCE_ROWS, card.seed)
         rows = tuple(json.loads(made_up.to_json(orient="records", double_precision=15)))
-        drift = None if held_out_risk is None else reference_of(frame, card.features, held_out_risk)
-        scorer = cls(pipeline, policy, card, Reference(rows=rows, risk=()))
+        drift = None if held_out_risk is None else reference_of(frame, card.features, catalogue, held_out_risk)
+        scorer = cls(pipeline, catalogue, policy, card, Reference(rows=rows, risk=()))
         risk = tuple(scorer.score_records(rows).tolist())
         return replace(scorer, reference=Reference(rows=rows, risk=risk, drift=drift))
 
@@ -90,7 +94,7 @@ class Scorer:
     def score_records(self, records: Sequence[Mapping[str, Any]]) -> Floats:
         """Risk probability of each record; every feature is a key of each. By the compiled form where there is one."""
         if self.compiled is None:
-            return self.score(application_frame(records, self.card.features))
+            return self.score(application_frame(records, self.catalogue, self.card.features))
         return self.compiled.score(records)
 
     def prove(self) -> None:
@@ -117,8 +121,9 @@ class Scorer:
         return replace(self, compiled=compiled)
 
     def save(self, folder: Path) -> None:
-        """Write pipeline, policy, reference, card and a manifest of their hashes into a folder."""
+        """Write pipeline, catalogue, policy, reference, card and a manifest of their hashes into a folder."""
         joblib.dump(self.pipeline, folder / PIPELINE_FILE)
+        (folder / CATALOGUE_FILE).write_text(self.catalogue.model_dump_json(indent=1), encoding="utf-8")
         (folder / CARD_FILE).write_text(self.card.model_dump_json(indent=2), encoding="utf-8")
         (folder / POLICY_FILE).write_text(self.policy.model_dump_json(indent=2), encoding="utf-8")
         (folder / REFERENCE_FILE).write_text(self.reference.model_dump_json(), encoding="utf-8")
@@ -130,10 +135,11 @@ class Scorer:
         card = inspect(folder)
         try:
             pipeline = joblib.load(folder / PIPELINE_FILE)
+            catalogue = Catalogue.model_validate_json((folder / CATALOGUE_FILE).read_bytes())
             policy = Policy.model_validate_json((folder / POLICY_FILE).read_bytes())
             reference = Reference.model_validate_json((folder / REFERENCE_FILE).read_bytes())
         except Exception as error:  # unpickling may raise anything
             raise ModelRejectedError(f"Model {folder}: cannot be loaded ({error}). {version_advice(card)}") from error
-        scorer = cls(pipeline, policy, card, reference)
+        scorer = cls(pipeline, catalogue, policy, card, reference)
         scorer.prove()
         return scorer.with_compiled_form()

@@ -20,7 +20,7 @@ def period_page(report: PeriodReport) -> str:
     drawings = {each.bins.field: Markup(svg(distribution(each))) for each in report.fields}  # noqa: S704 - ours
     over_time = Markup(svg(performance(report.cohorts, report.tested))) if report.cohorts else None  # noqa: S704 - ours
     return (
-        environment()
+        environment({each.bins.field: each.bins.title for each in report.fields})
         .get_template("period.html")
         .render(report=report, drawings=drawings, over_time=over_time, risk=RISK)
     )

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions.database import Database
 from credit_scoring.errors import NotReadyError, UnavailableError
@@ -33,6 +34,7 @@ NOT_READY = "The service has no model that may decide. Its log says why."
 class Backend:
     """What the routes call: a handler for each operation, by its name, and what the hot route needs besides."""
 
+    catalogue: Catalogue
     handlers: Mapping[str, Handler]
     accept: Callable[[bytes, Caller[Decision], str], None]
     check_admission: Callable[[], None]
@@ -44,6 +46,7 @@ def _not_loaded(*_: object) -> NoReturn:
 
 
 NOT_LOADED = Backend(
+    catalogue=shipped(),
     handlers={operation.name: _not_loaded for operation in OPERATIONS},
     accept=_not_loaded,
     check_admission=_not_loaded,
@@ -64,7 +67,9 @@ def loaded(
         "outcomes": dossiers.outcomes,
         "model": _model_page(desk),
     }
-    return Backend(handlers, predictions.accept, predictions.check_admission, predictions.is_ready)
+    return Backend(
+        desk.scorer.catalogue, handlers, predictions.accept, predictions.check_admission, predictions.is_ready
+    )
 
 
 def _model_page(desk: DecisionDesk) -> Handler:
@@ -83,15 +88,16 @@ class CreditApi:
         self._settings = settings
         self._keyring = keyring
         self._backend = NOT_LOADED
-        pages = Pages(keyring, metrics_open=settings.metrics_open)
+        self._pages = Pages(keyring, metrics_open=settings.metrics_open)
         self.app = Starlette(
-            routes=[*(self._route(operation) for operation in OPERATIONS), *pages.routes()],
+            routes=[*(self._route(operation) for operation in OPERATIONS), *self._pages.routes()],
             exception_handlers={HTTPException: on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
         )
 
     def use(self, backend: Backend) -> None:
         """Answer with this backend from now on."""
         self._backend = backend
+        self._pages.describe(backend.catalogue)
 
     def is_ready(self) -> bool:
         """Whether the model is loaded and what it decides can be stored."""

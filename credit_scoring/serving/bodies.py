@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from pydantic_core import from_json
 from credit_scoring.application.schemas import MAX_FAULTS, ErrorAnswer, Fault, faults
 from credit_scoring.errors import RequestError
 
-MAX_FIELDS = 64  # of an object, counted at all depths; an application has 16
+MAX_FIELDS = 64  # of an object, counted at all depths; an application may have twice as many as its catalogue
 BYTES_PER_FAULT = 40  # of an array: its answer lists one fault for so many bytes, whatever its items are
 MAX_FAULTS_IN_ALL = 1000  # listed in one answer; each takes 15 µs
 TOO_MANY_FAULTS = ErrorAnswer(error="Too many faults: send fewer.", detail=[])
@@ -20,21 +21,21 @@ _PARTS = b":", b"{", b"["
 _TEXT_OR_PART = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([:{\[])', re.DOTALL)
 
 
-def check_fields(body: bytes, most: int = 1) -> None:
-    """Raises RequestError when a body has more than MAX_FIELDS fields for each of its objects; parses nothing.
+def check_fields(body: bytes, most: int = 1, fields: int = MAX_FIELDS) -> None:
+    """Raises RequestError when a body has more than so many fields for each of its objects; parses nothing.
 
     The body is an object, or an array of up to `most`.
     """
-    if len(body) > _SMALL or body.count(b":") > MAX_FIELDS:
-        _check_parts(body, most)
+    if len(body) > _SMALL or body.count(b":") > fields:
+        _check_parts(body, most, fields)
 
 
-def _check_parts(body: bytes, most: int) -> None:
-    limit = MAX_FIELDS + 1  # the object itself
+def _check_parts(body: bytes, most: int, fields: int) -> None:
+    limit = fields + 1  # the object itself
     if body.lstrip().startswith(b"["):
         limit = limit * most + 1
     if sum(body.count(part) for part in _PARTS) > limit and _has_more_parts(body, limit):
-        raise RequestError(400, f"At most {MAX_FIELDS} fields in an object, nested ones included.", "too_long")
+        raise RequestError(400, f"At most {fields} fields in an object, nested ones included.", "too_long")
 
 
 def _has_more_parts(body: bytes, limit: int) -> bool:
@@ -60,26 +61,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def parse(body: bytes, most: int) -> Any:
+def parse(body: bytes, most: int, fields: int = MAX_FIELDS) -> Any:
     """The value of a body: an object, or an array of up to `most`; raises RequestError when it is no such JSON."""
-    check_fields(body, most)
+    check_fields(body, most, fields)
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
 
 
-def check_items(body: bytes, items: list[Any], most: int, what: str) -> None:
+def check_items(body: bytes, items: list[Any], most: int, what: str, fields: int = MAX_FIELDS) -> None:
     """Raises RequestError when these items of a body are too many, or have too many or repeated fields."""
     if len(items) > most:
         raise RequestError(400, f"At most {most:,} {what} at a time, found {len(items):,}.", "too_long")
-    check_fields(body, len(items))
+    check_fields(body, len(items), fields)
     check_repeats(body, sum(len(item) for item in items if isinstance(item, dict)))
 
 
-def too_many_fields(item: dict[str, Any]) -> Fault:
+def too_many_fields(item: dict[str, Any], fields: int = MAX_FIELDS) -> Fault:
     """The fault of an object that is not validated field by field."""
-    return Fault(field="", message=f"At most {MAX_FIELDS} fields, found {len(item):,}", type="too_long")
+    return Fault(field="", message=f"At most {fields} fields, found {len(item):,}", type="too_long")
 
 
 def fault_sentence(found: list[Fault], consequence: str) -> str:
@@ -93,16 +94,20 @@ def refusal(found: list[Fault], consequence: str) -> ErrorAnswer:
 
 
 class ItemErrors:
-    """Answers to the bad items of one array, each in its place; all of them list a bounded number of faults."""
+    """Answers to the bad items of one array, each in its place; all of them list a bounded number of faults.
 
-    def __init__(self, consequence: str, length: int) -> None:
+    `known` are the fields to name where one is unknown.
+    """
+
+    def __init__(self, consequence: str, length: int, known: Iterable[str] = ()) -> None:
         self._consequence = consequence
+        self._known = known
         self._left = min(max(length // BYTES_PER_FAULT, MAX_FAULTS), MAX_FAULTS_IN_ALL)
 
     def answer(self, error: ValidationError | Fault) -> ErrorAnswer:
         """The faults of one item, or TOO_MANY_FAULTS once the answer lists as many as it may."""
         if self._left <= 0:
             return TOO_MANY_FAULTS
-        found = [error] if isinstance(error, Fault) else faults(error)
+        found = [error] if isinstance(error, Fault) else faults(error, self._known)
         self._left -= len(found)
         return refusal(found, self._consequence)

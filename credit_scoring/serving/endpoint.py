@@ -12,8 +12,14 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from credit_scoring.application.schemas import Application, ErrorAnswer, Fault, faults
-from credit_scoring.errors import CreditScoringError, DecisionLogError, RequestError, UnavailableError, place_of
+from credit_scoring.application.schemas import ErrorAnswer, Fault, InvalidApplicationError, faults
+from credit_scoring.errors import (
+    CreditScoringError,
+    DecisionLogError,
+    RequestError,
+    UnavailableError,
+    place_of,
+)
 from credit_scoring.serving.bodies import fault_sentence
 
 Scope = MutableMapping[str, Any]
@@ -115,8 +121,9 @@ def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], byte
     """Status, headers and body that tell a client what went wrong, and the log what we did wrong."""
     if isinstance(error, ValidationError):
         found = faults(error)
-        consequence = NOT_DECIDED if error.title == Application.__name__ else NOT_RECORDED
-        return 400, [JSON_TYPE], _body(fault_sentence(found, consequence), found)
+        return 400, [JSON_TYPE], _body(fault_sentence(found, NOT_RECORDED), found)
+    if isinstance(error, InvalidApplicationError):
+        return 400, [JSON_TYPE], _body(fault_sentence(error.faults, NOT_DECIDED), error.faults)
     if isinstance(error, RequestError):
         found = [Fault(field="", message=str(error), type=error.kind)] if error.status == 400 else []
         more = [(b"www-authenticate", b"Bearer")] if error.status == 401 else []

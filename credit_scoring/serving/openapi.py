@@ -1,12 +1,14 @@
 """The OpenAPI document of the whole service, BentoML's own endpoints included."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from credit_scoring.application.schemas import ErrorAnswer
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.schemas import Application, ErrorAnswer
 from credit_scoring.decisions.outcomes import DecisionId
 from credit_scoring.serving.contents import Content, Json, Model, one
 from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, Operation
@@ -37,10 +39,10 @@ _PARAMETERS = {
 }
 
 
-def document(version: str) -> Json:
-    """The document as JSON-ready data; `version` is the service's."""
+def document(version: str, catalogue: Catalogue) -> Json:
+    """The document as JSON-ready data, with the applications of this catalogue; `version` is the service's."""
     _, definitions = models_json_schema(
-        [(model, "validation") for model in _models()],
+        [(catalogue.application if model is Application else model, "validation") for model in _models()],
         ref_template="#/components/schemas/{model}",
     )
     return {
@@ -53,7 +55,7 @@ def document(version: str) -> Json:
         "tags": [{"name": "decisions"}, {"name": "record"}, {"name": "model"}, {"name": "operation"}],
         "security": [{"key": []}, {}],
         "paths": {
-            **{each.path: {each.method.lower(): _operation(each)} for each in OPERATIONS},
+            **{each.path: {each.method.lower(): _operation(each, catalogue.example)} for each in OPERATIONS},
             **{each.path: {"get": _text(each.summary)} for each in PAGES if each.summary},
         },
         "components": {
@@ -69,7 +71,7 @@ def _models() -> list[Model]:
     return list(dict.fromkeys([ErrorAnswer, *(model for content in contents for model in content.models)]))
 
 
-def _operation(operation: Operation) -> Json:
+def _operation(operation: Operation, application: Json) -> Json:
     parameters = [_PARAMETERS[name] for name in re.findall(r"{(\w+)}", operation.path)]
     errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in operation.errors}
     return {
@@ -78,9 +80,20 @@ def _operation(operation: Operation) -> Json:
         **({"parameters": parameters} if parameters else {}),
         "summary": operation.summary,
         **({"description": operation.description} if operation.description else {}),
-        **({"requestBody": {"required": True, **_json(operation.takes)}} if operation.takes else {}),
+        **(
+            {"requestBody": {"required": True, **_json(_shown(operation.takes, application))}}
+            if operation.takes
+            else {}
+        ),
         "responses": {"200": _answer(operation.answer_description, operation.answers), **errors},
     }
+
+
+def _shown(content: Content, application: Json) -> Content:
+    """What takes applications, with this one as the example."""
+    if Application not in content.models:
+        return content
+    return replace(content, example=[application] if content.schema.get("type") == "array" else application)
 
 
 def _text(summary: str) -> Json:

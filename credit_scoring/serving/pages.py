@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from credit_scoring import __version__
+from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.errors import RequestError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.auth import Keyring, Scope
@@ -35,7 +36,11 @@ class Pages:
     def __init__(self, keyring: Keyring, *, metrics_open: bool) -> None:
         self._keyring = keyring
         self._metrics_open = metrics_open
-        self._document = to_json(document(__version__))
+        self.describe(shipped())
+
+    def describe(self, catalogue: Catalogue) -> None:
+        """From now on the OpenAPI document shows the applications of this catalogue."""
+        self._document = to_json(document(__version__, catalogue))
 
     def routes(self) -> list[BaseRoute]:
         """The routes to the pages; the last takes whatever no route before it has taken."""

@@ -8,7 +8,15 @@ from typing import Any, Self
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from credit_scoring.application.schemas import Application, Decision, ErrorAnswer, Fault
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.schemas import (
+    Application,
+    Decision,
+    ErrorAnswer,
+    Fault,
+    InvalidApplicationError,
+    faults,
+)
 from credit_scoring.errors import RequestError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.batching import Caller, MicroBatcher
@@ -38,7 +46,10 @@ class Predictions:
     Of the applications in one body, `most_at_once` are queued before waiting single requests are let in between.
     """
 
-    def __init__(self, batcher: Batcher, recorder: Recorder | None, most_at_once: int) -> None:
+    def __init__(self, catalogue: Catalogue, batcher: Batcher, recorder: Recorder | None, most_at_once: int) -> None:
+        self._application = catalogue.application
+        self._known = tuple(catalogue.all_fields)
+        self._max_fields = max(MAX_FIELDS, 2 * len(self._known))
         self._batcher = batcher
         self._recorder = recorder
         self._most_at_once = most_at_once
@@ -55,7 +66,7 @@ class Predictions:
             deliver=recorder.keep if recorder else None,
             on_batch=metrics.observe_batch,
         )
-        return cls(batcher, recorder, settings.max_batch_size)
+        return cls(desk.scorer.catalogue, batcher, recorder, settings.max_batch_size)
 
     def is_ready(self) -> bool:
         """Whether what is decided can be stored."""
@@ -69,8 +80,11 @@ class Predictions:
 
     def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
         """One application in, whose request was admitted; its caller is told the decision."""
-        check_fields(body)
-        application = Application.model_validate_json(body)
+        check_fields(body, fields=self._max_fields)
+        try:
+            application = self._application.model_validate_json(body)
+        except ValidationError as error:
+            raise InvalidApplicationError(faults(error, self._known)) from None
         check_repeats(body, len(application.model_fields_set))
         self._batcher.put(Submission(application, body, asked_by), caller)
 
@@ -83,8 +97,8 @@ class Predictions:
     async def predict_many(self, body: bytes, asked: Asked) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
         answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
-        errors = ItemErrors(NOT_DECIDED, len(body))
-        for item in _items(body):
+        errors = ItemErrors(NOT_DECIDED, len(body), self._known)
+        for item in self._items(body):
             answers.append(self._submitted(item, asked.by, errors))
             if len(answers) % self._most_at_once == 0:
                 await asyncio.sleep(0)  # let waiting single requests in between
@@ -93,12 +107,29 @@ class Predictions:
         return to_json([each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers])
 
     def _submitted(self, item: Any, asked_by: str, errors: ItemErrors) -> "asyncio.Future[Decision] | ErrorAnswer":
-        application = _checked(item, errors)
+        application = self._checked(item, errors)
         if isinstance(application, ErrorAnswer):
             return application
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._batcher.put(Submission(application, to_json(item), asked_by), answer)
         return answer
+
+    def _items(self, body: bytes) -> list[Any]:
+        items = parse(body, MAX_APPLICATIONS, self._max_fields)
+        if not isinstance(items, list):
+            raise RequestError(400, "The body should be an array of applications.", "list_type")
+        check_items(body, items, MAX_APPLICATIONS, "applications", self._max_fields)
+        return items
+
+    def _checked(self, item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
+        if not isinstance(item, dict):
+            return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
+        if len(item) > self._max_fields:
+            return errors.answer(too_many_fields(item, self._max_fields))
+        try:
+            return self._application.model_validate(item)
+        except ValidationError as error:
+            return errors.answer(error)
 
 
 def _decide(desk: DecisionDesk, counters: FieldCounters | None, submissions: Sequence[Submission]) -> list[Decision]:
@@ -111,25 +142,6 @@ def _decide(desk: DecisionDesk, counters: FieldCounters | None, submissions: Seq
 
 def _call_later(seconds: float, function: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(seconds, function)
-
-
-def _items(body: bytes) -> list[Any]:
-    items = parse(body, MAX_APPLICATIONS)
-    if not isinstance(items, list):
-        raise RequestError(400, "The body should be an array of applications.", "list_type")
-    check_items(body, items, MAX_APPLICATIONS, "applications")
-    return items
-
-
-def _checked(item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
-    if not isinstance(item, dict):
-        return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
-    if len(item) > MAX_FIELDS:
-        return errors.answer(too_many_fields(item))
-    try:
-        return Application.model_validate(item)
-    except ValidationError as error:
-        return errors.answer(error)
 
 
 def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Application, Decision, ErrorAnswer
+from credit_scoring.application.schemas import Application, Decision, ErrorAnswer
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
@@ -82,7 +82,7 @@ PREDICT = Operation(
     tag="decisions",
     summary="Decide one application",
     description="The same `application_id` and content from the same owner gets the answer given before.",
-    takes=one(Application, EXAMPLE_APPLICATION),
+    takes=one(Application),
     answers=one(Decision, EXAMPLE_DECISION),
     answer_description="The decision.",
     own_errors=frozenset({409}),
@@ -99,7 +99,7 @@ _PREDICT_MANY = Operation(
     tag="decisions",
     summary=f"Decide up to {MAX_APPLICATIONS:,} applications",
     description="A bad application gets an error in its place; the others get their decisions.",
-    takes=many(Application, most=MAX_APPLICATIONS, example=[EXAMPLE_APPLICATION]),
+    takes=many(Application, most=MAX_APPLICATIONS),
     answers=many(Decision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
     answer_description="A decision or an error for each application, in order.",
     sheds_load=True,

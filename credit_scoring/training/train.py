@@ -49,7 +49,7 @@ def train(dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial = lambda _: No
         minimum_recall=plan.minimum_recall,
         library_versions=library_versions(),
     )
-    return Scorer.of(pipeline, policy, card, train_part.frame, held_out_risk)
+    return Scorer.of(pipeline, dataset.catalogue, policy, card, train_part.frame, held_out_risk)
 
 
 def check_gate(card: ModelCard) -> None:
@@ -73,8 +73,7 @@ def _held_out_risk(pipeline: Pipeline, part: Dataset, plan: TrainingPlan) -> Flo
 
 
 def _choose_policy(held_out_risk: Floats, part: Dataset, plan: TrainingPlan) -> Policy:
-    letter_value = part.frame["credit_letter_value"].to_numpy()
-    threshold = choose_threshold(part.defaulted, held_out_risk, letter_value, plan.costs, plan.limits)
+    threshold = choose_threshold(part.defaulted, held_out_risk, part.exposure, plan.costs, plan.limits)
     return Policy(threshold=threshold, costs=plan.costs, limits=plan.limits)
 
 

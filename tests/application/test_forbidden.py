@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.consorcio import CATALOGUE, FIELDS
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
-from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import SOURCES_FOLDER
 from credit_scoring.data.mapping import ColumnMapping
 
@@ -133,5 +133,5 @@ def test_the_audit_field_for_marital_status_may_not_hold_anything_else_that_is_f
 
 @pytest.mark.parametrize("source", ["embedded.toml", "kaggle.toml"])
 def test_no_column_of_a_shipped_source_is_refused(source: str) -> None:
-    mapping = ColumnMapping.read(SOURCES_FOLDER / source)
+    mapping = ColumnMapping.read(SOURCES_FOLDER / source, CATALOGUE)
     assert [disguise_reason(*pair) for pair in mapping.columns.items()] == [None] * len(mapping.columns)

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks.support.consorcio import MAPPABLE
 from credit_scoring.batch.output import MANIFEST_FILE, BatchManifest
 from credit_scoring.batch.task import Scoring
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, ScoringError
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer

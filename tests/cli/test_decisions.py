@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
 from benchmarks.support.decision_records import ask, decided_by, entry, of_model, origin_of, put, tamper
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Application
 from credit_scoring.decisions import dossiers, outcomes, schema_version
 from credit_scoring.decisions.dossiers import Dossier
-from credit_scoring.decisions.export import COLUMNS
+from credit_scoring.decisions.export import AFTER, BEFORE
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.replay import Replayed
@@ -97,7 +97,7 @@ def test_an_export_has_a_row_for_each_decision_asked_for(database: str, tmp_path
     printed = here("export", "-o", path, "--since", "2021-01-01", database=database)
     found = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
     assert printed == f"{path}\n"
-    assert tuple(found.columns) == COLUMNS
+    assert tuple(found.columns) == (*BEFORE, *EXAMPLE_APPLICATION, *AFTER)
     assert found["decision_id"].tolist() == decisions
     assert found["outcome"].fillna("").tolist() == ["", "PAID", ""]
 
@@ -130,7 +130,7 @@ def test_a_log_that_was_tampered_with_ends_in_exit_code_1_and_the_place(database
 def replayable(database: str, model_tag: str) -> list[str]:
     """Decisions of the stored model on three incomes, and one of a model that is lost."""
     clients = [{**EXAMPLE_APPLICATION, "monthly_income": income} for income in (500.0, 2500.0, 9000.0)]
-    applications = [Application.model_validate(client) for client in clients]
+    applications = [ConsorcioApplication.model_validate(client) for client in clients]
     served = Scorer.load(Path(store.find(model_tag).path))
     made = put(database, decided_by(served, model_tag, applications), origin=origin_of(served, model_tag))
     return [*made, *put(database, [entry()], origin=of_model("credit_scoring:lost"))]
@@ -226,7 +226,7 @@ def test_the_newest_model_by_its_alias_is_the_same_model(tmp_path: Path, model_t
     address = f"sqlite:///{tmp_path}/decisions.db"
     put(
         address,
-        decided_by(scorer, model_tag, [Application.model_validate(EXAMPLE_APPLICATION)]),
+        decided_by(scorer, model_tag, [ConsorcioApplication.model_validate(EXAMPLE_APPLICATION)]),
         origin=origin_of(scorer, model_tag),
     )
     tamper(address, "UPDATE decisions SET risk_probability = 0.999, decision = 'NEGADO'")

@@ -9,9 +9,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, MAPPABLE
 from credit_scoring.batch.output import MANIFEST_FILE
-from credit_scoring.data.mapping import MAPPABLE
 from tests.support.command_line import error_here, error_of, run, run_here
 from tests.support.spark import require_spark
 

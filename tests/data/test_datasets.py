@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.application.schemas import AUDIT_FIELDS, FIELDS
+from benchmarks.support.consorcio import AUDIT_FIELDS, CATALOGUE, FIELDS, MAPPABLE
 from credit_scoring.data.datasets import (
     EMBEDDED_FILE,
     MIN_ROWS_PER_OUTCOME,
@@ -21,7 +21,6 @@ from credit_scoring.data.datasets import (
     load_kaggle,
     summarise,
 )
-from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.errors import DataError
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.support.kaggle import KAGGLE_CSV
@@ -150,13 +149,13 @@ class TestKaggle:
 
     def test_a_first_line_that_holds_a_client_twice_is_not_taken_for_names(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"the first line is no list of column names\. Put one above") as caught:
-            load_csv(_file(tmp_path, _good_rows(), header=f"{TELL_TALE},{TELL_TALE}"))
+            load_csv(_file(tmp_path, _good_rows(), header=f"{TELL_TALE},{TELL_TALE}"), CATALOGUE)
         assert TELL_TALE not in str(caught.value)
 
 
 class TestOwnNames:
     def test_a_file_with_the_field_names_of_the_api_needs_no_mapping(self, tmp_path: Path) -> None:
-        found = load_csv(_file(tmp_path, _good_rows()))
+        found = load_csv(_file(tmp_path, _good_rows()), CATALOGUE)
         assert found.source == "csv:applications.csv"
         assert found.features == ("credit_letter_value", "monthly_income", "housing")
         assert (len(found.frame), int(found.defaulted.sum())) == (200, 100)
@@ -168,44 +167,44 @@ class TestOwnNames:
         }
 
     def test_numbers_and_flags_are_floats_and_categories_text_or_none(self, tmp_path: Path) -> None:
-        frame = load_csv(_file(tmp_path, [*_good_rows(), "1,40,,,PAID"])).frame
-        numeric = [name for name in frame if FIELDS[str(name)].kind in ("number", "flag")]
+        frame = load_csv(_file(tmp_path, [*_good_rows(), "1,40,,,PAID"]), CATALOGUE).frame
+        numeric = [name for name in frame if FIELDS[str(name)].is_numeric]
         assert {str(frame[name].dtype) for name in numeric} == {"float64"}
         assert frame["housing"].iloc[-1] is None
         assert np.isnan(frame["monthly_income"].iloc[-1])
 
     def test_audit_fields_may_be_absent_from_the_file(self, tmp_path: Path) -> None:
         rows = [f"{1000 + i},{'PAID' if i % 2 else 'DEFAULTED'}" for i in range(200)]
-        found = load_csv(_file(tmp_path, rows, header="credit_letter_value,outcome"))
+        found = load_csv(_file(tmp_path, rows, header="credit_letter_value,outcome"), CATALOGUE)
         assert (len(found.frame), found.bad_rows) == (200, ())
 
     def test_further_columns_are_named_as_not_used(self, tmp_path: Path) -> None:
         rows = [f"{row},F,7" for row in _good_rows()]
-        found = load_csv(_file(tmp_path, rows, header=f"{HEADER},sexo,application_id"))
+        found = load_csv(_file(tmp_path, rows, header=f"{HEADER},sexo,application_id"), CATALOGUE)
         assert found.unused_columns == ("sexo",)
         assert "sexo" not in found.frame
 
     def test_windows_line_ends_and_a_byte_order_mark_change_nothing(self, tmp_path: Path) -> None:
-        plain = load_csv(_file(tmp_path, _good_rows()))
+        plain = load_csv(_file(tmp_path, _good_rows()), CATALOGUE)
         path = tmp_path / "windows.csv"
         path.write_bytes("\r\n".join([HEADER, *_good_rows()]).encode("utf-8-sig"))
-        windows = load_csv(path)
+        windows = load_csv(path, CATALOGUE)
         pd.testing.assert_frame_equal(windows.frame, plain.frame)
         assert (windows.defaulted == plain.defaulted).all()
 
     def test_the_hash_is_that_of_the_file(self, tmp_path: Path) -> None:
         path = _file(tmp_path, _good_rows())
-        first = load_csv(path).sha256
+        first = load_csv(path, CATALOGUE).sha256
         path.write_bytes(path.read_bytes() + b"\n")
         assert re.fullmatch("[0-9a-f]{64}", first)
-        assert load_csv(path).sha256 != first
+        assert load_csv(path, CATALOGUE).sha256 != first
 
 
 class TestMappingFile:
     def test_a_mapping_file_without_the_letter_s_value_is_told_what_line_it_lacks(self, tmp_path: Path) -> None:
         mapping = _mapping(tmp_path, '[columns]\nage = "age"')
         with pytest.raises(DataError) as caught:
-            load_csv(_file(tmp_path, _good_rows()), mapping)
+            load_csv(_file(tmp_path, _good_rows()), CATALOGUE, mapping)
         assert str(caught.value) == (
             f"Mapping file {mapping}: no column for credit_letter_value, which every application has. Add "
             'credit_letter_value = "…", the column that holds it, under [columns].'
@@ -216,7 +215,7 @@ class TestMappingFile:
     ) -> None:
         mapping = _mapping(tmp_path, '[columns]\ncredit_letter_value = "carta"')
         with pytest.raises(DataError, match="no column carta; found credit_letter_value, age") as caught:
-            load_csv(_file(tmp_path, _good_rows()), mapping)
+            load_csv(_file(tmp_path, _good_rows()), CATALOGUE, mapping)
         assert str(caught.value).endswith(f"Correct the mapping file {mapping}.")
         assert "--mapping" not in str(caught.value)
 
@@ -244,7 +243,7 @@ class TestMappingFile:
 
     def _load(self, folder: Path, rows: list[str]) -> Dataset:
         path = _file(folder, rows, self.HEADER, encoding="latin-1")
-        return load_csv(path, _mapping(folder, self.TEXT))
+        return load_csv(path, CATALOGUE, _mapping(folder, self.TEXT))
 
     def _rows(self) -> list[str]:
         outcomes = ("quitado", "inadimplente")
@@ -272,17 +271,17 @@ class TestMappingFile:
     def test_a_column_that_the_mapping_names_but_the_file_lacks_is_named(self, tmp_path: Path) -> None:
         path = _file(tmp_path, self._rows(), self.HEADER.replace("moradia", "casa"), encoding="latin-1")
         with pytest.raises(DataError, match=r"applications\.csv: no column moradia; found cpf, carta"):
-            load_csv(path, _mapping(tmp_path, self.TEXT))
+            load_csv(path, CATALOGUE, _mapping(tmp_path, self.TEXT))
 
     def test_the_wrong_encoding_is_answered_with_where_to_name_the_right_one(self, tmp_path: Path) -> None:
         path = _file(tmp_path, self._rows(), self.HEADER, encoding="latin-1")
         with pytest.raises(DataError, match=r"not readable as utf-8.*encoding = "):
-            load_csv(path, _mapping(tmp_path, self.TEXT.replace("latin-1", "utf-8")))
+            load_csv(path, CATALOGUE, _mapping(tmp_path, self.TEXT.replace("latin-1", "utf-8")))
 
     def test_an_encoding_that_does_not_exist_is_refused(self, tmp_path: Path) -> None:
         path = _file(tmp_path, self._rows(), self.HEADER)
         with pytest.raises(DataError, match="not readable as latin-one"):
-            load_csv(path, _mapping(tmp_path, self.TEXT.replace("latin-1", "latin-one")))
+            load_csv(path, CATALOGUE, _mapping(tmp_path, self.TEXT.replace("latin-1", "latin-one")))
 
 
 class TestBadRows:
@@ -307,27 +306,29 @@ class TestBadRows:
         self, tmp_path: Path, row: str, column: str, problem: str
     ) -> None:
         rows = _good_rows()
-        found = load_csv(_file(tmp_path, [*rows[:50], row, *rows[50:]]))
+        found = load_csv(_file(tmp_path, [*rows[:50], row, *rows[50:]]), CATALOGUE)
         (bad,) = found.bad_rows
         assert (bad.line, bad.column) == (52, column)
         assert problem in bad.problem
         assert len(found.frame) == len(found.defaulted) == 200
 
     def test_every_problem_of_a_row_is_reported_and_the_row_counted_once(self, tmp_path: Path) -> None:
-        found = load_csv(_file(tmp_path, [*_good_rows(), "-5,17,x,CASTLE,?"]))
+        found = load_csv(_file(tmp_path, [*_good_rows(), "-5,17,x,CASTLE,?"]), CATALOGUE)
         assert {bad.column for bad in found.bad_rows} == set(HEADER.split(","))
         assert {bad.line for bad in found.bad_rows} == {202}
 
     def test_a_line_break_inside_a_cell_does_not_shift_the_line_numbers(self, tmp_path: Path) -> None:
         rows = [f"{row},ok" for row in _good_rows()]
         rows[3] = rows[3].replace(",ok", ',"first\nsecond\nthird"')
-        found = load_csv(_file(tmp_path, [*rows[:10], "0,40,500,OWNER,PAID,ok", *rows[10:]], header=f"{HEADER},remark"))
+        found = load_csv(
+            _file(tmp_path, [*rows[:10], "0,40,500,OWNER,PAID,ok", *rows[10:]], header=f"{HEADER},remark"), CATALOGUE
+        )
         text = (tmp_path / "applications.csv").read_text(encoding="utf-8").splitlines()
         (bad,) = found.bad_rows
         assert text[bad.line - 1].startswith("0,40")
 
     def test_blank_lines_are_no_rows_and_do_not_shift_the_line_numbers(self, tmp_path: Path) -> None:
-        found = load_csv(_file(tmp_path, ["", "", *_good_rows(), "", "0,40,500,OWNER,PAID"]))
+        found = load_csv(_file(tmp_path, ["", "", *_good_rows(), "", "0,40,500,OWNER,PAID"]), CATALOGUE)
         assert [bad.line for bad in found.bad_rows] == [205]
         assert len(found.frame) == 200
 
@@ -335,20 +336,20 @@ class TestBadRows:
     def test_no_report_contains_the_value(self, tmp_path: Path, column: int) -> None:
         cells = ["1000", "40", "500", "OWNER", "PAID"]
         cells[column] = f"-{TELL_TALE}" if column < 3 else TELL_TALE
-        found = load_csv(_file(tmp_path, [*_good_rows(), ",".join(cells)]))
+        found = load_csv(_file(tmp_path, [*_good_rows(), ",".join(cells)]), CATALOGUE)
         assert len(found.bad_rows) == 1
         assert TELL_TALE not in f"{found.bad_rows} {summarise(found.bad_rows)}"
 
     def test_the_error_over_too_many_bad_rows_contains_no_value_either(self, tmp_path: Path) -> None:
         rows = [f"-{TELL_TALE},{TELL_TALE},{TELL_TALE}x,{TELL_TALE},{TELL_TALE}"] * 10
         with pytest.raises(DataError) as caught:
-            load_csv(_file(tmp_path, [*_good_rows(), *rows]))
+            load_csv(_file(tmp_path, [*_good_rows(), *rows]), CATALOGUE)
         assert TELL_TALE not in str(caught.value)
 
     def test_too_many_bad_rows_stop_the_run_with_their_count_and_first_lines(self, tmp_path: Path) -> None:
         path = _file(tmp_path, ["0,40,500,OWNER,PAID"] * 7 + _good_rows())
         with pytest.raises(DataError) as caught:
-            load_csv(path)
+            load_csv(path, CATALOGUE)
         assert str(caught.value).splitlines() == [
             "Data of source csv:applications.csv: 7 of 207 rows are bad, more than --max-bad-share 0.01 allows:",
             "  credit_letter_value: Input should be greater than 0 (7 rows; lines 2, 3, 4, 5, 6, …)",
@@ -357,20 +358,20 @@ class TestBadRows:
 
     def test_a_larger_share_can_be_allowed(self, tmp_path: Path) -> None:
         path = _file(tmp_path, ["0,40,500,OWNER,PAID"] * 50 + _good_rows(150))
-        assert len(load_csv(path, max_bad_share=0.25).frame) == 150
+        assert len(load_csv(path, CATALOGUE, max_bad_share=0.25).frame) == 150
         with pytest.raises(DataError, match="50 of 200 rows are bad"):
-            load_csv(path, max_bad_share=0.2499)
+            load_csv(path, CATALOGUE, max_bad_share=0.2499)
 
     def test_with_no_share_allowed_one_bad_row_stops_the_run(self, tmp_path: Path) -> None:
         path = _file(tmp_path, [*_good_rows(), "0,40,500,OWNER,PAID"])
         with pytest.raises(DataError, match="1 of 201 rows are bad"):
-            load_csv(path, max_bad_share=0)
+            load_csv(path, CATALOGUE, max_bad_share=0)
 
     def test_a_quote_that_never_closes_does_not_silently_swallow_the_rows_after_it(self, tmp_path: Path) -> None:
         rows = _good_rows(400)
         rows[300] = '"' + rows[300]
         with pytest.raises(DataError):
-            load_csv(_file(tmp_path, rows))
+            load_csv(_file(tmp_path, rows), CATALOGUE)
 
     @settings(max_examples=30, deadline=None)
     @given(bad=st.sets(st.integers(0, 199), max_size=20))
@@ -380,7 +381,7 @@ class TestBadRows:
         rows = _good_rows()
         lines = ["0" + row if i in bad else row for i, row in enumerate(rows)]
         lines = [row.replace(",OWNER,", ",CASTLE,") if i in bad else row for i, row in enumerate(lines)]
-        found = load_csv(_file(tmp_path_factory.mktemp("data"), lines), max_bad_share=0.5)
+        found = load_csv(_file(tmp_path_factory.mktemp("data"), lines), CATALOGUE, max_bad_share=0.5)
         assert [each.line for each in found.bad_rows] == sorted(i + 2 for i in bad)
         kept = [float(row.split(",")[0]) for i, row in enumerate(rows) if i not in bad]
         assert found.frame["credit_letter_value"].tolist() == kept
@@ -393,27 +394,27 @@ class TestBadRows:
 class TestForeignFiles:
     def test_a_missing_file_is_named_with_the_option_to_check(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read \(No such file.*--path"):
-            load_csv(tmp_path / "nowhere.csv")
+            load_csv(tmp_path / "nowhere.csv", CATALOGUE)
 
     def test_a_folder_is_not_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="cannot be read"):
-            load_csv(tmp_path)
+            load_csv(tmp_path, CATALOGUE)
 
     def test_missing_columns_are_named_beside_those_found(self, tmp_path: Path) -> None:
         path = _file(tmp_path, ["1,2"], header="salary,rent")
         with pytest.raises(DataError, match=r"no column credit_letter_value, outcome; found salary, rent.*--mapping"):
-            load_csv(path)
+            load_csv(path, CATALOGUE)
 
     def test_a_column_name_that_stands_twice_is_refused(self, tmp_path: Path) -> None:
         rows = [row.replace(",OWNER,", f",{7000 + i},") for i, row in enumerate(_good_rows())]
         header = HEADER.replace("housing", "monthly_income")
         with pytest.raises(DataError, match="monthly_income"):
-            load_csv(_file(tmp_path, rows, header=header))
+            load_csv(_file(tmp_path, rows, header=header), CATALOGUE)
 
     def test_a_file_without_a_header_does_not_show_a_client_s_data(self, tmp_path: Path) -> None:
         path = _file(tmp_path, _good_rows(), header=f"Maria,{TELL_TALE},123.456.789-00,OWNER,PAID")
         with pytest.raises(DataError, match="found a first line that is no list of names") as caught:
-            load_csv(path)
+            load_csv(path, CATALOGUE)
         assert not re.search(f"Maria|{TELL_TALE}|456", str(caught.value))
 
     @pytest.mark.parametrize(
@@ -424,46 +425,46 @@ class TestForeignFiles:
         path = tmp_path / "image.csv"
         path.write_bytes(content)
         with pytest.raises(DataError, match="Is it a CSV file"):
-            load_csv(path)
+            load_csv(path, CATALOGUE)
 
     def test_the_bytes_of_a_binary_file_are_never_shown(self, tmp_path: Path) -> None:
         path = tmp_path / "image.csv"
         path.write_bytes(b"\x1b[2J\x00\x07\x01\x02")
         with pytest.raises(DataError) as caught:
-            load_csv(path)
+            load_csv(path, CATALOGUE)
         assert str(caught.value).isprintable()
 
     @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
     def test_a_file_in_another_encoding_is_named_and_the_way_out_shown(self, tmp_path: Path, encoding: str) -> None:
         path = _file(tmp_path, [*_good_rows(), "1000,40,500,próprio,PAID"], encoding=encoding)
         with pytest.raises(DataError, match=r"applications\.csv.*not readable as utf-8.*mapping file"):
-            load_csv(path)
+            load_csv(path, CATALOGUE)
 
     def test_an_empty_file_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "empty.csv"
         path.touch()
         with pytest.raises(DataError, match=r"no column .*found nothing"):
-            load_csv(path)
+            load_csv(path, CATALOGUE)
 
     def test_a_header_alone_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no rows below the header"):
-            load_csv(_file(tmp_path, []))
+            load_csv(_file(tmp_path, []), CATALOGUE)
 
     def test_a_cell_of_megabytes_is_refused_with_its_line(self, tmp_path: Path) -> None:
         rows = [*_good_rows(), f'1000,40,500,"{"x" * 200_000}",PAID']
         with pytest.raises(DataError, match="line 202: not CSV"):
-            load_csv(_file(tmp_path, rows))
+            load_csv(_file(tmp_path, rows), CATALOGUE)
 
     def test_a_header_of_megabytes_is_refused(self, tmp_path: Path) -> None:
         path = _file(tmp_path, _good_rows(), header=f'"{"x" * 200_000}",{HEADER}')
         with pytest.raises(DataError):
-            load_csv(path)
+            load_csv(path, CATALOGUE)
 
     def test_bare_carriage_returns_are_either_line_ends_or_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "old-mac.csv"
         path.write_bytes("\r".join([HEADER, *_good_rows()]).encode())
         try:
-            outcome = f"{len(load_csv(path).frame)} rows"
+            outcome = f"{len(load_csv(path, CATALOGUE).frame)} rows"
         except DataError as error:
             outcome = str(error)
         assert outcome == "200 rows" or "old-mac.csv" in outcome
@@ -472,12 +473,12 @@ class TestForeignFiles:
     def test_a_target_with_one_outcome_only_is_refused(self, tmp_path: Path, outcome: str) -> None:
         rows = [f"1000,40,500,OWNER,{outcome}"] * 200
         with pytest.raises(DataError, match=f"a model needs at least {MIN_ROWS_PER_OUTCOME} of each. Check column"):
-            load_csv(_file(tmp_path, rows))
+            load_csv(_file(tmp_path, rows), CATALOGUE)
 
     def test_a_target_with_fifty_of_each_outcome_is_enough(self, tmp_path: Path) -> None:
-        assert len(load_csv(_file(tmp_path, _good_rows(2 * MIN_ROWS_PER_OUTCOME))).frame) == 100
+        assert len(load_csv(_file(tmp_path, _good_rows(2 * MIN_ROWS_PER_OUTCOME)), CATALOGUE).frame) == 100
         with pytest.raises(DataError, match="49 rows defaulted and 49 paid"):
-            load_csv(_file(tmp_path, _good_rows(2 * MIN_ROWS_PER_OUTCOME - 2)))
+            load_csv(_file(tmp_path, _good_rows(2 * MIN_ROWS_PER_OUTCOME - 2)), CATALOGUE)
 
 
 class TestSplit:
@@ -493,6 +494,7 @@ class TestSplit:
             dataset.source,
             dataset.sha256,
             dataset.note,
+            CATALOGUE,
             dataset.frame.assign(row=np.arange(len(dataset.frame))),
             dataset.defaulted,
             dataset.bad_rows,

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from pydantic import JsonValue
 
+from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION, FIELDS
 from benchmarks.support.decision_records import TIMEOUT_S, ask, entry, of_model, put, tamper
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.data.history import load_decisions
 from credit_scoring.decisions import outcomes
@@ -48,7 +48,7 @@ def load(
 ) -> Dataset:
     opened = open_database(address, timeout=TIMEOUT_S)
     try:
-        return load_decisions(opened, Wanted(since=since, model=model), on_progress)
+        return load_decisions(opened, Wanted(since=since, model=model), CATALOGUE, on_progress)
     finally:
         asyncio.run(opened.close())
 

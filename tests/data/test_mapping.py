@@ -7,15 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_scoring.application.schemas import AUDIT_FIELDS, EXAMPLE_APPLICATION, FEATURES, Application
+from benchmarks.support.consorcio import (
+    AUDIT_FIELDS,
+    CATALOGUE,
+    EXAMPLE_APPLICATION,
+    FEATURES,
+    MAPPABLE,
+    ConsorcioApplication,
+)
 from credit_scoring.data.datasets import SOURCES_FOLDER
-from credit_scoring.data.mapping import MAPPABLE, ColumnMapping, Target, repeated_names
+from credit_scoring.data.mapping import ColumnMapping, Target, repeated_names
 from credit_scoring.errors import DataError
 
 
 def _mapping(**changes: Any) -> ColumnMapping:
     columns = {"credit_letter_value": "letter", "housing": "home", "has_negative_record": "record", "age": "years"}
-    return ColumnMapping.model_validate({"columns": columns, **changes})
+    return ColumnMapping.model_validate({"catalogue": CATALOGUE, "columns": columns, **changes})
 
 
 def _row(**changes: str) -> dict[str, str]:
@@ -25,7 +32,7 @@ def _row(**changes: str) -> dict[str, str]:
 def _read(folder: Path, text: str) -> ColumnMapping:
     path = folder / "mapping.toml"
     path.write_text(text, encoding="utf-8")
-    return ColumnMapping.read(path)
+    return ColumnMapping.read(path, CATALOGUE)
 
 
 def test_every_feature_and_audit_field_can_be_mapped() -> None:
@@ -87,7 +94,7 @@ def test_text_that_is_no_number_stays_text_for_the_schema_to_refuse(text: str) -
 def test_a_number_that_is_not_finite_is_left_for_the_schema_to_refuse(text: str) -> None:
     record = _mapping().record(_row(letter=text))
     with pytest.raises(ValueError, match="credit_letter_value"):
-        Application.model_validate(record)
+        ConsorcioApplication.model_validate(record)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(".,"))
@@ -107,7 +114,7 @@ def test_by_default_the_outcome_column_says_paid_or_defaulted() -> None:
 
 
 def test_own_names_map_to_themselves_and_to_nothing_else() -> None:
-    mapping = ColumnMapping.of_own_names([*EXAMPLE_APPLICATION, "outcome", "sexo"])
+    mapping = ColumnMapping.of_own_names([*EXAMPLE_APPLICATION, "outcome", "sexo"], CATALOGUE)
     assert mapping.columns == {name: name for name in MAPPABLE}
     assert mapping.ignore == ("application_id",)
 
@@ -135,12 +142,12 @@ def test_a_mapping_file_is_read_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["embedded.toml", "kaggle.toml"])
 def test_the_mapping_of_a_shipped_source_has_a_note_on_its_data(name: str) -> None:
-    assert len(ColumnMapping.read(SOURCES_FOLDER / name).note) > 40
+    assert len(ColumnMapping.read(SOURCES_FOLDER / name, CATALOGUE).note) > 40
 
 
 def test_a_missing_mapping_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.toml: cannot be read"):
-        ColumnMapping.read(tmp_path / "nowhere.toml")
+        ColumnMapping.read(tmp_path / "nowhere.toml", CATALOGUE)
 
 
 def test_a_mapping_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
@@ -152,7 +159,7 @@ def test_a_mapping_file_of_bytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(DataError, match="not valid TOML"):
-        ColumnMapping.read(path)
+        ColumnMapping.read(path, CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +191,7 @@ def test_a_misspelt_setting_is_not_answered_with_the_fields_of_an_application(tm
 
 @pytest.mark.parametrize("table", ["columns", "factors"])
 def test_every_field_that_cannot_be_mapped_is_named_at_once(table: str) -> None:
-    content = {"columns": {}, table: {"salary": "1", "sexo": "1", "wage": "1"}}
+    content = {"catalogue": CATALOGUE, "columns": {}, table: {"salary": "1", "sexo": "1", "wage": "1"}}
     with pytest.raises(ValueError, match=table) as caught:
         ColumnMapping.model_validate(content)
     problem = str(caught.value)
@@ -202,7 +209,7 @@ def test_every_column_in_disguise_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_column_about_marital_status_can_be_mapped_to_that_audit_field() -> None:
-    mapping = ColumnMapping.model_validate({"columns": {"marital_status": "MARITAL_STATUS"}})
+    mapping = ColumnMapping.model_validate({"catalogue": CATALOGUE, "columns": {"marital_status": "MARITAL_STATUS"}})
     assert mapping.columns == {"marital_status": "MARITAL_STATUS"}
 
 

@@ -9,9 +9,10 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import ORIGIN, ask, entry, of_model, put
 from credit_scoring import __version__
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions import dossiers, outcomes, reviews
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.ids import new_id

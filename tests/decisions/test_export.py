@@ -13,31 +13,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FIELDS
+from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION, FIELDS, MAPPABLE
 from credit_scoring.data.datasets import Dataset, load_csv
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions import queries
-from credit_scoring.decisions.export import COLUMNS
+from credit_scoring.decisions.export import AFTER, BEFORE
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record
+from credit_scoring.decisions.queries import Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 KINDS = [".csv", ".parquet"]
 NUMBERS = {
     "risk_probability",
     "threshold",
-    *(name for name, field in FIELDS.items() if field.kind in ("number", "flag")),
+    *(name for name, field in FIELDS.items() if field.is_numeric),
 }
+COLUMNS = (*BEFORE, *MAPPABLE, *AFTER)
 TEXTS = [name for name in COLUMNS if name not in NUMBERS]
+FIELD_KINDS = {
+    name: "text" if name in TEXTS else "flag" if FIELDS[name].kind == "flag" else "number" for name in MAPPABLE
+}
 
 numbers = st.floats(min_value=0, allow_infinity=False) | st.integers(0, 2**53)
 application_ids = st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", exclude_categories=["Cs"]))
-values = {"number": numbers, "flag": st.booleans()}
+values = {"number": numbers, "integer": numbers, "flag": st.booleans()}
 applications = st.fixed_dictionaries(
     {},
     optional={
         name: values.get(FIELDS[name].kind, st.sampled_from(FIELDS[name].categories or ("",))) | st.none()
-        for name in APPLICATION_FIELDS
+        for name in MAPPABLE
     },
 )
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
@@ -70,11 +74,11 @@ def row(outcome: str | None = None, **fields: Any) -> Record:
     known = {"outcome": outcome, "observed_on": date(2026, 5, 31) if outcome else None}
     received = json.dumps({**EXAMPLE_APPLICATION, **fields})
     record = {"id": new_id(), "application_id": None, "asked_by": "", "received": received}
-    return queries.flat({**record, **common, **of_model, **known})
+    return queries.flat({**record, **common, **of_model, **known}, MAPPABLE)
 
 
 def export(path: Path, *pages: list[Record]) -> None:
-    with exporting.sink(path) as sink:
+    with exporting.sink(path, FIELD_KINDS) as sink:
         for page in pages:
             sink.write(page)
 
@@ -90,7 +94,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(st.lists(records(), max_size=3), st.lists(records(), max_size=3))
 def test_parquet_gives_back_every_value_as_it_was(folder: Path, page: list[Record], other: list[Record]) -> None:
     path = folder / "decisions.parquet"
-    rows = [[queries.flat(record) for record in each] for each in (page, other)]
+    rows = [[queries.flat(record, MAPPABLE) for record in each] for each in (page, other)]
     export(path, *rows)
     found = pyarrow.parquet.read_table(path)
     assert tuple(found.column_names) == COLUMNS
@@ -100,7 +104,7 @@ def test_parquet_gives_back_every_value_as_it_was(folder: Path, page: list[Recor
 @given(st.lists(records(), max_size=3), st.lists(records(), max_size=3))
 def test_csv_gives_back_every_value_as_it_was(folder: Path, page: list[Record], other: list[Record]) -> None:
     path = folder / "decisions.csv"
-    rows = [[queries.flat(record) for record in each] for each in (page, other)]
+    rows = [[queries.flat(record, MAPPABLE) for record in each] for each in (page, other)]
     export(path, *rows)
     assert list(read_csv(path)) == [
         each | {"application_id": as_text(each["application_id"])} for each in (*rows[0], *rows[1])
@@ -190,11 +194,11 @@ def test_a_csv_with_outcomes_is_training_data(tmp_path: Path, dataset: Dataset) 
     ]
     names = {True: "DEFAULTED", False: "PAID"}
     rows = [
-        {**row(names[known]), **dict.fromkeys(APPLICATION_FIELDS), **client}
+        {**row(names[known]), **dict.fromkeys(MAPPABLE), **client}
         for client, known in zip(clients, defaulted, strict=True)
     ]
     export(path, rows)
-    found = load_csv(path)
+    found = load_csv(path, CATALOGUE)
     assert found.defaulted.tolist() == defaulted
     assert found.bad_rows == ()
     pd.testing.assert_frame_equal(found.frame, sample.reset_index(drop=True), check_dtype=False)
@@ -206,7 +210,7 @@ def test_a_csv_with_outcomes_is_training_data(tmp_path: Path, dataset: Dataset) 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_file_appears_once_all_of_it_is_written(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"decisions{kind}"
-    with exporting.sink(path) as sink:
+    with exporting.sink(path, FIELD_KINDS) as sink:
         sink.write([row()])
         assert not path.exists()
     assert list(tmp_path.iterdir()) == [path]
@@ -216,7 +220,7 @@ def test_the_file_appears_once_all_of_it_is_written(tmp_path: Path, kind: str) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failure_leaves_no_file_behind(tmp_path: Path, kind: str, failure: type[BaseException]) -> None:
     def export_half() -> None:
-        with exporting.sink(tmp_path / f"decisions{kind}") as sink:
+        with exporting.sink(tmp_path / f"decisions{kind}", FIELD_KINDS) as sink:
             sink.write([row()])
             raise failure("The database is gone.")
 
@@ -232,7 +236,7 @@ def test_a_failure_leaves_an_earlier_file_as_it_was(tmp_path: Path, kind: str) -
     before = path.read_bytes()
 
     def export_half() -> None:
-        with exporting.sink(path) as sink:
+        with exporting.sink(path, FIELD_KINDS) as sink:
             sink.write([row(), row()])
             raise DecisionLogError("The database is gone.")
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, text
 
+from benchmarks.support.consorcio import ConsorcioApplication
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, rows_in
-from credit_scoring.application.schemas import Application, Decision
+from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.chain import Batch, Row
 from credit_scoring.decisions.connect import open_database
@@ -140,7 +141,7 @@ def test_the_order_and_the_notation_of_the_fields_make_no_other_content(address:
     received = json.dumps(dict(reversed(json.loads(first.row.received).items())) | {"term_months": 48.0}, indent=1)
     other = entry(application_id="a")
     again = other._replace(
-        application=Application.model_validate_json(received), row=other.row._replace(received=received)
+        application=ConsorcioApplication.model_validate_json(received), row=other.row._replace(received=received)
     )
 
     async def life(log: DecisionLog) -> None:
@@ -299,7 +300,9 @@ def test_however_two_workers_interleave_each_application_id_is_decided_once_for_
         (row.asked_by, row.application_id): row for row in found.values() if row.application_id is not None
     }
     for each, answer in answered:
-        applied, received = (each.row.asked_by, each.row.application_id), each.application.monthly_income
+        applied, received = (each.row.asked_by, each.row.application_id), each.application.model_dump()[
+            "monthly_income"
+        ]
         if applied[1] is None:
             assert answer == each.decision
             assert found[each.row.id] == each.row

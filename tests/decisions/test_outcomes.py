@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, event
 
 from benchmarks.support import decision_records
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import ask, ask_at_once, entry, rows_in, tamper
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, Outcome, OutcomeRecord, OutcomeReport, RecordedOutcome

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, MAPPABLE
 from benchmarks.support.decision_records import ORIGIN, ask, entry, id_at, of_model, put
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.decisions import outcomes, queries, tables
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.export import COLUMNS
+from credit_scoring.decisions.export import AFTER, BEFORE
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import OutcomeReport
-from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record, Wanted
+from credit_scoring.decisions.queries import Record, Wanted
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -183,21 +183,21 @@ def test_a_decision_as_one_row_has_the_columns_of_an_export(address: str) -> Non
     applied = entry(0.25, asked_by="gateway", application_id="7", job_type=None, age=52)
     (decision,) = put(address, [applied], at=MARCH)
     report(address, decision, "PAID")
-    row: dict[str, Any] = queries.flat(latest(address, 1)[0])
-    assert tuple(row) == COLUMNS
+    row: dict[str, Any] = queries.flat(latest(address, 1)[0], MAPPABLE)
+    assert tuple(row) == (*BEFORE, *MAPPABLE, *AFTER)
     assert row["decision_id"] == decision
     assert (row["decision"], row["risk_probability"], row["threshold"]) == ("APROVADO", 0.25, ORIGIN.threshold)
     assert (row["application_id"], row["asked_by"], row["model"]) == ("7", "gateway", ORIGIN.model)
     assert (row["outcome"], row["observed_on"]) == ("PAID", date(2026, 5, 31))
     expected = {**EXAMPLE_APPLICATION, "job_type": None, "age": 52}
-    assert {name: row[name] for name in APPLICATION_FIELDS} == expected
+    assert {name: row[name] for name in MAPPABLE} == expected
 
 
 def test_a_field_that_was_not_sent_is_none_in_a_row(address: str) -> None:
     put(address, [entry()])
     record = latest(address, 1)[0]
-    row = queries.flat({**record, "received": '{"credit_letter_value": 24000, "age": 37}'})
-    told = {name: row[name] for name in APPLICATION_FIELDS if row[name] is not None}
+    row = queries.flat({**record, "received": '{"credit_letter_value": 24000, "age": 37}'}, MAPPABLE)
+    told = {name: row[name] for name in MAPPABLE if row[name] is not None}
     assert told == {"credit_letter_value": 24000, "age": 37}
 
 

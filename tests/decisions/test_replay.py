@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sklearn.base import clone
 
+from benchmarks.support.consorcio import FIELDS, ConsorcioApplication
 from benchmarks.support.decision_records import ask, decided_by, origin_of, put
-from credit_scoring.application.schemas import FIELDS, Answer, Application
+from credit_scoring.application.schemas import Answer, Application
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.decisions import queries
 from credit_scoring.decisions.queries import Record, Wanted
@@ -29,7 +30,7 @@ def applications(dataset: Dataset) -> list[Application]:
     """Different clients."""
     rows = json.loads(dataset.frame.drop_duplicates().sample(APPLICATIONS, random_state=7).to_json(orient="records"))
     return [
-        Application.model_validate(
+        ConsorcioApplication.model_validate(
             {
                 name: bool(value) if FIELDS[name].kind == "flag" else value
                 for name, value in row.items()

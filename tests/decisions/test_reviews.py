@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import ask, ask_at_once, entry, put, rows_in
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions import reviews
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep, Step

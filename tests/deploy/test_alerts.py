@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.reference import RISK, DriftReference, FieldBins, psi, reference_of
 from credit_scoring.settings import PROJECT_FOLDER
@@ -65,7 +66,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(name: str) -> None:
 @pytest.fixture(scope="module")
 def reference(dataset: Dataset) -> DriftReference:
     risk = np.random.default_rng(0).beta(1, 3, len(dataset.frame))
-    return reference_of(dataset.frame, dataset.features, risk)
+    return reference_of(dataset.frame, dataset.features, CATALOGUE, risk)
 
 
 def of_field(bins: FieldBins, counts: Sequence[float], steps: int) -> Iterator[Yaml]:

@@ -24,8 +24,9 @@ import pandas as pd
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.support.consorcio import FIELDS, ConsorcioApplication
 from benchmarks.support.waiting import require, wait_for
-from credit_scoring.application.schemas import FIELDS, Answer, Application
+from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.monitoring.exporter import Monitor
@@ -154,13 +155,13 @@ def _request(body: bytes) -> bytes:
 
 def _body(record: Json) -> bytes:
     values = {name: _as_sent(name, value) for name, value in record.items() if not pd.isna(value)}
-    return Application.model_validate(values).model_dump_json(exclude_none=True).encode()
+    return ConsorcioApplication.model_validate(values).model_dump_json(exclude_none=True).encode()
 
 
 def _as_sent(name: str, value: Any) -> Any:
     if FIELDS[name].kind == "flag":
         return bool(value)
-    return int(value) if FIELDS[name].kind == "number" and float(value).is_integer() else value
+    return int(value) if FIELDS[name].is_number and float(value).is_integer() else value
 
 
 def report_outcomes(url: str, decisions: Sequence[str], defaulted: Sequence[bool]) -> None:

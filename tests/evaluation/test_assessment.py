@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.consorcio import CATALOGUE, FIELDS
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.assessment import assess, profit, reliability
 from credit_scoring.evaluation.model_report import unseen_part
@@ -69,6 +69,7 @@ def test_the_test_part_is_drawn_again_to_the_row_whatever_its_size(
         source="csv:history.csv",
         sha256="as it was",
         note="",
+        catalogue=CATALOGUE,
         frame=pd.DataFrame({"row": np.arange(whole)}),
         defaulted=np.arange(whole) % 4 == 0,
         bad_rows=(),
@@ -92,7 +93,7 @@ def test_a_test_part_of_a_size_that_its_share_rounds_up_holds_no_training_row(sc
 
 def test_of_another_file_every_row_counts(scorer: Scorer, dataset: Dataset) -> None:
     other = dataset.rows(np.arange(100))
-    other = type(other)(other.source, "another", other.note, other.frame, other.defaulted, (), ())
+    other = replace(other, sha256="another")
     part, data = unseen_part(scorer.card, other)
     assert len(part.frame) == 100
     assert "all 100 rows" in data
@@ -130,7 +131,7 @@ def test_every_feature_has_its_importance_and_income_matters(scorer: Scorer, ass
 
 def test_risk_moves_as_declared_for_every_client(scorer: Scorer, assessment: Assessment) -> None:
     declared = {each.field for each in assessment.partial_dependence if each.risk_moves}
-    assert declared == {name for name in scorer.card.features if FIELDS[name].column.risk_moves}
+    assert declared == {name for name in scorer.card.features if FIELDS[name].risk_moves}
     assert all(each.holds for each in assessment.partial_dependence if each.risk_moves)
 
 

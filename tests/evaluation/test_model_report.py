@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.support.consorcio import CATALOGUE
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.evaluation import plots
 from credit_scoring.evaluation.model_report import READINGS, model_page
 from tests.evaluation.test_plots import HOSTILE, HOSTILE_CHANGES, around, assessment, card, dependence, groups
@@ -54,7 +56,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return model_page(TAG, card(), assessment())
+    return model_page(TAG, card(), CATALOGUE, assessment())
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,9 @@ def bare() -> Outline:
     )
     lost = tuple(each.model_copy(update={"profit": -1234.5}) for each in assessment().thresholds)
     nothing: dict[str, Any] = dict.fromkeys(("warnings", "groups", "importance", "partial_dependence"), ())
-    return Outline(model_page(TAG, made_of, assessment(thresholds=lost, **nothing)))
+    field = {"title": "Conta corrente", "kind": "number"}
+    own = Catalogue.model_validate({"name": "german", "fields": {"status_of_account": field}})
+    return Outline(model_page(TAG, made_of, own, assessment(thresholds=lost, **nothing)))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,7 @@ def other() -> Outline:
     """A model that kept every direction, compared by a field that it uses."""
     kept = tuple(each for each in dependence() if each.holds is not False)
     own = tuple(each.model_copy(update={"field": "housing"}) for each in groups())
-    return Outline(model_page(TAG, card(), assessment(partial_dependence=kept, groups=own)))
+    return Outline(model_page(TAG, card(), CATALOGUE, assessment(partial_dependence=kept, groups=own)))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +106,7 @@ def hostile() -> Outline:
     noted = tuple(each.model_copy(update={"note": HOSTILE}) for each in measured.thresholds)
     metrics = {**measured.metrics, HOSTILE: around(0.5)}
     measured = measured.model_copy(update={"thresholds": noted, "metrics": metrics})
-    return Outline(model_page(HOSTILE, card(**names), measured))
+    return Outline(model_page(HOSTILE, card(**names), CATALOGUE, measured))
 
 
 @pytest.mark.parametrize("which", ["usual", "bare", "other", "hostile"])
@@ -136,7 +140,7 @@ def test_no_two_elements_share_an_id(usual: Outline) -> None:
 
 
 def test_the_same_model_gives_the_same_page(page: str) -> None:
-    assert page == model_page(TAG, card(), assessment())
+    assert page == model_page(TAG, card(), CATALOGUE, assessment())
 
 
 def test_the_page_is_a_document_in_a_named_language(page: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
-from credit_scoring.application.schemas import FIELDS
+from benchmarks.support.consorcio import CATALOGUE, FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.model.features import application_frame
@@ -63,7 +63,7 @@ def test_missing_extreme_and_unseen_values_score_bit_for_bit_as_in_the_pipeline(
     fitted: Pipeline, dataset: Dataset, data: st.DataObject
 ) -> None:
     records = data.draw(records_of(dataset.features))
-    frame = application_frame(records, dataset.features)
+    frame = application_frame(records, CATALOGUE, dataset.features)
     expected = fitted.predict_proba(frame)[:, 1]
     assert CompiledPipeline(fitted).score(records).tolist() == expected.tolist()
 
@@ -74,7 +74,7 @@ def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
     names = list(dataset.features)
     rows = dataset.frame[names].tail(300).to_dict("records")
     records = [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
-    expected = fitted.predict_proba(application_frame(records, names))[:, 1].tolist()
+    expected = fitted.predict_proba(application_frame(records, CATALOGUE, names))[:, 1].tolist()
     compiled = CompiledPipeline(fitted)
     assert compiled.score(records).tolist() == expected
     assert [compiled.score([record])[0] for record in records] == expected

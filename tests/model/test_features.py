@@ -10,20 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FEATURES, FIELDS
+from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION, FEATURES, FIELDS
+from credit_scoring.application.fields import derive
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.features import (
-    DERIVED_FIELDS,
     Columns,
     DerivedFields,
     OutlierClipper,
     application_frame,
     preprocessor,
-    ratio,
 )
 
-amounts = st.floats(0, 1e150)
-positive_amounts = st.floats(1e-150, 1e150)
+DERIVED_FIELDS = CATALOGUE.derived_from(FEATURES)
+
 TREATMENTS = [
     pytest.param(False, False, id="native"),
     pytest.param(True, False, id="impute"),
@@ -31,18 +30,14 @@ TREATMENTS = [
 ]
 
 
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(ratio(np.array([numerator]), np.array([denominator]))[0])
-
-
 def _fitted(dataset: Dataset, impute: bool, scale: bool) -> Pipeline:
-    pipeline = preprocessor(Columns.of(dataset.features), impute=impute, scale=scale)
+    pipeline = preprocessor(Columns.of(CATALOGUE, dataset.features), impute=impute, scale=scale)
     fitted: Pipeline = pipeline.fit(dataset.frame[list(dataset.features)])
     return fitted
 
 
 def _one_hot(dataset: Dataset, pipeline: Pipeline, record: dict[str, Any]) -> list[float]:
-    row = pipeline.transform(application_frame([record], dataset.features))[0]
+    row = pipeline.transform(application_frame([record], CATALOGUE, dataset.features))[0]
     width = sum(len(FIELDS[name].categories) for name in dataset.features)
     return [float(value) for value in row[-width:]]
 
@@ -70,39 +65,10 @@ class TestOutlierClipper:
         assert clipped[0, 1] == 1.5
 
 
-class TestRatio:
-    @given(amounts, amounts, positive_amounts)
-    def test_it_rises_with_the_numerator(self, one: float, other: float, denominator: float) -> None:
-        low, high = sorted((one, other))
-        assert _ratio(low, denominator) <= _ratio(high, denominator)
-
-    @given(positive_amounts, amounts, amounts)
-    def test_it_falls_with_the_denominator_down_to_zero(self, numerator: float, one: float, other: float) -> None:
-        low, high = sorted((one, other))
-        assert _ratio(numerator, low) >= _ratio(numerator, high)
-
-    @given(amounts, amounts)
-    def test_at_a_zero_denominator_it_still_rises_with_the_numerator(self, one: float, other: float) -> None:
-        low, high = sorted((one, other))
-        assert _ratio(low, 0) <= _ratio(high, 0)
-
-    @given(positive_amounts)
-    def test_something_over_nothing_is_infinite(self, numerator: float) -> None:
-        assert _ratio(numerator, 0) == math.inf
-
-    def test_nothing_over_nothing_is_zero(self) -> None:
-        assert _ratio(0, 0) == 0
-
-    @given(st.one_of(st.just(math.nan), amounts))
-    def test_a_missing_side_makes_it_missing(self, other: float) -> None:
-        assert math.isnan(_ratio(math.nan, other))
-        assert math.isnan(_ratio(other, math.nan))
-
-
 class TestDerivedFields:
     def test_the_example_application_gives_what_a_pocket_calculator_gives(self) -> None:
-        frame = application_frame([EXAMPLE_APPLICATION])
-        row = DerivedFields().fit(frame).transform(frame).iloc[0]
+        frame = application_frame([EXAMPLE_APPLICATION], CATALOGUE, FEATURES)
+        row = DerivedFields(DERIVED_FIELDS).fit(frame).transform(frame).iloc[0]
         derived = {field.name: row[field.name] for field in DERIVED_FIELDS}
         assert derived == pytest.approx(
             {
@@ -121,53 +87,55 @@ class TestDerivedFields:
             }
         )
 
-    @pytest.mark.parametrize("absent", [name for name in FEATURES if FIELDS[name].kind == "number"])
+    @pytest.mark.parametrize("absent", [name for name in FEATURES if FIELDS[name].is_number])
     def test_a_derived_field_is_made_only_when_all_its_inputs_are_there(self, absent: str) -> None:
-        frame = application_frame([EXAMPLE_APPLICATION], [name for name in FEATURES if name != absent])
-        made = set(DerivedFields().fit(frame).transform(frame).columns) - set(frame.columns)
+        frame = application_frame([EXAMPLE_APPLICATION], CATALOGUE, [name for name in FEATURES if name != absent])
+        made = set(DerivedFields(DERIVED_FIELDS).fit(frame).transform(frame).columns) - set(frame.columns)
         assert made == {field.name for field in DERIVED_FIELDS if absent not in field.inputs}
 
     def test_a_missing_input_makes_the_derived_field_missing(self) -> None:
-        frame = application_frame([{**EXAMPLE_APPLICATION, "monthly_income": None}])
-        row = DerivedFields().fit(frame).transform(frame).iloc[0]
+        frame = application_frame([{**EXAMPLE_APPLICATION, "monthly_income": None}], CATALOGUE, FEATURES)
+        row = DerivedFields(DERIVED_FIELDS).fit(frame).transform(frame).iloc[0]
         missing = {field.name for field in DERIVED_FIELDS if np.isnan(row[field.name])}
         assert missing == {field.name for field in DERIVED_FIELDS if "monthly_income" in field.inputs}
 
     def test_the_given_frame_is_left_as_it_was(self) -> None:
-        frame = application_frame([EXAMPLE_APPLICATION])
+        frame = application_frame([EXAMPLE_APPLICATION], CATALOGUE, FEATURES)
         before = frame.copy(deep=True)
-        DerivedFields().fit(frame).transform(frame)
+        DerivedFields(DERIVED_FIELDS).fit(frame).transform(frame)
         pd.testing.assert_frame_equal(frame, before)
 
     def test_the_order_of_the_columns_does_not_matter(self) -> None:
-        frame = application_frame([EXAMPLE_APPLICATION])
-        fields = DerivedFields().fit(frame)
+        frame = application_frame([EXAMPLE_APPLICATION], CATALOGUE, FEATURES)
+        fields = DerivedFields(DERIVED_FIELDS).fit(frame)
         pd.testing.assert_frame_equal(fields.transform(frame[reversed(frame.columns)]), fields.transform(frame))
 
 
 class TestApplicationFrame:
     def test_absent_and_null_values_are_missing_alike(self) -> None:
-        frame = application_frame([{}, dict.fromkeys(FEATURES)])
+        frame = application_frame([{}, dict.fromkeys(FEATURES)], CATALOGUE, FEATURES)
         assert frame.isna().all(axis=None)
 
     def test_flags_and_numbers_are_floats_and_categories_are_text(self) -> None:
-        row = application_frame([EXAMPLE_APPLICATION]).iloc[0]
+        row = application_frame([EXAMPLE_APPLICATION], CATALOGUE, FEATURES).iloc[0]
         assert (row["has_negative_record"], row["term_months"], row["job_type"]) == (0.0, 48.0, "PERMANENT")
 
     def test_no_record_at_all_gives_a_frame_with_all_columns(self) -> None:
-        frame = application_frame([])
+        frame = application_frame([], CATALOGUE, FEATURES)
         assert (len(frame), tuple(frame.columns)) == (0, FEATURES)
 
 
 class TestColumns:
     def test_every_feature_is_either_a_number_or_a_category(self) -> None:
-        columns = Columns.of(FEATURES)
+        columns = Columns.of(CATALOGUE, FEATURES)
         assert {*columns.numbers, *columns.categories} == set(columns.raw) == set(FEATURES)
         assert tuple(columns.categories) == ("good_type", "job_type", "housing")
         assert columns.derived == DERIVED_FIELDS
 
     def test_risk_directions_are_those_of_the_fields(self) -> None:
-        columns = Columns.of(("monthly_income", "outstanding_debt", "monthly_expenses", "has_negative_record"))
+        columns = Columns.of(
+            CATALOGUE, ("monthly_income", "outstanding_debt", "monthly_expenses", "has_negative_record")
+        )
         directions = dict(zip(columns.all_numbers, columns.risk_directions(with_indicators=False), strict=True))
         assert directions == {
             "monthly_income": -1,
@@ -181,11 +149,13 @@ class TestColumns:
     def test_the_direction_of_a_derived_field_agrees_with_those_of_its_inputs(self, chosen: set[str]) -> None:
         sign = {"up": 1.0, "down": -1.0, None: 0.0}
         for field in DERIVED_FIELDS:
-            for position, name in enumerate(field.inputs):
-                moves = FIELDS[name].column.risk_moves
-                low, high = [np.array([2.0])] * len(field.inputs), [np.array([2.0])] * len(field.inputs)
-                high[position] = np.array([3.0])
-                slope = float(np.sign(field.compute(*high) - field.compute(*low))[0])
+            for name in field.inputs:
+                moves = FIELDS[name].risk_moves
+                low = {other: np.array([2.0]) for other in FEATURES}
+                high = {**low, name: np.array([3.0])}
+                slope = float(
+                    np.sign(derive(DERIVED_FIELDS, high)[field.name] - derive(DERIVED_FIELDS, low)[field.name])[0]
+                )
                 assert moves is None or slope * sign[field.risk_moves] in (0.0, sign[moves])
 
 
@@ -193,7 +163,7 @@ class TestPreprocessor:
     @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
     def test_its_width_is_the_number_of_risk_directions(self, dataset: Dataset, impute: bool, scale: bool) -> None:
         matrix = _fitted(dataset, impute, scale).transform(dataset.frame)
-        directions = Columns.of(dataset.features).risk_directions(with_indicators=impute)
+        directions = Columns.of(CATALOGUE, dataset.features).risk_directions(with_indicators=impute)
         assert matrix.shape == (4454, len(directions))
 
     @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
@@ -204,8 +174,8 @@ class TestPreprocessor:
     ) -> None:
         names = data.draw(st.lists(st.sampled_from(FEATURES[2:]), max_size=6, unique=True))
         features = ["credit_letter_value", *names]
-        frame = application_frame([EXAMPLE_APPLICATION, {"credit_letter_value": 1.0}], features)
-        columns = Columns.of(features)
+        frame = application_frame([EXAMPLE_APPLICATION, {"credit_letter_value": 1.0}], CATALOGUE, features)
+        columns = Columns.of(CATALOGUE, features)
         matrix = preprocessor(columns, impute=impute, scale=scale).fit(frame).transform(frame)
         assert matrix.shape == (2, len(columns.risk_directions(with_indicators=impute)))
 
@@ -229,7 +199,7 @@ class TestPreprocessor:
 
     def test_imputing_leaves_nothing_missing_and_says_what_was(self, dataset: Dataset) -> None:
         matrix = _fitted(dataset, impute=True, scale=False).transform(dataset.frame)
-        columns = Columns.of(dataset.features)
+        columns = Columns.of(CATALOGUE, dataset.features)
         indicator = len(columns.all_numbers) + columns.numbers.index("monthly_income")
         assert np.isfinite(matrix).all()
         assert (matrix[:, indicator] == dataset.frame["monthly_income"].isna()).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_scoring.application.schemas import FIELDS
+from benchmarks.support.consorcio import CATALOGUE, FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.manifest import REFERENCE_FILE
 from credit_scoring.model.proof_rows import proof_rows
@@ -25,11 +25,11 @@ def clients(dataset: Dataset) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def made_up(clients: pd.DataFrame) -> pd.DataFrame:
-    return proof_rows(clients, SIZE, seed=42)
+    return proof_rows(clients, CATALOGUE, SIZE, seed=42)
 
 
 def numbers_of(frame: pd.DataFrame) -> Sequence[str]:
-    return [str(name) for name in frame if FIELDS[str(name)].kind == "number"]
+    return [str(name) for name in frame if FIELDS[str(name)].is_number]
 
 
 def test_no_row_is_a_client_s(clients: pd.DataFrame, made_up: pd.DataFrame) -> None:
@@ -41,14 +41,14 @@ def test_no_figure_of_a_single_client_is_in_any_row() -> None:
     """Each client has a figure of its own in every column, and the largest are far from all others."""
     own = np.random.default_rng(0).uniform(1_000, 100_000, (500, 2)).round(2)
     own[0] = 98_765_432.25, 0.123456
-    rows = proof_rows(pd.DataFrame(own, columns=["monthly_income", "assets_value"]), SIZE, seed=1)
+    rows = proof_rows(pd.DataFrame(own, columns=["monthly_income", "assets_value"]), CATALOGUE, SIZE, seed=1)
     assert not set(own.ravel()) & set(rows.to_numpy().ravel())
 
 
 def test_columns_that_go_together_among_clients_do_not_in_the_rows() -> None:
     income = np.random.default_rng(0).lognormal(8, 1, 5_000)
     frame = pd.DataFrame({"monthly_income": income, "assets_value": 10 * income})
-    together = proof_rows(frame, 5_000, seed=1).rank().corr().to_numpy()[0, 1]
+    together = proof_rows(frame, CATALOGUE, 5_000, seed=1).rank().corr().to_numpy()[0, 1]
     assert abs(float(together)) < 0.1
 
 
@@ -87,17 +87,13 @@ def test_the_rows_have_the_types_of_the_training_frame(clients: pd.DataFrame, ma
 
 
 def test_the_same_seed_makes_the_same_rows(clients: pd.DataFrame, made_up: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(made_up, proof_rows(clients, SIZE, seed=42))
-    assert not made_up.equals(proof_rows(clients, SIZE, seed=43))
+    pd.testing.assert_frame_equal(made_up, proof_rows(clients, CATALOGUE, SIZE, seed=42))
+    assert not made_up.equals(proof_rows(clients, CATALOGUE, SIZE, seed=43))
 
 
-def test_columns_that_are_not_of_an_application_are_taken_as_they_are() -> None:
-    frame = pd.DataFrame({"PAY_0": [-2.0, 3.0, 1.0], "purpose": ["A", "B", None], "empty": [np.nan] * 3})
-    rows = proof_rows(frame, SIZE, seed=1)
-    assert set(rows["purpose"].dropna()) == {"A", "B"}
-    assert rows["PAY_0"].notna().all()
-    assert (rows["PAY_0"].min(), rows["PAY_0"].max()) == (-2, 3)
-    assert rows["empty"].isna().all()
+def test_a_field_without_any_value_in_training_is_missing_in_every_row() -> None:
+    rows = proof_rows(pd.DataFrame({"good_value": [np.nan] * 3}), CATALOGUE, SIZE, seed=1)
+    assert rows["good_value"].isna().all()
 
 
 def test_a_saved_model_holds_no_client(scorer: Scorer, dataset: Dataset, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.reference import (
     BINS,
@@ -30,7 +30,7 @@ SIZES = (200, 2_000, 20_000)
 @pytest.fixture(scope="module")
 def reference(dataset: Dataset) -> DriftReference:
     risk = np.random.default_rng(0).beta(1, 3, len(dataset.frame))
-    return reference_of(dataset.frame, dataset.features, risk)
+    return reference_of(dataset.frame, dataset.features, CATALOGUE, risk)
 
 
 def by_name(reference: DriftReference, name: str) -> FieldBins:
@@ -64,7 +64,7 @@ def test_missing_and_unseen_values_have_bins_of_their_own() -> None:
     frame = pd.DataFrame(
         {"housing": ["RENT", None], "monthly_income": [1.0, np.nan], "has_negative_record": [0.0, 1.0]}
     )
-    reference = reference_of(frame, [str(name) for name in frame], np.array([0.1, 0.2]))
+    reference = reference_of(frame, [str(name) for name in frame], CATALOGUE, np.array([0.1, 0.2]))
     housing, income, negative, _ = reference.fields
     assert dict(zip(housing.labels, housing.counts, strict=True)) | {MISSING: 1, UNSEEN: 0, "RENT": 1} == dict(
         zip(housing.labels, housing.counts, strict=True)
@@ -133,9 +133,3 @@ def test_the_limit_is_never_below_what_is_worth_acting_on(reference: DriftRefere
     assert psi_limit(bins, 10**9, 10**9) == NOTABLE
     assert psi_limit(bins, 50, reference.rows) > psi_limit(bins, 500, reference.rows) >= NOTABLE
     assert psi_limit(bins, 0, reference.rows) == float("inf")
-
-
-def test_fields_that_are_not_of_an_application_are_taken_as_numbers() -> None:
-    assert "PAY_0" not in FIELDS
-    first, _ = reference_of(pd.DataFrame({"PAY_0": [1.0, 2.0]}), ["PAY_0"], np.array([0.1, 0.2])).fields
-    assert (first.values, sum(first.counts)) == ((), 2)

@@ -16,6 +16,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ModelNotFoundError, ModelRejectedError, ModelStoreError
 from credit_scoring.model import store
@@ -24,7 +25,7 @@ from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.settings import MODEL_NAME
 
-FILES = ("saved_model.pkl", "card.json", "policy.json", "reference.json", "manifest.json")
+FILES = ("saved_model.pkl", "catalogue.json", "card.json", "policy.json", "reference.json", "manifest.json")
 
 
 @pytest.fixture
@@ -76,10 +77,13 @@ class TestSavedModel:
         rows = first.reference.rows
         assert first.score_records(rows).tobytes() == second.score_records(rows).tobytes()
 
-    def test_policy_reference_and_card_lie_beside_the_pipeline_as_json(self, model_tag: str, scorer: Scorer) -> None:
+    def test_catalogue_policy_reference_and_card_lie_beside_the_pipeline_as_json(
+        self, model_tag: str, scorer: Scorer
+    ) -> None:
         path = Path(store.find(model_tag).path)
         assert {*FILES, "model.yaml"} == {each.name for each in path.iterdir()}
         assert Policy.model_validate_json((path / "policy.json").read_bytes()) == scorer.policy
+        assert Catalogue.model_validate_json((path / "catalogue.json").read_bytes()) == scorer.catalogue
         assert ModelCard.model_validate_json((path / "card.json").read_bytes()) == scorer.card
         reference = json.loads((path / "reference.json").read_bytes())
         assert len(reference["rows"]) == len(reference["risk"]) == 256

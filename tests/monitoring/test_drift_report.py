@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.support.consorcio import FIELDS, ConsorcioApplication
 from benchmarks.support.decision_records import TIMEOUT_S, ask, decided_by, entry, of_model, origin_of, put
-from credit_scoring.application.schemas import FIELDS, Application
+from credit_scoring.application.schemas import Application
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.decisions import outcomes, schema_version
 from credit_scoring.decisions.connect import open_database
@@ -78,7 +79,7 @@ def _application(client: Mapping[Any, Any], factor: float, application_id: str) 
     values = {str(name): _as_sent(str(name), value) for name, value in client.items() if not pd.isna(value)}
     if "monthly_income" in values:
         values["monthly_income"] *= factor
-    return Application.model_validate({**values, "application_id": application_id})
+    return ConsorcioApplication.model_validate({**values, "application_id": application_id})
 
 
 def _as_sent(name: str, value: Any) -> Any:

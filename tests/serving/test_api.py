@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION
 from credit_scoring.errors import NotReadyError
 from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi
 from credit_scoring.serving.auth import Keyring
@@ -15,7 +16,7 @@ from credit_scoring.settings import ServiceSettings
 
 Json = dict[str, Any]
 
-DOCUMENT = document("1")
+DOCUMENT = document("1", CATALOGUE)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def ask(api: CreditApi, method: str, path: str, **options: Any) -> httpx.Respons
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_an_operation_of_the_table_is_refused_until_the_model_is_loaded(api: CreditApi, operation: Operation) -> None:
-    body = {"json": operation.takes.example} if operation.takes else {}
+    body = {"json": operation.takes.example or EXAMPLE_APPLICATION} if operation.takes else {}
     answer = ask(api, operation.method, operation.path.format(decision_id="any"), **body)
     assert answer.status_code == 503
     assert "no model that may decide" in answer.json()["error"]
@@ -49,7 +50,7 @@ def test_the_hot_route_refuses_until_the_model_is_loaded(api: CreditApi) -> None
 def test_another_backend_answers_as_soon_as_it_is_used(api: CreditApi) -> None:
     hot_route = api.hot_route()
     handlers = {**NOT_LOADED.handlers, "model": lambda body, asked: asyncio.sleep(0, b"{}")}
-    api.use(Backend(handlers, NOT_LOADED.accept, lambda: None, lambda: True))
+    api.use(Backend(CATALOGUE, handlers, NOT_LOADED.accept, lambda: None, lambda: True))
     hot_route.check_admission()
     assert api.is_ready()
     assert ask(api, "GET", "/model").json() == {}

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FIELDS, ErrorAnswer, Fault
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, FIELDS
+from credit_scoring.application.schemas import ErrorAnswer, Fault
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW
 from tests.conftest import RunningService, start_service, stop, wait_until_ready

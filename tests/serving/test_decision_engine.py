@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Answer, Application
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
+from credit_scoring.application.schemas import Answer, Application
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
 
@@ -20,7 +21,7 @@ def desk(scorer: Scorer) -> DecisionDesk:
 
 
 def with_income(monthly_income: float | None) -> Application:
-    return Application.model_validate({**EXAMPLE_APPLICATION, "monthly_income": monthly_income})
+    return ConsorcioApplication.model_validate({**EXAMPLE_APPLICATION, "monthly_income": monthly_income})
 
 
 def risks(desk: DecisionDesk, applications: Sequence[Application]) -> list[float]:
@@ -68,5 +69,5 @@ def test_age_and_marital_status_do_not_move_the_risk(desk: DecisionDesk) -> None
         {"marital_status": None},
         {"marital_status": "DIVORCED"},
     ]
-    applications = [Application.model_validate({**EXAMPLE_APPLICATION, **change}) for change in changes]
+    applications = [ConsorcioApplication.model_validate({**EXAMPLE_APPLICATION, **change}) for change in changes]
     assert set(risks(desk, applications)) == set(risks(desk, [with_income(3600.0)]))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.reference import RISK, DriftReference, reference_of
 from credit_scoring.serving.drift_counters import ENOUGH, FieldCounters
@@ -16,7 +17,7 @@ from credit_scoring.serving.metrics import exposition
 
 @pytest.fixture(scope="module")
 def reference(dataset: Dataset) -> DriftReference:
-    return reference_of(dataset.frame, dataset.features, np.linspace(0, 1, len(dataset.frame)))
+    return reference_of(dataset.frame, dataset.features, CATALOGUE, np.linspace(0, 1, len(dataset.frame)))
 
 
 class Later:

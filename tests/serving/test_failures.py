@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, select
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import ask
 from benchmarks.support.postgres import Postgres
 from benchmarks.support.traffic import (
@@ -31,7 +32,6 @@ from benchmarks.support.traffic import (
     workers,
 )
 from benchmarks.support.waiting import keep_answering, wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.decisions.tables import batches, decisions
 from tests.conftest import STOPPED_WITHIN, RunningService, wait_until_ready
 from tests.support.disks import fill_up, small_disk

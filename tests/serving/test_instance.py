@@ -13,9 +13,9 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.traffic import Traffic, workers
 from benchmarks.support.waiting import wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from tests.conftest import STOPPED_WITHIN, RunningService, wait_until_ready
 from tests.serving.test_failures import assert_kept
 from tests.test_service import TARGET, is_ready, is_running, requests_counted, served

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import tamper
 from benchmarks.support.waiting import wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION, ErrorAnswer
+from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW

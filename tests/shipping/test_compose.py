@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.waiting import wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
 from tests.shipping.conftest import docker, run

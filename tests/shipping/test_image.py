@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.traffic import Traffic, audit
 from benchmarks.support.waiting import answers, wait_for
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
 from tests.shipping.conftest import HARDENED, HOME, Container, container, docker, labels, run

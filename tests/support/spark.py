@@ -13,9 +13,8 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from credit_scoring.application.schemas import FIELDS, Application
+from benchmarks.support.consorcio import FIELDS, MAPPABLE, ConsorcioApplication
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -104,14 +103,14 @@ def applications(dataset: Dataset, count: int) -> list[Row]:
 def answers(rows: list[Row], tag: str) -> Answers:
     """Risk and decision of each application by its id, from the desk of the service."""
     desk = DecisionDesk(Scorer.load(Path(store.find(tag).path)), tag)
-    decisions = desk.decide([Application.model_validate(row) for row in rows])
+    decisions = desk.decide([ConsorcioApplication.model_validate(row) for row in rows])
     pairs = [(each.risk_probability, each.decision.value) for each in decisions]
     return dict(zip([row["application_id"] for row in rows], pairs, strict=True))
 
 
 def write_parquet(path: Path, rows: list[Row]) -> Path:
     """A Parquet file of several row groups."""
-    types = {"number": pyarrow.float64(), "flag": pyarrow.bool_()}
+    types = {"number": pyarrow.float64(), "integer": pyarrow.float64(), "flag": pyarrow.bool_()}
     names = ("application_id", *MAPPABLE)
     arrays = {
         name: pyarrow.array([row.get(name) for row in rows], types.get(FIELDS[name].kind, pyarrow.string()))

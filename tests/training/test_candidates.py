@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from credit_scoring.application.schemas import AUDIT_FIELDS, FIELDS
+from benchmarks.support.consorcio import AUDIT_FIELDS, CATALOGUE, FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import auc
 from credit_scoring.model.features import Columns
@@ -119,7 +119,7 @@ def test_a_row_scores_the_same_to_the_last_bit_whoever_stands_before_it(
 def test_more_of_what_speaks_for_a_client_never_raises_the_risk(
     name: str, field: str, fitted: dict[str, Pipeline], unseen: Dataset
 ) -> None:
-    assert FIELDS[field].column.risk_moves == "down"
+    assert FIELDS[field].risk_moves == "down"
     risks = [_risk(fitted[name], unseen, frame) for frame in _raised(unseen.frame, field)]
     assert all((more <= less + ROUNDING).all() for less, more in pairwise(risks))
 
@@ -149,7 +149,7 @@ def test_at_full_size_risk_moves_as_declared_for_every_client(
     pipeline = CANDIDATE_BY_NAME[name].pipeline(sample.columns, start, seed=42)
     pipeline.fit(sample.frame[list(sample.features)], sample.defaulted)
     for field in ("monthly_income", "assets_value", "job_tenure_years", "outstanding_debt"):
-        sign = 1 if FIELDS[field].column.risk_moves == "up" else -1
+        sign = 1 if FIELDS[field].risk_moves == "up" else -1
         log_odds = [pipeline.decision_function(each[list(sample.features)]) for each in _raised(unseen.frame, field)]
         assert all((sign * (more - less) >= -ROUNDING).all() for less, more in pairwise(log_odds)), field
 
@@ -195,7 +195,7 @@ def test_the_search_starts_inside_its_own_space(candidate: Candidate) -> None:
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=NAMES)
 def test_whatever_the_search_draws_is_a_parameter_of_the_estimator(candidate: Candidate) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    columns = Columns.of(("credit_letter_value", "monthly_income"))
+    columns = Columns.of(CATALOGUE, ("credit_letter_value", "monthly_income"))
     for _ in range(20):
         drawn = candidate.suggest(study.ask())
         classifier = candidate.pipeline(columns, drawn, seed=1).named_steps["classifier"]
@@ -204,6 +204,6 @@ def test_whatever_the_search_draws_is_a_parameter_of_the_estimator(candidate: Ca
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=NAMES)
 def test_no_candidate_is_built_on_an_audit_field(candidate: Candidate, dataset: Dataset) -> None:
-    columns = Columns.of(dataset.features)
+    columns = Columns.of(CATALOGUE, dataset.features)
     used = {*columns.raw, *(name for field in columns.derived for name in field.inputs)}
     assert used.isdisjoint(AUDIT_FIELDS)

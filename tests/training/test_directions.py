@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_scoring.application.schemas import FIELDS
+from benchmarks.support.consorcio import FIELDS
 from credit_scoring.data.datasets import Dataset, load_embedded
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.settings import PROJECT_FOLDER
@@ -17,7 +17,7 @@ from credit_scoring.training.selection import calibrated, calibrated_ensemble
 
 ROWS = 2000
 FEATURES = load_embedded(PROJECT_FOLDER / "data").features
-DIRECTED = [name for name in FEATURES if FIELDS[name].column.risk_moves]
+DIRECTED = [name for name in FEATURES if FIELDS[name].risk_moves]
 WEIGHTS = dict(zip(CANDIDATE_BY_NAME, (0.1, 0.15, 0.2, 0.25, 0.3), strict=True))
 LARGEST = {"job_tenure_years": 60.0, "credit_history_years": 60.0}
 
@@ -53,7 +53,7 @@ def test_risk_never_moves_against_the_direction_of_a_field(
     others = [other for other in FEATURES if other != name]
     application = data.draw(st.fixed_dictionaries({other: st.none() | present(other) for other in others}))
     values = sorted(data.draw(st.tuples(present(name), present(name))))
-    if FIELDS[name].column.risk_moves == "down":
+    if FIELDS[name].risk_moves == "down":
         values.reverse()
     lower, higher = served.score([{**application, name: value} for value in values])
     assert lower <= higher

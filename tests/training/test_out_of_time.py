@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import DECISIONS, MIN_ROWS_IN_TEST, BadRow, Dataset, load_csv, summarise
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
@@ -49,7 +50,7 @@ def mapped(folder: Path, days: Sequence[str], more: str = "", max_bad_share: flo
     lines = [f"{written},{1000 + i},{('quitado', 'inadimplente')[i % 2]}" for i, written in enumerate(days)]
     path.write_text("\n".join(["dt_proposta,vl_carta,situacao", *lines, ""]), encoding="utf-8")
     mapping.write_text(MAPPING.format(more=more), encoding="utf-8")
-    return load_csv(path, mapping, max_bad_share)
+    return load_csv(path, CATALOGUE, mapping, max_bad_share)
 
 
 def with_own_names(folder: Path, days: Sequence[str]) -> Dataset:
@@ -57,7 +58,7 @@ def with_own_names(folder: Path, days: Sequence[str]) -> Dataset:
     path = folder / "history.csv"
     lines = [f"{written},{1000 + i},30,{('PAID', 'DEFAULTED')[i % 2]}" for i, written in enumerate(days)]
     path.write_text("\n".join(["decided_at,credit_letter_value,age,outcome", *lines, ""]), encoding="utf-8")
-    return load_csv(path)
+    return load_csv(path, CATALOGUE)
 
 
 def decided(days: Sequence[int], defaulted: Sequence[bool] | None = None) -> Dataset:
@@ -67,6 +68,7 @@ def decided(days: Sequence[int], defaulted: Sequence[bool] | None = None) -> Dat
         source="csv:history.csv",
         sha256="as it was",
         note="",
+        catalogue=CATALOGUE,
         frame=pd.DataFrame({"row": np.arange(len(days))}),
         defaulted=np.array(outcomes, dtype=np.bool_),
         bad_rows=(),
@@ -116,7 +118,7 @@ def test_a_mapping_without_a_column_of_the_day_knows_no_days(tmp_path: Path) -> 
     path = tmp_path / "history.csv"
     lines = [f"{1000 + i},30,{('PAID', 'DEFAULTED')[i % 2]}" for i in range(120)]
     path.write_text("\n".join(["credit_letter_value,age,outcome", *lines]), encoding="utf-8")
-    assert load_csv(path).days is None
+    assert load_csv(path, CATALOGUE).days is None
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_every_problem_of_a_row_is_reported_its_date_among_them(tmp_path: Path) 
     lines = ["dt_proposta,vl_carta,situacao", "ontem,-1,talvez", *good]
     path.write_text("\n".join(lines), encoding="utf-8")
     mapping.write_text(MAPPING.format(more=""), encoding="utf-8")
-    found = load_csv(path, mapping)
+    found = load_csv(path, CATALOGUE, mapping)
     assert [(bad.line, bad.column) for bad in found.bad_rows] == [
         *((2, "situacao"), (2, "dt_proposta"), (2, "vl_carta")),
     ]
@@ -165,7 +167,7 @@ def test_a_column_of_the_day_that_the_file_does_not_have_is_named(tmp_path: Path
     path.write_text("data,vl_carta,situacao\n", encoding="utf-8")
     mapping.write_text(MAPPING.format(more=""), encoding="utf-8")
     with pytest.raises(DataError, match=r"no column dt_proposta; found data, vl_carta, situacao\."):
-        load_csv(path, mapping)
+        load_csv(path, CATALOGUE, mapping)
 
 
 # The split
@@ -285,7 +287,7 @@ def test_a_date_format_without_its_column_is_an_error_of_the_mapping(tmp_path: P
     path = tmp_path / "mapping.toml"
     path.write_text(MAPPING.format(more=BRAZILIAN).replace('date_column = "dt_proposta"', ""), encoding="utf-8")
     with pytest.raises(DataError, match="date_column is written, which is missing"):
-        ColumnMapping.read(path)
+        ColumnMapping.read(path, CATALOGUE)
 
 
 @pytest.mark.parametrize(

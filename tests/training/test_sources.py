@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import ask, entry, put
-from credit_scoring.application.schemas import EXAMPLE_APPLICATION
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.evaluation.model_report import ASSESSMENT_FILE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_scoring.application.schemas import AUDIT_FIELDS
+from benchmarks.support.consorcio import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError
 from credit_scoring.evaluation.performance import measure

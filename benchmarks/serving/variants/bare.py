@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from credit_scoring.application.schemas import Answer, Application, Decision
+from benchmarks.support.consorcio import ConsorcioApplication
+from credit_scoring.application.schemas import Answer, Decision
 
 DECISION = Decision(
     decision=Answer.APPROVED,
@@ -20,7 +21,7 @@ DECISION = Decision(
 
 async def predict(request: Request) -> Response:
     """The same decision for every valid application, serialised each time."""
-    Application.model_validate_json(await request.body())
+    ConsorcioApplication.model_validate_json(await request.body())
     return Response(to_json(DECISION), media_type="application/json")
 
 

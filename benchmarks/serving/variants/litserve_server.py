@@ -11,6 +11,7 @@ from typing import Any
 import litserve
 
 from benchmarks.serving.variants.model import PipelineModel
+from benchmarks.support.consorcio import ConsorcioApplication
 from credit_scoring.application.schemas import Application
 
 MAX_BATCH_SIZE = 64
@@ -26,7 +27,7 @@ class CreditAPI(litserve.LitAPI):
 
     def decode_request(self, request: dict[str, Any]) -> Application:
         """One valid application."""
-        return Application.model_validate(request)
+        return ConsorcioApplication.model_validate(request)
 
     def batch(self, inputs: Sequence[Application]) -> Sequence[Application]:
         """The batch stays a list."""

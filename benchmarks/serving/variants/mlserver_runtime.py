@@ -6,7 +6,7 @@ from mlserver.codecs import StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 from benchmarks.serving.variants.model import PipelineModel
-from credit_scoring.application.schemas import Application
+from benchmarks.support.consorcio import ConsorcioApplication
 
 
 class CreditRuntime(MLModel):
@@ -20,6 +20,6 @@ class CreditRuntime(MLModel):
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """A BYTES tensor of verdicts, in order."""
         texts = StringCodec.decode_input(payload.inputs[0])
-        verdicts = self._pipeline.decide([Application.model_validate_json(text) for text in texts])
+        verdicts = self._pipeline.decide([ConsorcioApplication.model_validate_json(text) for text in texts])
         output = StringCodec.encode_output("verdict", [verdict.model_dump_json() for verdict in verdicts])
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=[output])

@@ -9,6 +9,7 @@ from typing import Any, Self
 import joblib
 from pydantic import BaseModel
 
+from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.application.schemas import Answer, Application
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.features import application_frame
@@ -44,7 +45,7 @@ class PipelineModel:
 
     def decide(self, applications: Sequence[Application]) -> list[Verdict]:
         """One verdict per application, in order, from one call of the pipeline."""
-        frame = application_frame([application.model_dump() for application in applications], self.features)
+        frame = application_frame([application.model_dump() for application in applications], CATALOGUE, self.features)
         risks = self.pipeline.predict_proba(frame)[:, 1].tolist()
         return [Verdict(decision=self.policy.answer(risk), risk_probability=risk) for risk in risks]
 

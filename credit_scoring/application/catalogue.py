@@ -1,0 +1,148 @@
+"""The field catalogue: which fields an application has and what they mean, read from TOML and kept in the model."""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from credit_scoring.application.catalogue_checks import problems
+from credit_scoring.application.expressions import Expression
+from credit_scoring.application.fields import APPLICATION_ID, ApplicationField, Derived, DerivedField, Group, Role
+from credit_scoring.application.schemas import Application
+from credit_scoring.application.validation import application_class
+from credit_scoring.errors import CatalogueError
+
+FOLDER = Path(__file__).parent
+SHIPPED = ("consorcio",)
+
+MAX_BYTES = 1024 * 1024
+MAX_FIELDS = 500
+MAX_GROUPS = 10
+MOST_PROBLEMS = 20
+
+
+class Catalogue(BaseModel):
+    """All fields of an application, in order; refuses what could not be served, scored or explained.
+
+    `exposure` is the field that costs are shares of; without one, every application costs the same.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+    exposure: str | None = None
+    groups: Annotated[dict[str, Group], Field(max_length=MAX_GROUPS)] = {}
+    fields: Annotated[dict[str, ApplicationField], Field(min_length=1, max_length=MAX_FIELDS)]
+    derived: Annotated[dict[str, Derived], Field(max_length=MAX_FIELDS)] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, content: Any) -> Any:
+        """Each field bears the name that it stands under."""
+        fields = content.get("fields") if isinstance(content, Mapping) else None
+        if not isinstance(fields, Mapping):
+            return content
+        if len(fields) > MAX_FIELDS:
+            raise ValueError(f"fields: {len(fields):,} of them; {MAX_FIELDS} are allowed, leave some out")
+        named = {name: {**each, "name": name} if isinstance(each, Mapping) else each for name, each in fields.items()}
+        return {**content, "fields": named}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if found := list(problems(self.fields, self.derived, self.groups, self.exposure)):
+            raise ValueError("\n".join(found))
+        return self
+
+    @model_validator(mode="after")
+    def _with_fitting_examples(self) -> Self:
+        try:
+            self.application.model_validate(self.example)
+        except ValidationError as error:
+            found = [f"fields.{each['loc'][0]}.example: {each['msg']}" for each in error.errors()]
+            raise ValueError("\n".join(found)) from None
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickled as text, without the class that is made from it."""
+        return type(self).model_validate_json, (self.model_dump_json(),)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The catalogue in a TOML file; raises CatalogueError, which names every fault."""
+        try:
+            content = path.read_bytes()
+            if len(content) > MAX_BYTES:
+                raise CatalogueError(f"Field catalogue {path}: larger than {MAX_BYTES:,} bytes. Leave fields out.")
+            return cls.model_validate(tomllib.loads(content.decode()))
+        except OSError as error:
+            raise CatalogueError(f"Field catalogue {path}: cannot be read ({error.strerror}).") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CatalogueError(f"Field catalogue {path}: not valid TOML: {error}.") from error
+        except ValidationError as error:
+            lines = [line for each in error.errors() for line in _told(each)]
+            more = [f"and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
+            told = "\n  ".join([*lines[:MOST_PROBLEMS], *more])
+            raise CatalogueError(f"Field catalogue {path}:\n  {told}") from error
+
+    @cached_property
+    def application(self) -> type[Application]:
+        """The class that checks an application."""
+        return application_class(self.fields.values(), self.example)
+
+    @property
+    def example(self) -> dict[str, JsonValue]:
+        """An application that shows every field which has an example."""
+        return {name: field.example for name, field in self.fields.items() if field.example is not None}
+
+    @property
+    def all_fields(self) -> dict[str, ApplicationField]:
+        """The fields and, first, the application's id."""
+        return {APPLICATION_ID.name: APPLICATION_ID, **self.fields}
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The fields that a model may use."""
+        return self._of(Role.FEATURE)
+
+    @property
+    def audit_fields(self) -> tuple[str, ...]:
+        """The fields that only audits use."""
+        return self._of(Role.AUDIT)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that every application has."""
+        return tuple(name for name, field in self.fields.items() if field.required)
+
+    def derived_from(self, names: Collection[str]) -> tuple[DerivedField, ...]:
+        """The derived fields whose inputs are all among these."""
+        inputs: dict[str, tuple[str, ...]] = {name: (name,) for name in self.fields}
+        found = []
+        for name, entry in self.derived.items():
+            expression = Expression(entry.expression)
+            inputs[name] = tuple(dict.fromkeys(raw for used in expression.names for raw in inputs[used]))
+            found.append(DerivedField(name, expression, inputs[name], entry.risk_moves))
+        return tuple(field for field in found if {*field.inputs} <= {*names})
+
+    def _of(self, role: Role) -> tuple[str, ...]:
+        return tuple(name for name, field in self.fields.items() if field.role is role)
+
+
+@cache
+def shipped(name: str = SHIPPED[0]) -> Catalogue:
+    """A catalogue that comes with the project."""
+    return Catalogue.read(FOLDER / f"{name}.toml")
+
+
+def _told(error: ErrorDetails) -> list[str]:
+    """A line for each thing that is wrong, with where it stands and what was found there."""
+    place = ".".join(map(str, error["loc"]))
+    message = error["msg"].removeprefix("Value error, ")
+    if not place:
+        return message.splitlines()
+    found = "" if isinstance(error["input"], dict) else f", found {str(error['input'])[:60]!r}"
+    return [f"{place}: {message}{found}"]

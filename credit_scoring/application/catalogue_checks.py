@@ -1,0 +1,99 @@
+"""What is wrong with the entries of a catalogue, alone and together; each line names the entry and a way out."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from credit_scoring.application.expressions import Expression
+from credit_scoring.application.fields import ApplicationField, Derived, Group, Role
+from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
+
+RESERVED = {
+    *("application_id", "sources", "outcome", "observed_on", "decided_at", "asked_by"),
+    *("decision", "decision_id", "risk_probability", "threshold", "model", "policy_version", "service_version"),
+}
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+
+_Fields = Mapping[str, ApplicationField]
+_Derived = Mapping[str, Derived]
+
+
+def problems(fields: _Fields, derived: _Derived, groups: Mapping[str, Group], exposure: str | None) -> Iterator[str]:
+    """Everything that is wrong."""
+    yield from _names(fields, derived)
+    yield from _titles(fields, derived)
+    for name, field in fields.items():
+        yield from (f"fields.{name}: {problem}" for problem in field.problems())
+        yield from _prohibited(field)
+        if field.group is not None and field.group not in groups:
+            yield f"fields.{name}: group '{field.group}' is not among {_listed(groups)}; add [groups.{field.group}]"
+    yield from _expressions(fields, derived)
+    if exposure is not None:
+        yield from _exposure(exposure, fields)
+
+
+def _names(fields: _Fields, derived: _Derived) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for place, name in [*(("fields", name) for name in fields), *(("derived", name) for name in derived)]:
+        if not _NAME.fullmatch(name):
+            yield f"{place}.{name[:40]}: a name has letters, digits and _, at most 40, and begins with a letter"
+        if name in RESERVED:
+            yield f"{place}.{name}: the name is used in answers and files already; choose another"
+        if other := seen.get(name.lower()):
+            yield f"{place}.{name}: differs from {other} by case at most; rename one"
+        seen[name.lower()] = f"{place}.{name}"
+
+
+def _titles(fields: _Fields, derived: _Derived) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for name, entry in [*fields.items(), *derived.items()]:
+        title = entry.title.strip().casefold()
+        if title in seen:
+            yield f"{name}: title '{entry.title}' is that of {seen[title]} already; people could not tell them apart"
+        seen.setdefault(title, name)
+
+
+def _prohibited(field: ApplicationField) -> Iterator[str]:
+    """Audits may hold what must never decide, under the one name that is known for it."""
+    if field.role is Role.AUDIT:
+        reason = forbidden_reason(field.name) or disguise_reason(field.name, field.title)
+    else:
+        reason = disguise_reason("", field.name) or disguise_reason("", field.title)
+    if reason:
+        yield f"fields.{field.name}, '{field.title}': {reason}"
+
+
+def _expressions(fields: _Fields, derived: _Derived) -> Iterator[str]:
+    known = {name for name, field in fields.items() if field.is_numeric and field.role is not Role.AUDIT}
+    for name, entry in derived.items():
+        try:
+            used = Expression(entry.expression).names
+        except ValueError as error:
+            yield f"derived.{name}: expression {error}"
+            used = ()
+        for other in [each for each in used if each not in known]:
+            why = _why_not(other, fields, derived)
+            yield f"derived.{name}: expression '{entry.expression[:60]}' uses {other[:40]}, {why}"
+        known.add(name)
+
+
+def _why_not(name: str, fields: _Fields, derived: _Derived) -> str:
+    if name in derived:
+        return "which is itself, or stands below it; move it up, and break any cycle"
+    if name not in fields:
+        return "which is no field; add it to the catalogue or correct the name"
+    if fields[name].role is Role.AUDIT:
+        return "an audit field, which is never scored; leave it out"
+    return f"a {fields[name].kind}; only numbers, flags and derived fields above it can be computed with"
+
+
+def _exposure(name: str, fields: _Fields) -> Iterator[str]:
+    field = fields.get(name)
+    if field is None:
+        yield f"exposure: {name[:40]} is no field; name one, or leave exposure out"
+    elif not (field.is_number and field.required and (field.above or 0) >= 0 and field.above is not None):
+        yield f"exposure: {name} must be a number that is required and above 0; costs are shares of it"
+
+
+def _listed(groups: Mapping[str, Group]) -> str:
+    return ", ".join(groups) or "no groups at all"

@@ -1,0 +1,216 @@
+"""The field catalogue: what is read, what is made of it, and every fault in one line with the way out."""
+
+import pickle
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION
+from credit_scoring.application.catalogue import FOLDER, MAX_BYTES, SHIPPED, Catalogue, shipped
+from credit_scoring.errors import CatalogueError
+
+LEAST = """
+name = "own"
+[fields.limit]
+title = "Limite"
+kind = "number"
+required = true
+example = 10
+[fields.score]
+title = "Escore"
+kind = "integer"
+at_least = 0
+at_most = 1000
+risk_moves = "down"
+[fields.intent]
+title = "Finalidade"
+kind = "category"
+values = { HOME = "Casa", CAR = "Carro" }
+"""
+
+
+def read(tmp_path: Path, content: str) -> Catalogue:
+    path = tmp_path / "own.toml"
+    path.write_text(content, encoding="utf-8")
+    return Catalogue.read(path)
+
+
+def refused(tmp_path: Path, content: str) -> str:
+    with pytest.raises(CatalogueError) as caught:
+        read(tmp_path, content)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_catalogue_is_read(name: str) -> None:
+    assert shipped(name).name == name
+
+
+def test_the_small_one_makes_a_class_that_checks_applications(tmp_path: Path) -> None:
+    application = read(tmp_path, LEAST).application
+    assert application.model_validate_json('{"limit": 5, "score": 7.0, "intent": "CAR"}').model_dump() == {
+        "application_id": None,
+        "limit": 5.0,
+        "score": 7,
+        "intent": "CAR",
+    }
+    for wrong in (
+        '{"score": 1}',
+        '{"limit": 5, "score": 1001}',
+        '{"limit": 5, "intent": "car"}',
+        '{"limit": 5, "x": 1}',
+    ):
+        with pytest.raises(ValidationError):
+            application.model_validate_json(wrong)
+
+
+def test_roles_name_features_audit_fields_and_what_is_required(tmp_path: Path) -> None:
+    more = field("age", role="audit") + field("channel", title="Canal", kind="text", role="policy")
+    found = read(tmp_path, LEAST + more)
+    assert found.features == ("limit", "score", "intent")
+    assert found.audit_fields == ("age",)
+    assert found.required == ("limit",)
+    assert [*found.all_fields] == ["application_id", "limit", "score", "intent", "age", "channel"]
+
+
+def test_a_derived_field_is_known_by_its_raw_inputs_and_left_out_where_one_is_not_there(tmp_path: Path) -> None:
+    derived = (
+        '[derived.a]\ntitle = "A"\nexpression = "limit / score"\n[derived.b]\ntitle = "B"\nexpression = "a * 2 + limit"'
+    )
+    found = read(tmp_path, LEAST + derived)
+    assert [(each.name, each.inputs) for each in found.derived_from(found.features)] == [
+        ("a", ("limit", "score")),
+        ("b", ("limit", "score")),
+    ]
+    assert found.derived_from(["limit"]) == ()
+
+
+def test_a_catalogue_survives_json_and_pickle_and_carries_no_class() -> None:
+    assert Catalogue.model_validate_json(CATALOGUE.model_dump_json()) == CATALOGUE
+    pickled = pickle.dumps(CATALOGUE)
+    assert pickle.loads(pickled) == CATALOGUE  # noqa: S301 - our own
+    assert b"Application" not in pickled
+
+
+def test_the_example_shows_every_field_that_has_one() -> None:
+    assert {
+        name: entry["example"]
+        for name, entry in tomllib.loads((FOLDER / "consorcio.toml").read_text())["fields"].items()
+    } == {**EXAMPLE_APPLICATION}
+
+
+def field(name: str = "x", **changes: Any) -> str:
+    """A further field as TOML."""
+    entry = {"title": "Outro", "kind": "number", **changes}
+    lines = [
+        f"{key} = {str(value).lower() if isinstance(value, bool | int) else repr(value)}"
+        for key, value in entry.items()
+    ]
+    return f"\n[fields.{name}]\n" + "\n".join(lines) + "\n"
+
+
+def derived(name: str = "y", expression: str = "limit * 2", title: str = "Derivado") -> str:
+    return f"\n[derived.{name}]\ntitle = '{title}'\nexpression = \"{expression}\"\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            field(kind="money"),
+            "fields.x.kind: Input should be 'number', 'integer', 'flag', 'category' or 'text', found 'money'",
+        ),
+        (field(colour="red"), "fields.x.colour: Extra inputs are not permitted, found 'red'"),
+        (field(at_least=5, at_most=2), "fields.x: its range is upside down: at least 5, at most 2"),
+        (field(kind="flag", at_least=0), "fields.x: at_least is for numbers, but kind is 'flag'"),
+        (field(kind="category"), "fields.x: a category needs [fields.NAME.values]"),
+        (field(values="{}").replace("'{}'", "{ A = 'a' }"), "fields.x: values are for a category"),
+        (
+            field(kind="category", risk_moves="up") + "values = { A = 'a' }",
+            "risk_moves = 'up' is for numbers and flags",
+        ),
+        (field(kind="text"), "fields.x: a text cannot be a feature"),
+        (field(role="envelope"), "role 'envelope' is for application_id alone"),
+        (field(role="audit", risk_moves="up"), "an audit field is never scored"),
+        (field(required=True), "fields.x: a required field needs an example"),
+        (field(title="Limite"), "x: title 'Limite' is that of limit already"),
+        (field("LIMIT"), "fields.LIMIT: differs from fields.limit by case"),
+        (field("decision"), "fields.decision: the name is used in answers and files already"),
+        (field("1x"), "fields.1x: a name has letters, digits and _"),
+        (field("sexo"), "fields.sexo, 'Outro': Refused: sex may never enter a credit decision"),
+        (field(title="Religião do cliente"), "Refused: religion may never"),
+        (field("marital_status"), "Refused: marital status never decides"),
+        (field("race", role="audit"), "Refused: race or ethnic origin"),
+        (field(group="nowhere"), "group 'nowhere' is not among no groups at all; add [groups.nowhere]"),
+        (field(example="a"), "fields.x.example: Input should be a valid number"),
+        (field(above=0, example=0), "fields.x.example: Input should be greater than 0"),
+        (derived(expression="__import__('os')"), "derived.y: expression '__import__('os')' is not allowed"),
+        (derived(expression="limit / wage"), "uses wage, which is no field"),
+        (derived(expression="limit / intent"), "uses intent, a category; only numbers"),
+        (derived(expression="y + limit"), "uses y, which is itself, or stands below it"),
+        (
+            derived(expression="z + limit") + derived("z", "y + limit", "Outro"),
+            "uses z, which is itself, or stands below",
+        ),
+        (field("age", role="audit") + derived(expression="age * 2"), "uses age, an audit field"),
+        (derived("limit"), "derived.limit: differs from fields.limit by case at most"),
+        (derived(title="Limite"), "y: title 'Limite' is that of limit already"),
+        ('[groups.g]\ntitle = "G"\nweak = "g"', "groups.g.missing: Field required"),
+    ],
+)
+def test_a_fault_names_the_entry_the_value_and_the_way_out(tmp_path: Path, more: str, said: str) -> None:
+    assert said in refused(tmp_path, LEAST + more)
+
+
+def test_an_exposure_has_to_be_a_number_that_is_always_there_and_above_0(tmp_path: Path) -> None:
+    assert "exposure: nothing is no field" in refused(tmp_path, 'exposure = "nothing"' + LEAST)
+    assert "exposure: score must be a number that is required" in refused(tmp_path, 'exposure = "score"' + LEAST)
+    assert "exposure: limit must be a number that is required and above 0" in refused(
+        tmp_path, 'exposure = "limit"' + LEAST
+    )
+    assert (
+        read(tmp_path, 'exposure = "limit"' + LEAST.replace('title = "Limite"', 'title = "Limite"\nabove = 0')).exposure
+        == "limit"
+    )
+
+
+def test_all_faults_are_named_at_once_a_line_each(tmp_path: Path) -> None:
+    said = refused(tmp_path, LEAST + field("sexo") + field("a", title="Limite") + derived(expression="1 + 1"))
+    assert len(said.splitlines()) == 4
+    assert said.splitlines()[0] == f"Field catalogue {tmp_path / 'own.toml'}:"
+
+
+def test_ten_thousand_fields_are_refused_in_one_line(tmp_path: Path) -> None:
+    many = "".join(f'[fields.f{number}]\ntitle = "F {number}"\nkind = "number"\n' for number in range(10_000))
+    assert "fields: 10,000 of them; 500 are allowed" in refused(tmp_path, 'name = "own"\n' + many)
+
+
+def test_very_many_faults_are_counted(tmp_path: Path) -> None:
+    many = "".join(field(f"f{number}", title="Same") for number in range(100))
+    assert refused(tmp_path, LEAST + many).splitlines()[-1] == "  and 79 more"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff", "not valid TOML"),
+        (b"[fields", "not valid TOML"),
+        (b"", "name: Field required"),
+        (b"name = 'x'\nfields = 3", "fields: Input should be a valid dictionary"),
+        (b"name = 'x'\n[fields]\na = 1", "fields.a: Input should be a valid dictionary"),
+        (b"#" * (MAX_BYTES + 1), "larger than"),
+    ],
+)
+def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(content)
+    with pytest.raises(CatalogueError, match=said):
+        Catalogue.read(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"nowhere\.toml: cannot be read"):
+        Catalogue.read(tmp_path / "nowhere.toml")
