@@ -142,7 +142,7 @@ def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Da
 def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
     """`laotse/credit-risk-dataset`, from its CSV at `path` or downloaded by kagglehub."""
     content = _read(path if path else _download_kaggle())
-    mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml", shipped())
+    mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml", shipped("kaggle"))
     return parse(content, "kaggle", mapping, max_bad_share, KAGGLE_ADVICE)
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.support.consorcio import CATALOGUE, FIELDS
+from benchmarks.support.consorcio import FIELDS
+from credit_scoring.application.catalogue import shipped
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
 from credit_scoring.data.datasets import SOURCES_FOLDER
 from credit_scoring.data.mapping import ColumnMapping
@@ -131,7 +132,7 @@ def test_the_audit_field_for_marital_status_may_not_hold_anything_else_that_is_f
     assert "Refused: sex " in (disguise_reason("marital_status", "personal_status_and_sex") or "")
 
 
-@pytest.mark.parametrize("source", ["embedded.toml", "kaggle.toml"])
-def test_no_column_of_a_shipped_source_is_refused(source: str) -> None:
-    mapping = ColumnMapping.read(SOURCES_FOLDER / source, CATALOGUE)
+@pytest.mark.parametrize(("source", "catalogue"), [("embedded.toml", "consorcio"), ("kaggle.toml", "kaggle")])
+def test_no_column_of_a_shipped_source_is_refused(source: str, catalogue: str) -> None:
+    mapping = ColumnMapping.read(SOURCES_FOLDER / source, shipped(catalogue))
     assert [disguise_reason(*pair) for pair in mapping.columns.items()] == [None] * len(mapping.columns)

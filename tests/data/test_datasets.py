@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.support.consorcio import AUDIT_FIELDS, CATALOGUE, FIELDS, MAPPABLE
+from benchmarks.support.consorcio import AUDIT_FIELDS, CATALOGUE, FIELDS
+from credit_scoring.application.catalogue import shipped
 from credit_scoring.data.datasets import (
     EMBEDDED_FILE,
     MIN_ROWS_PER_OUTCOME,
@@ -131,13 +132,22 @@ class TestKaggle:
             "person_emp_length: Input should be less than or equal to 60 (2 rows; lines 2, 212)",
         ]
 
-    def test_a_year_s_income_becomes_a_month_s(self, kaggle: Dataset) -> None:
+    def test_all_that_the_file_has_but_the_lender_s_price_is_read(self, kaggle: Dataset) -> None:
         second_line_is_bad_so_the_first_row_is_line_3 = _first_row(kaggle)
-        assert second_line_is_bad_so_the_first_row_is_line_3["monthly_income"] == pytest.approx(9600 / 12)
+        assert second_line_is_bad_so_the_first_row_is_line_3 == {
+            "loan_amount": 1000,
+            "loan_intent": "EDUCATION",
+            "annual_income": 9600,
+            "home_ownership": "OWN",
+            "employment_years": 5,
+            "default_on_file": 0,
+            "credit_history_years": 2,
+            "age": 21,
+        }
 
     def test_the_lender_s_own_risk_price_is_left_out(self, kaggle: Dataset) -> None:
         assert kaggle.unused_columns == ()
-        assert set(kaggle.frame.columns) == set(MAPPABLE)
+        assert set(kaggle.frame.columns) == set(shipped("kaggle").fields)
 
     def test_repeated_rows_are_counted_and_kept(self, kaggle: Dataset) -> None:
         assert kaggle.duplicates >= 165

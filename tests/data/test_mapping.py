@@ -15,6 +15,7 @@ from benchmarks.support.consorcio import (
     MAPPABLE,
     ConsorcioApplication,
 )
+from credit_scoring.application.catalogue import shipped
 from credit_scoring.data.datasets import SOURCES_FOLDER
 from credit_scoring.data.mapping import ColumnMapping, Target, repeated_names
 from credit_scoring.errors import DataError
@@ -140,9 +141,9 @@ def test_a_mapping_file_is_read_whole(tmp_path: Path) -> None:
     assert mapping.defaulted({"situacao": "inadimplente"}) is True
 
 
-@pytest.mark.parametrize("name", ["embedded.toml", "kaggle.toml"])
-def test_the_mapping_of_a_shipped_source_has_a_note_on_its_data(name: str) -> None:
-    assert len(ColumnMapping.read(SOURCES_FOLDER / name, CATALOGUE).note) > 40
+@pytest.mark.parametrize(("name", "catalogue"), [("embedded.toml", "consorcio"), ("kaggle.toml", "kaggle")])
+def test_the_mapping_of_a_shipped_source_has_a_note_on_its_data(name: str, catalogue: str) -> None:
+    assert len(ColumnMapping.read(SOURCES_FOLDER / name, shipped(catalogue)).note) > 40
 
 
 def test_a_missing_mapping_file_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.decision_records import ask, entry, put
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
@@ -147,13 +146,15 @@ def test_a_model_of_each_source_is_published_served_and_evaluated(
 
 
 def _decides(store: Store, tag: str) -> dict[str, Any]:
-    """The answer of a service with this model to the example application."""
+    """The answer of a service with this model to the example of its own catalogue."""
     service = start_service(
         "credit_scoring.service:CreditScoring", store.folder, CREDIT_SCORING_MODEL=tag, **store.environment
     )
     try:
         wait_until_ready(service)
-        answer = httpx.post(f"{service.url}/predict", json=EXAMPLE_APPLICATION, timeout=30)
+        documented = httpx.get(f"{service.url}/docs.json", timeout=30).json()["paths"]["/predict"]["post"]
+        example = documented["requestBody"]["content"]["application/json"]["example"]
+        answer = httpx.post(f"{service.url}/predict", json=example, timeout=30)
     finally:
         stop(service.process)
     assert answer.status_code == 200, answer.text
