@@ -118,6 +118,13 @@ class Catalogue(BaseModel):
         """The fields that every application has."""
         return tuple(name for name, field in self.fields.items() if field.required)
 
+    @property
+    def lenient(self) -> frozenset[str]:
+        """The fields and derived fields of which a missing value counts as the median or worse, not as the worst."""
+        wanted = {name: entry.if_missing for name, entry in self.fields.items()}
+        wanted |= {name: entry.if_missing for name, entry in self.derived.items()}
+        return frozenset(name for name, stand in wanted.items() if stand == "median")
+
     def derived_from(self, names: Collection[str]) -> tuple[DerivedField, ...]:
         """The derived fields whose inputs are all among these."""
         inputs: dict[str, tuple[str, ...]] = {name: (name,) for name in self.fields}

@@ -65,6 +65,7 @@ def _prohibited(field: ApplicationField) -> Iterator[str]:
 
 def _expressions(fields: _Fields, derived: _Derived) -> Iterator[str]:
     known = {name for name, field in fields.items() if field.is_numeric and field.role is not Role.AUDIT}
+    moves = {name for name, field in fields.items() if field.risk_moves}
     for name, entry in derived.items():
         try:
             used = Expression(entry.expression).names
@@ -74,7 +75,10 @@ def _expressions(fields: _Fields, derived: _Derived) -> Iterator[str]:
         for other in [each for each in used if each not in known]:
             why = _why_not(other, fields, derived)
             yield f"derived.{name}: expression '{entry.expression[:60]}' uses {other[:40]}, {why}"
+        if directed := [each for each in used if each in moves and not entry.risk_moves]:
+            yield f"derived.{name}: {directed[0]} has risk_moves, which it would undo; give it risk_moves, too"
         known.add(name)
+        moves |= {name} if entry.risk_moves else set()
 
 
 def _why_not(name: str, fields: _Fields, derived: _Derived) -> str:

@@ -12,6 +12,7 @@ from credit_scoring.application.expressions import Expression
 
 Kind = Literal["number", "integer", "flag", "category", "text"]
 RiskMoves = Literal["up", "down"]
+IfMissing = Literal["worst", "median"]
 
 REAIS = "BRL"
 MAX_VALUES = 200
@@ -46,7 +47,11 @@ class Group(_Entry):
 
 
 class ApplicationField(_Entry):
-    """A field that a client of the API sends. A value keeps to `above`, `at_least`, `at_most` or `values`."""
+    """A field that a client of the API sends. A value keeps to `above`, `at_least`, `at_most` or `values`.
+
+    Where the risk has a direction, a missing value counts as the worst one, or `if_missing` as the median or worse;
+    where it has none, as the median or the commonest value, or worse.
+    """
 
     name: str
     description: Annotated[str, Field(max_length=500)] = ""
@@ -59,6 +64,7 @@ class ApplicationField(_Entry):
     values: Annotated[dict[str, str], Field(max_length=MAX_VALUES)] = {}
     required: bool = False
     risk_moves: RiskMoves | None = None
+    if_missing: IfMissing = "worst"
     group: str | None = None
     source: Annotated[str, Field(max_length=80)] | None = None
     example: JsonValue = None
@@ -107,6 +113,7 @@ class Derived(_Entry):
 
     expression: Annotated[str, Field(min_length=1)]
     risk_moves: RiskMoves | None = None
+    if_missing: IfMissing = "worst"
 
 
 @dataclass(frozen=True)

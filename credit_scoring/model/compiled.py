@@ -52,30 +52,39 @@ class _MatrixBuilder:
 
     def __init__(self, pipeline: Pipeline) -> None:
         derived, columns = pipeline.named_steps["derived"], pipeline.named_steps["columns"]
-        (_, number_steps, numbers), *encoders = columns.transformers_[: len(columns.transformers)]
-        raw = [name for name in numbers if name in derived.feature_names_in_]
+        numbers, indicated, *categories = [
+            (steps, list(names)) for _, steps, names in columns.transformers_[: len(columns.transformers)]
+        ]
+        raw = [name for name in numbers[1] if name in derived.feature_names_in_]
         self._raw_values = getter(raw)
         self._derived = [(field.name, field.expression.evaluate) for field in derived.derived_]
-        self._inputs = [
-            (name, raw.index(name)) for name in {each for field in derived.derived_ for each in field.inputs}
-        ]
-        self._raw_count, self._number_count = len(raw), len(numbers)
-        self._read_number_steps(number_steps)
-        self._read_encoders(encoders)
+        inputs = {name for field in derived.derived_ for name in field.inputs}
+        self._inputs = [(name, raw.index(name)) for name in inputs]
+        self._raw_count, self._number_count = len(raw), len(numbers[1])
+        self._read_number_steps(numbers[0])
+        self._read_indicators(numbers[1], indicated[1])
+        self._read_encoders(categories)
 
-    def _read_number_steps(self, number_steps: Any) -> None:
-        clipper, imputer, scaler = _number_parts(number_steps)
-        self._lower, self._upper = clipper.lower_bounds_, clipper.upper_bounds_
-        self._fill: Floats | None = imputer.statistics_ if imputer else None
+    def _read_number_steps(self, steps: Any) -> None:
+        clipper, scaler = (steps, None) if isinstance(steps, OutlierClipper) else [step for _, step in steps.steps]
+        self._lower, self._upper, self._stands = clipper.lower_bounds_, clipper.upper_bounds_, clipper.stands_
         self._scaling: tuple[Floats, Floats] | None = (scaler.mean_, scaler.scale_) if scaler else None
 
-    def _read_encoders(self, encoders: Sequence[Any]) -> None:
-        width = self._number_count * (1 if self._fill is None else 2)
-        self._codes: list[tuple[str, dict[Any, int]]] = []
-        for _, encoder, names in encoders:
-            for name, categories in zip(names, encoder.categories_, strict=True):
-                self._codes.append((name, {category: width + i for i, category in enumerate(categories)}))
-                width += len(categories)
+    def _read_indicators(self, numbers: Sequence[str], indicated: Sequence[str]) -> None:
+        self._indicated = [numbers.index(name) for name in indicated if name in numbers]
+        self._indicators = slice(self._number_count, self._number_count + len(self._indicated))
+        self._categories_from = self._number_count + len(indicated)
+        self._missing = {name: self._number_count + place for place, name in enumerate(indicated)}
+
+    def _read_encoders(self, categories: Sequence[tuple[Any, Sequence[str]]]) -> None:
+        width = self._categories_from
+        self._codes: list[tuple[str, int, int | None, dict[Any, int]]] = []
+        for steps, names in categories:
+            imputer, encoder = (step for _, step in steps.steps)
+            for name, stand, values in zip(names, imputer.stands_, encoder.categories_, strict=True):
+                codes = {value: width + place for place, value in enumerate(values)}
+                self._codes.append((name, self._missing[name], codes.get(stand), codes))
+                width += len(values)
         self._width = width
 
     def build(self, records: Sequence[Record]) -> Floats:
@@ -87,10 +96,10 @@ class _MatrixBuilder:
         for place, (name, evaluate) in enumerate(self._derived, start=self._raw_count):
             numbers[:, place] = columns[name] = evaluate(columns)
         np.clip(numbers, self._lower, self._upper, out=numbers)
-        if self._fill is not None:
-            missing = np.isnan(numbers)
-            matrix[:, self._number_count : 2 * self._number_count] = missing
-            np.copyto(numbers, self._fill, where=missing)
+        missing = np.isnan(numbers)
+        if missing.any():
+            matrix[:, self._indicators] = missing[:, self._indicated]
+            np.copyto(numbers, self._stands, where=missing)
         if self._scaling is not None:
             mean, scale = self._scaling
             numbers -= mean
@@ -99,20 +108,12 @@ class _MatrixBuilder:
         return matrix
 
     def _encode(self, records: Sequence[Record], matrix: Floats) -> None:
-        for name, codes in self._codes:
+        for name, indicator, stand, codes in self._codes:
             for row, record in enumerate(records):
-                column = codes.get(record[name])
+                value = record[name]
+                column = codes.get(value)
+                if value is None:
+                    matrix[row, indicator] = 1.0
+                    column = stand
                 if column is not None:
                     matrix[row, column] = 1.0
-
-
-def _number_parts(steps: Any) -> tuple[OutlierClipper, Any, Any]:
-    """Clipper, imputer and scaler of the numeric columns; the last two may be None."""
-    if isinstance(steps, OutlierClipper):
-        return steps, None, None
-    clipper, union = (step for _, step in steps.steps)
-    values = dict(union.transformer_list)["values"]
-    if isinstance(values, Pipeline):
-        imputer, scaler = (step for _, step in values.steps)
-        return clipper, imputer, scaler
-    return clipper, values, None

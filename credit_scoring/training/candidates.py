@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from sklearn.pipeline import Pipeline
 
@@ -46,7 +46,7 @@ class Candidate:
     start: Parameters
     cost: int
     other_starts: tuple[Parameters, ...] = ()
-    treatment: Literal["native", "impute", "scale"] = "native"
+    scale: bool = False
     trials_share: float = 1.0
 
     @property
@@ -56,9 +56,8 @@ class Candidate:
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
         """The whole unfitted pipeline, from frame to probability."""
-        impute = self.treatment != "native"
-        steps = preprocessor(columns, impute=impute, scale=self.treatment == "scale").steps
-        classifier = self.build(parameters, columns.risk_directions(with_indicators=impute), seed)
+        steps = preprocessor(columns, scale=self.scale).steps
+        classifier = self.build(parameters, columns.risk_directions, seed)
         return Pipeline([*steps, ("classifier", classifier)])
 
 
@@ -185,7 +184,7 @@ CANDIDATES = (
         _suggest_logistic_regression,
         {"C": 1.0},
         cost=1,
-        treatment="scale",
+        scale=True,
         trials_share=0.5,
     ),
     Candidate(
@@ -195,7 +194,6 @@ CANDIDATES = (
         _suggest_random_forest,
         {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
         cost=4,
-        treatment="impute",
         trials_share=0.3,
     ),
     Candidate(

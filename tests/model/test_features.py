@@ -1,6 +1,7 @@
 """From raw fields to the matrix: derived fields, clipping, encoding, and rows that keep to themselves."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION, FEATURE
 from credit_scoring.application.fields import derive
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.features import (
+    CategoryImputer,
     Columns,
     DerivedFields,
     OutlierClipper,
@@ -23,16 +25,12 @@ from credit_scoring.model.features import (
 
 DERIVED_FIELDS = CATALOGUE.derived_from(FEATURES)
 
-TREATMENTS = [
-    pytest.param(False, False, id="native"),
-    pytest.param(True, False, id="impute"),
-    pytest.param(True, True, id="scale"),
-]
+SCALED = pytest.mark.parametrize("scale", [False, True], ids=["as they are", "scaled"])
 
 
-def _fitted(dataset: Dataset, impute: bool, scale: bool) -> Pipeline:
-    pipeline = preprocessor(Columns.of(CATALOGUE, dataset.features), impute=impute, scale=scale)
-    fitted: Pipeline = pipeline.fit(dataset.frame[list(dataset.features)])
+def _fitted(dataset: Dataset, scale: bool = False) -> Pipeline:
+    pipeline = preprocessor(dataset.columns, scale=scale)
+    fitted: Pipeline = pipeline.fit(dataset.frame[list(dataset.features)], dataset.defaulted)
     return fitted
 
 
@@ -136,7 +134,7 @@ class TestColumns:
         columns = Columns.of(
             CATALOGUE, ("monthly_income", "outstanding_debt", "monthly_expenses", "has_negative_record")
         )
-        directions = dict(zip(columns.all_numbers, columns.risk_directions(with_indicators=False), strict=True))
+        directions = dict(zip(columns.all_numbers, columns.risk_directions[: len(columns.all_numbers)], strict=True))
         assert directions == {
             "monthly_income": -1,
             "outstanding_debt": 1,
@@ -160,56 +158,90 @@ class TestColumns:
 
 
 class TestPreprocessor:
-    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
-    def test_its_width_is_the_number_of_risk_directions(self, dataset: Dataset, impute: bool, scale: bool) -> None:
-        matrix = _fitted(dataset, impute, scale).transform(dataset.frame)
-        directions = Columns.of(CATALOGUE, dataset.features).risk_directions(with_indicators=impute)
-        assert matrix.shape == (4454, len(directions))
+    @SCALED
+    def test_its_width_is_the_number_of_risk_directions(self, dataset: Dataset, scale: bool) -> None:
+        matrix = _fitted(dataset, scale).transform(dataset.frame)
+        assert matrix.shape == (4454, len(dataset.columns.risk_directions))
 
-    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
+    @SCALED
     @settings(max_examples=25, deadline=None)
     @given(data=st.data())
-    def test_its_width_is_known_before_fit_for_any_choice_of_features(
-        self, impute: bool, scale: bool, data: st.DataObject
-    ) -> None:
+    def test_its_width_is_known_before_fit_for_any_choice_of_features(self, scale: bool, data: st.DataObject) -> None:
         names = data.draw(st.lists(st.sampled_from(FEATURES[2:]), max_size=6, unique=True))
         features = ["credit_letter_value", *names]
         frame = application_frame([EXAMPLE_APPLICATION, {"credit_letter_value": 1.0}], CATALOGUE, features)
         columns = Columns.of(CATALOGUE, features)
-        matrix = preprocessor(columns, impute=impute, scale=scale).fit(frame).transform(frame)
-        assert matrix.shape == (2, len(columns.risk_directions(with_indicators=impute)))
+        matrix = preprocessor(columns, scale=scale).fit(frame, [True, False]).transform(frame)
+        assert matrix.shape == (2, len(columns.risk_directions))
 
-    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
-    def test_missing_and_unseen_categories_are_all_zeros(self, dataset: Dataset, impute: bool, scale: bool) -> None:
-        pipeline = _fitted(dataset, impute, scale)
-        for category in (None, "CASTLE"):
-            record = {**EXAMPLE_APPLICATION, "housing": category, "job_type": category}
-            assert set(_one_hot(dataset, pipeline, record)) == {0.0}
+    def test_a_category_that_nobody_has_seen_is_all_zeros(self, dataset: Dataset) -> None:
+        record = {**EXAMPLE_APPLICATION, "housing": "CASTLE", "job_type": "PIRATE"}
+        assert set(_one_hot(dataset, _fitted(dataset), record)) == {0.0}
 
     def test_a_known_category_has_a_one_in_its_own_column_only(self, dataset: Dataset) -> None:
-        pipeline = _fitted(dataset, impute=False, scale=False)
-        encoded = _one_hot(dataset, pipeline, {**EXAMPLE_APPLICATION, "job_type": "PART_TIME", "housing": "RENT"})
+        encoded = _one_hot(
+            dataset, _fitted(dataset), {**EXAMPLE_APPLICATION, "job_type": "PART_TIME", "housing": "RENT"}
+        )
         assert encoded == [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
 
     def test_a_category_that_training_never_saw_has_its_column_all_the_same(self, dataset: Dataset) -> None:
         assert not (dataset.frame["housing"] == "MORTGAGE").any()
-        pipeline = _fitted(dataset, impute=False, scale=False)
-        encoded = _one_hot(dataset, pipeline, {**EXAMPLE_APPLICATION, "job_type": None, "housing": "MORTGAGE"})
-        assert encoded == [0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+        encoded = _one_hot(
+            dataset, _fitted(dataset), {**EXAMPLE_APPLICATION, "job_type": "OTHER", "housing": "MORTGAGE"}
+        )
+        assert encoded == [0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
 
-    def test_imputing_leaves_nothing_missing_and_says_what_was(self, dataset: Dataset) -> None:
-        matrix = _fitted(dataset, impute=True, scale=False).transform(dataset.frame)
-        columns = Columns.of(CATALOGUE, dataset.features)
-        indicator = len(columns.all_numbers) + columns.numbers.index("monthly_income")
-        assert np.isfinite(matrix).all()
-        assert (matrix[:, indicator] == dataset.frame["monthly_income"].isna()).all()
+    @SCALED
+    def test_nothing_is_missing_in_the_matrix(self, dataset: Dataset, scale: bool) -> None:
+        assert np.isfinite(_fitted(dataset, scale).transform(dataset.frame)).all()
 
-    @pytest.mark.parametrize(("impute", "scale"), TREATMENTS)
-    def test_a_row_s_output_does_not_depend_on_its_batch(self, dataset: Dataset, impute: bool, scale: bool) -> None:
-        pipeline = _fitted(dataset, impute, scale)
+    @pytest.mark.parametrize("name", ["monthly_income", "outstanding_debt", "has_negative_record"])
+    def test_a_missing_number_with_a_direction_stands_at_its_worse_end(self, dataset: Dataset, name: str) -> None:
+        pipeline = _fitted(dataset)
+        worst = {"up": 1e12, "down": 0.0}[FIELDS[name].risk_moves or ""]
+        rows = [{**EXAMPLE_APPLICATION, name: None}, {**EXAMPLE_APPLICATION, name: worst}]
+        place = dataset.columns.numbers.index(name)
+        missing, at_the_end = pipeline.transform(application_frame(rows, CATALOGUE, dataset.features))[:, place]
+        assert missing == at_the_end
+
+    @pytest.mark.parametrize("name", ["monthly_expenses", "housing"])
+    def test_of_what_has_no_direction_an_indicator_says_that_it_was_missing(self, dataset: Dataset, name: str) -> None:
+        columns = dataset.columns
+        indicator = len(columns.all_numbers) + columns.indicated.index(name)
+        matrix = _fitted(dataset).transform(dataset.frame)
+        assert (matrix[:, indicator] == dataset.frame[name].isna()).all()
+        assert columns.risk_directions[indicator] == 1
+
+    def test_a_lenient_field_counts_as_the_median_or_worse(self, dataset: Dataset) -> None:
+        columns = replace(dataset.columns, lenient=frozenset({"monthly_income"}))
+        assert columns.stands[columns.numbers.index("monthly_income")] == "median"
+        assert "monthly_income" in columns.indicated
+
+    def test_the_free_twin_may_move_the_risk_either_way_by_everything(self, dataset: Dataset) -> None:
+        assert set(dataset.columns.unconstrained().risk_directions) == {0}
+
+    @SCALED
+    def test_a_row_s_output_does_not_depend_on_its_batch(self, dataset: Dataset, scale: bool) -> None:
+        pipeline = _fitted(dataset, scale)
         rows = dataset.frame.iloc[:300]
         together = pipeline.transform(rows)
         backwards = pipeline.transform(rows[::-1])[::-1]
         singly = np.vstack([pipeline.transform(rows.iloc[[i]]) for i in range(0, 300, 10)])
         assert together.tobytes() == np.ascontiguousarray(backwards).tobytes()
         assert together[::10].tobytes() == singly.tobytes()
+
+
+class TestCategoryImputer:
+    def test_a_missing_value_becomes_the_commonest_of_those_that_default_no_less_than_all(self) -> None:
+        values = ["OWNER"] * 6 + ["RENT"] * 3 + ["OTHER"] * 1 + [None]
+        defaulted = [False] * 6 + [True, True, False] + [True] + [False]
+        imputer = CategoryImputer().fit(pd.DataFrame({"housing": values}), defaulted)
+        assert imputer.transform(pd.DataFrame({"housing": [None, "OWNER"]}))["housing"].tolist() == ["RENT", "OWNER"]
+
+    def test_without_outcomes_it_becomes_the_commonest(self) -> None:
+        imputer = CategoryImputer().fit(pd.DataFrame({"housing": ["OWNER", "OWNER", "RENT"]}))
+        assert imputer.stands_ == ["OWNER"]
+
+    def test_where_training_had_no_value_it_stays_missing(self) -> None:
+        frame = pd.DataFrame({"housing": pd.Series([None, None], dtype=object)})
+        assert CategoryImputer().fit(frame, [True, False]).transform(frame)["housing"].isna().all()

@@ -1,13 +1,14 @@
-"""Risk moves as declared, in the form that serves: for whichever application and change somebody thinks of."""
+"""Risk moves as declared, and silence never pays, in the form that serves: for whatever application anybody sends."""
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.support.consorcio import FIELDS
+from benchmarks.support.consorcio import CATALOGUE, FIELDS
 from credit_scoring.data.datasets import Dataset, load_embedded
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.settings import PROJECT_FOLDER
@@ -57,3 +58,29 @@ def test_risk_never_moves_against_the_direction_of_a_field(
         values.reverse()
     lower, higher = served.score([{**application, name: value} for value in values])
     assert lower <= higher
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_leaving_out_a_field_with_a_direction_is_never_better_than_any_value(
+    served: CompiledPipeline, name: str, data: st.DataObject
+) -> None:
+    others = [other for other in FEATURES if other != name]
+    application = data.draw(st.fixed_dictionaries({other: st.none() | present(other) for other in others}))
+    told, silent = served.score([{**application, name: value} for value in (data.draw(present(name)), None)])
+    assert told <= silent
+
+
+@pytest.mark.parametrize("name", [name for name in FEATURES if name not in (*DIRECTED, *CATALOGUE.required)])
+def test_leaving_out_a_field_without_a_direction_is_not_better_than_the_average_over_the_values_of_training(
+    served: CompiledPipeline, dataset: Dataset, name: str
+) -> None:
+    frame = dataset.frame[list(FEATURES)]
+    clients = [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()}
+        for row in frame.iloc[:200].to_dict("records")
+    ]
+    values = frame[name].dropna().sample(20, random_state=1).tolist()
+    told = [served.score([{**client, name: value} for client in clients]).mean() for value in values]
+    assert np.mean(told) <= served.score([{**client, name: None} for client in clients]).mean()
