@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 from scipy.special import logit
+from sklearn.inspection import permutation_importance
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from credit_scoring.application.arrays import Flags, Floats
@@ -12,7 +13,7 @@ from credit_scoring.application.schemas import FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
-from credit_scoring.evaluation.performance import auc, bootstrap, measure, share
+from credit_scoring.evaluation.performance import bootstrap, measure, share
 from credit_scoring.evaluation.results import (
     Assessment,
     Curve,
@@ -127,20 +128,15 @@ def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[Th
 
 
 def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[Importance]:
-    found = {name: _auc_loss(scorer, part, name, generator) for name in scorer.card.features}
+    """Most important field first, by the AUC lost when it is shuffled (Breiman 2001): mean and range over shuffles."""
+    features, seed = list(scorer.card.features), int(generator.integers(2**32))
+    losses = permutation_importance(
+        scorer.pipeline, part.frame[features], part.defaulted, scoring="roc_auc", n_repeats=SHUFFLES, random_state=seed
+    ).importances
     shares = _log_odds_shares(scorer, part, generator)
-    for name in sorted(found, key=lambda each: found[each].value, reverse=True):
-        yield Importance(field=name, auc_loss=found[name], log_odds_share=shares[name])
-
-
-def _auc_loss(scorer: Scorer, part: Dataset, name: str, generator: np.random.Generator) -> Interval:
-    """AUC lost when a field is shuffled (Breiman 2001), mean and range over the shuffles."""
-    whole = auc(part.defaulted, scorer.score(part.frame), 0.0)
-    losses = []
-    for _ in range(SHUFFLES):
-        shuffled = part.frame.assign(**{name: generator.permutation(part.frame[name].to_numpy())})
-        losses.append(whole - auc(part.defaulted, scorer.score(shuffled), 0.0))
-    return Interval(value=float(np.mean(losses)), low=min(losses), high=max(losses))
+    for i in np.argsort(-losses.mean(axis=1), kind="stable"):
+        auc_loss = Interval(value=losses[i].mean(), low=losses[i].min(), high=losses[i].max())
+        yield Importance(field=features[i], auc_loss=auc_loss, log_odds_share=shares[features[i]])
 
 
 def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> dict[str, float]:
