@@ -108,14 +108,15 @@ class TestHelp:
         assert "train" in found.stdout
         assert "data" in found.stdout
 
-    def test_help_of_train_lists_every_option(self) -> None:
+    def test_help_of_train_lists_every_option_by_group(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
-            "source path mapping trials timeout jobs seed min-auc min-recall if-missing loss-given-default margin "
-            "threshold-min-recall threshold-max-approval-rate"
+            "source path mapping max-bad-share trials timeout jobs seed min-auc min-recall if-missing "
+            "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate"
         )
         assert found.exit_code == 0
         assert all(f"--{option}" in found.output for option in options.split())
+        assert all(f"─ {group} ─" in found.output for group in ("Data", "Search", "Threshold", "Gate", "Compute"))
 
     def test_without_a_command_the_help_is_shown(self) -> None:
         found = CliRunner().invoke(app, [])
