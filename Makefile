@@ -182,7 +182,7 @@ export-model: install ## Export MODEL to build/model/, its hash beside it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/export_model.sh "$(MODEL)" build/model
 
 .PHONY: manifests
-manifests: ## Make anew what deploy/kubernetes has of other files: rules, challenger
+manifests: ## Make deploy/kubernetes' copy of Prometheus' rules again
 	@$(PYTHON) deploy/kubernetes/manifests.py
 
 .ops/installed: deploy/lint-requirements.txt
