@@ -111,6 +111,7 @@ BASE_IMAGE ?= python:3.11-slim
 REGISTRY ?= 127.0.0.1:5000
 BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE
 COMPOSE ?= docker compose
+SYFT ?= syft
 SERVICES ?=
 
 .PHONY: image
@@ -126,9 +127,9 @@ train-image: ## Build the image that trains, as TRAIN_IMAGE
 	    $(addprefix --,$(BUILD_OPTIONS)) .
 
 .PHONY: sbom
-sbom: .ops/installed ## Write what IMAGE is made of to build/sbom.json (CycloneDX)
+sbom: ## Write what IMAGE is made of to build/sbom.json (CycloneDX); needs syft
 	@mkdir -p build
-	.ops/bin/python deploy/image/sbom.py $(IMAGE) > build/sbom.json
+	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=build/sbom.json
 
 .PHONY: push
 push: ## Push IMAGE to REGISTRY; its reference by digest goes to build/image.digest
