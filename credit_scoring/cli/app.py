@@ -102,14 +102,14 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C within is KeyboardInterrupt and nothing else: joblib's threads print no errors of their own."""
+    """Within the block, Ctrl-C raises KeyboardInterrupt and nothing else: joblib's threads print no errors."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         threading.excepthook = lambda args: None
         signal.default_int_handler(number, frame)
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # not where whoever started this process has it ignored
+    if before is signal.default_int_handler:  # not if the parent process has it ignored
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield

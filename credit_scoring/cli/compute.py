@@ -1,4 +1,4 @@
-"""Where parallel work runs: in processes of this machine or in Spark, which is imported only then."""
+"""Where parallel work runs: in local processes, or in Spark, which is imported only if used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

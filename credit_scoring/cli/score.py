@@ -85,7 +85,7 @@ def _score_with_progress(batch: ModuleType, session: Any, job: "ScoringJob") -> 
     task = progress.add_task("Tasks done")
 
     def on_progress(done: int, tasks: int) -> None:
-        progress.start()  # not before: what cannot be decided on is an error without a bar
+        progress.start()  # not earlier: unusable input is an error without a progress bar
         progress.update(task, completed=done, total=tasks)
 
     try:

@@ -1,4 +1,4 @@
-"""The administrator's own history as training data: decisions on record whose outcome is known."""
+"""Training data from the decision log: decisions with a known outcome."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -27,8 +27,8 @@ def load_decisions(
 ) -> Dataset:
     """Every decision with an outcome, oldest first; raises DataError where there are too few.
 
-    An application is taken as it was received; those that this version would refuse are bad rows, numbered among the
-    decisions with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
+    Applications are taken as received; those that this version would reject are bad rows, numbered among the decisions
+    with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
     """
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
@@ -66,7 +66,7 @@ def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None
 
 
 def _application(record: Record) -> tuple[dict[str, Any], list[Fault]]:
-    """The fields of an application, or why it is not one of this version's any more."""
+    """The fields of an application, or why this version would reject it."""
     try:
         received = {name: value for name, value in from_json(record["received"]).items() if name != "application_id"}
         return Application.model_validate(received).model_dump(), []

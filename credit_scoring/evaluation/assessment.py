@@ -40,7 +40,7 @@ TABLE_THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 
 
 def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessment:
-    """Measure a scorer on these clients; `data` says in a few words who they are."""
+    """Measure a scorer on these clients; `data` describes them in a few words."""
     defaulted, risk = part.defaulted, scorer.score(part.frame)
     threshold = scorer.policy.threshold
     generator = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def reliability(defaulted: Flags, risk: Floats) -> Iterator[ReliabilityBin]:
 
 
 def profit(defaulted: Flags, risk: Floats, letter_value: Floats, threshold: float, costs: CostMatrix) -> float:
-    """R$ per application against refusing everybody: margins of approved payers less losses on approved defaulters."""
+    """Profit in R$ per application, compared with denying all: margins on payers less losses on defaulters."""
     approved = risk < threshold
     earned = letter_value[approved & ~defaulted].sum() * costs.margin
     lost = letter_value[approved & defaulted].sum() * costs.loss_given_default
@@ -142,8 +142,8 @@ def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) 
 def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> dict[str, float]:
     """Mean absolute Shapley value of each field in the log-odds, by sampled orders (Strumbelj & Kononenko 2014).
 
-    Client by client the fields of another client are replaced by their own, one after the other in a random order;
-    what a field's turn changes is its share.
+    Starting from the fields of another client, a client's own fields are put in one by one, in random order. A field's
+    share is the change of the log-odds when it is put in.
     """
     features = list(scorer.card.features)
     rows = generator.choice(len(part.frame), min(SAMPLE, len(part.frame)), replace=False)
@@ -161,7 +161,7 @@ def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generat
 
 
 def _log_odds(scorer: Scorer, frame: pd.DataFrame) -> Floats:
-    """Of each row; isotonic calibration gives risks of 0 and 1, whose log-odds have no difference."""
+    """Log-odds of each row, clipped: isotonic calibration gives risks of 0 and 1, whose log-odds are infinite."""
     log_odds: Floats = logit(np.clip(scorer.score(frame), SMALLEST_RISK, 1 - SMALLEST_RISK))
     return log_odds
 

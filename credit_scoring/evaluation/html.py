@@ -1,4 +1,4 @@
-"""Pages for people: the templates, with filters that write numbers as people read them."""
+"""HTML templates, with filters that format numbers."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _title(field: str) -> str:
 
 
 def environment() -> Environment:
-    """The templates, with the filters that write numbers as people read them."""
+    """The Jinja environment of the templates, with filters that format numbers."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

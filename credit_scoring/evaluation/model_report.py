@@ -21,11 +21,11 @@ PAGE_FILE = "card.html"
 
 
 def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
-    """The clients that a model may be measured on, and who they are in a few words.
+    """The clients that a model may be measured on, and a short description of them.
 
-    All of a new data set; of the very file that the model was trained on only the test part, drawn as it was then; of
-    decisions, whose outcomes come in all the time, what is not older than the test part was. Raises DataError where too
-    few of those have one of the outcomes.
+    A new data set: all of it. The file that the model was trained on: the same test part as in training. The decision
+    log, which grows: decisions that are not older than the test part; raises DataError if those have too few of either
+    outcome.
     """
     since = card.data.test_since
     if since and dataset.days is not None and (dataset.source, card.data.source) == (DECISIONS, DECISIONS):
@@ -39,13 +39,13 @@ def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
 
 
 def measured(scorer: Scorer, dataset: Dataset) -> Assessment:
-    """The model measured on what it has not seen of this data."""
+    """The model, measured on the part of this data that it was not trained on."""
     part, data = unseen_part(scorer.card, dataset)
     return assess(scorer, part, data, scorer.card.seed)
 
 
 def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Path:
-    """Put both forms of the report into a folder; the page's path."""
+    """Write both forms of the report to a folder; returns the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ASSESSMENT_FILE).write_text(assessment.model_dump_json(indent=1), encoding="utf-8")
     page = folder / PAGE_FILE
@@ -109,7 +109,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class MonotoneCheck:
-    """Names of the fields with a declared direction of risk: those that kept to it, and those that broke it."""
+    """Names of the fields with a declared direction of risk: those that follow it, and those that violate it."""
 
     kept: tuple[str, ...]
     broken: tuple[str, ...]
@@ -118,7 +118,7 @@ class MonotoneCheck:
 def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
     """The page of the model with this tag in the store; the same arguments give the same page.
 
-    `assessment.metrics` and `card.test` have to hold `auc`, `ks`, `recall`, `precision` and `approval_rate`.
+    `assessment.metrics` and `card.test` must contain `auc`, `ks`, `recall`, `precision` and `approval_rate`.
     """
     template = environment().get_template("model.html")
     return template.render(
@@ -140,7 +140,7 @@ def model_page(tag: str, card: ModelCard, assessment: Assessment) -> str:
 
 
 def monotone_check(fields: Iterable[PartialDependence]) -> MonotoneCheck:
-    """Which fields kept to their declared direction for every client tried, and which did not."""
+    """Which fields follow their declared direction for every sampled client, and which do not."""
     declared = [each for each in fields if each.holds is not None]
     return MonotoneCheck(
         kept=tuple(each.field for each in declared if each.holds),
@@ -149,12 +149,12 @@ def monotone_check(fields: Iterable[PartialDependence]) -> MonotoneCheck:
 
 
 def by_worth(fields: Iterable[Importance]) -> list[Importance]:
-    """The fields, the one whose loss costs most AUC first."""
+    """The fields by loss of AUC, greatest first."""
     return sorted(fields, key=lambda each: each.auc_loss.value, reverse=True)
 
 
 def _gate(card: ModelCard) -> dict[str, tuple[Interval, float, bool]]:
-    """What the test part found, the least that was asked for, and whether it is enough."""
+    """The value on the test part, the minimum, and whether the gate is passed."""
     least = {"auc": card.minimum_auc, "recall": card.minimum_recall}
     return {name: (card.test[name], minimum, card.test[name].value >= minimum) for name, minimum in least.items()}
 
