@@ -60,15 +60,15 @@ READINGS = {
     "more of those denied would have paid.",
     "Kolmogorov–Smirnov distance": "The longer the black line between the two curves, "
     "the more clearly the risks of defaulters lie above those of payers.",
-    "Reliability": "Where a point's interval touches the diagonal, what happened agrees with what was predicted; "
+    "Reliability": "Where a point's interval touches the diagonal, observed and predicted default rate agree; "
     "above it the risk was underestimated, below it overestimated.",
     "Profit by threshold": "The higher the curve, the more a threshold would have earned; "
     "the filled point is the threshold in use, the hollow one the best in hindsight.",
-    "Risk by outcome": "Each colour is one outcome in shares of its own size; "
+    "Risk by outcome": "Each colour is one outcome, in shares of its clients; "
     "the less the two overlap, the fewer clients are decided wrongly.",
     "Importance of fields": "A long bar on the left means that the model ranks worse without the field, "
     "one on the right that the field moves the risk a lot, rightly or not.",
-    "Partial dependence": "Each panel sets one field to the same value for everybody and shows the mean risk; "
+    "Partial dependence": "Each panel sets one field to the same value for all clients and shows the mean risk; "
     "dots are values, lines join numbers.",
     "Approval rate by group": "Groups whose intervals do not overlap are probably approved at different rates "
     "beyond this sample as well; that alone does not say why.",
@@ -87,13 +87,16 @@ METRICS = {
 
 
 APPROVED_METRICS = {
-    "auc": ("AUC", "how often a defaulter is ranked above a payer; lower than among all, whose risks differ more"),
+    "auc": (
+        "AUC",
+        "how often a defaulter is ranked above a payer; lower than for all applicants, whose risks differ more",
+    ),
     "recall": (
         "Recall",
-        "share of defaults that were denied; how many denied clients would have defaulted is their risk",
+        "share of defaults that were denied; defaults of denied clients are estimated by their risk",
     ),
     "default_rate": ("Default rate", "share that defaulted"),
-    "calibration_ratio": ("Defaults per one predicted", "1 is as predicted"),
+    "calibration_ratio": ("Observed over predicted defaults", "1 means as predicted"),
 }
 
 

@@ -51,7 +51,7 @@ def precision_recall(assessment: Assessment) -> Figure:
     """Precision against recall, with the point of the threshold and the precision of denying all."""
     metrics, curve = assessment.metrics, assessment.precision_recall
     figure, axes = _picture("Precision and recall", "Defaulters denied (recall)", "Denied who default (precision)")
-    label = f"Denying everybody, {100 * assessment.default_rate:.1f} %"
+    label = f"Denying all, {100 * assessment.default_rate:.1f} %"
     axes.axhline(assessment.default_rate, color=REFERENCE, linestyle="--", linewidth=1, label=label)
     axes.plot(curve.x, curve.y, color=MODEL, label="Model")
     percent(axes.xaxis)
@@ -96,7 +96,7 @@ def profit(assessment: Assessment) -> Figure:
     """Profit per application by threshold, compared with denying all."""
     threshold, curve = assessment.threshold, assessment.profit
     figure, axes = _picture("Profit by threshold", "Threshold", "Profit, R$ per application")
-    axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="Refusing everybody")
+    axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="Denying all")
     axes.plot(curve.x, curve.y, color=MODEL)
     best = int(np.argmax(curve.y))
     label = f"Best on these data, {curve.x[best]:.2f}"

@@ -78,7 +78,7 @@ class Assessment(BaseModel):
     threshold: float
     metrics: dict[str, Interval] = Field(description="With 95 % bootstrap intervals.")
     approved: dict[str, Interval] = Field(
-        {}, description="Of approved clients alone, the only ones whose outcomes the monitor will ever see."
+        {}, description="Of approved clients only, whose outcomes alone the monitor can see."
     )
     roc: Curve = Field(description="False alarms (share of payers denied) to recall.")
     precision_recall: Curve = Field(description="Recall to precision.")

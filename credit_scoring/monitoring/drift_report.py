@@ -93,7 +93,7 @@ def stored_reference(tag: str) -> DriftReference:
     content = (Path(store.find(tag).path) / REFERENCE_FILE).read_bytes()
     reference = Reference.model_validate_json(content).drift
     if reference is None:
-        raise ConfigurationError(f"Model {tag} was saved without its training distribution. Train it anew.")
+        raise ConfigurationError(f"Model {tag} was saved without its training distribution. Retrain it.")
     return reference
 
 
