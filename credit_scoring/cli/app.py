@@ -122,7 +122,9 @@ def _interruptible() -> Iterator[None]:
 def evaluate(
     data: DataOptions,
     tag: Annotated[str, typer.Argument(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
-    output: Annotated[Path | None, typer.Option(help="Folder to write the report to. [evaluation-VERSION]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(show_default="evaluation-VERSION", help="Folder to write the report to.")
+    ] = None,
 ) -> None:
     """Measure a stored model on data with known outcomes; write an HTML page and JSON.
 

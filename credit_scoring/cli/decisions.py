@@ -53,7 +53,7 @@ def moment(text: str | None) -> datetime | None:
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
-        envvar="CREDIT_SCORING_DATABASE_URL", show_envvar=True, help="URL of the decision log. [in BENTOML_HOME]"
+        envvar="CREDIT_SCORING_DATABASE_URL", show_default="SQLite in BENTOML_HOME", help="URL of the decision log."
     ),
 ]
 SinceOption = Annotated[str | None, typer.Option(help="Only decisions from this day or time on, UTC.")]
@@ -147,7 +147,9 @@ def replay_decisions(
     since: SinceOption = None,
     until: UntilOption = None,
     model: ModelOption = None,
-    by: Annotated[str | None, typer.Option(help="Tag of the model to score with. [the model of each decision]")] = None,
+    by: Annotated[
+        str | None, typer.Option(show_default="the model of each decision", help="Tag of the model to score with.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="CSV file to write, with one line per decision.")
     ] = None,

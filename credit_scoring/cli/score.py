@@ -38,9 +38,11 @@ class InputOptions:
         Path | None,
         typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
     ] = None
-    id_column: Annotated[str | None, typer.Option(help="Column with your id for each row. [application_id]")] = None
+    id_column: Annotated[
+        str | None, typer.Option(show_default="application_id", help="Column with your id for each row.")
+    ] = None
     partitions: Annotated[
-        int | None, typer.Option(min=1, help="Number of tasks to split the input into. [4 per core]")
+        int | None, typer.Option(min=1, show_default="4 per core", help="Number of tasks to split the input into.")
     ] = None
 
 

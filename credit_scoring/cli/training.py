@@ -58,7 +58,8 @@ class GateOptions:
         typer.Option(
             min=0.5,
             max=1,
-            help="Lowest AUC on the test part with which a model is published. [CREDIT_SCORING_MINIMUM_AUC, 0.75]",
+            show_default="CREDIT_SCORING_MINIMUM_AUC or 0.75",
+            help="Lowest AUC on the test part with which a model is published.",
         ),
     ] = None
     min_recall: Annotated[
@@ -66,7 +67,8 @@ class GateOptions:
         typer.Option(
             min=0,
             max=1,
-            help="Lowest recall on the test part with which a model is published. [CREDIT_SCORING_MINIMUM_RECALL, 0.5]",
+            show_default="CREDIT_SCORING_MINIMUM_RECALL or 0.5",
+            help="Lowest recall on the test part with which a model is published.",
         ),
     ] = None
 

@@ -118,6 +118,24 @@ class TestHelp:
         assert all(f"--{option}" in found.output for option in options.split())
         assert all(f"─ {group} ─" in found.output for group in ("Data", "Search", "Threshold", "Gate", "Compute"))
 
+    @pytest.mark.parametrize(
+        ("command", "default"),
+        [
+            ("train", "CREDIT_SCORING_MINIMUM_AUC or 0.75"),
+            ("train", "CREDIT_SCORING_MINIMUM_RECALL or 0.5"),
+            ("evaluate", "evaluation-VERSION"),
+            ("score", "application_id"),
+            ("score", "4 per core"),
+            ("decisions list", "SQLite in BENTOML_HOME"),
+            ("decisions replay", "the model of each decision"),
+            ("keys new", "the key's name"),
+            ("keys new", "print the lines to add"),
+        ],
+    )
+    def test_help_says_what_applies_when_an_option_is_not_given(self, command: str, default: str) -> None:
+        found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*command.split(), "--help"])
+        assert f"[default: ({default})]" in found.output
+
     def test_without_a_command_the_help_is_shown(self) -> None:
         found = CliRunner().invoke(app, [])
         assert found.exit_code != 0
