@@ -57,22 +57,22 @@ test: install-dev ## Run the whole test suite, WORKERS tests at once
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: check
-check: install-dev ## Formatting, lint, types and floors
+check: install-dev ## Check formatting, lint, types and import layers
 	$(BIN)/black --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 .PHONY: format
-format: install-dev ## Format and mend what can be mended
+format: install-dev ## Format, and fix what can be fixed automatically
 	$(BIN)/black .
 	$(BIN)/ruff check --fix .
 
 .PHONY: poetry
-poetry: $(POETRY) ## Install pinned Poetry (for who changes dependencies, and for CI)
+poetry: $(POETRY) ## Install pinned Poetry (to change dependencies, and for CI)
 
 .PHONY: lock
-lock: $(POETRY) ## Lock the dependencies anew and export them (for who changes pyproject.toml)
+lock: $(POETRY) ## Lock and export the dependencies again, after a change of pyproject.toml
 	index=$$($(BIN)/python -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)'); \
 	POETRY_PYPI_MIRROR_URL=$$index $(POETRY) lock
 	$(MAKE) export
@@ -90,19 +90,19 @@ $(POETRY): | $(VENV)/bin/python
 	.poetry/bin/python -m pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1 poetry-plugin-pypi-mirror==0.6.5
 
 .PHONY: test-spark
-test-spark: install-dev ## Try what needs Spark, and Java: batches, the search on a cluster, the notebooks from top to bottom
+test-spark: install-dev ## Test what needs Spark and Java: batches, the search on a cluster, the notebooks
 	$(PIP_INSTALL) --require-hashes -r requirements/notebooks.txt
 	$(BIN)/pytest tests/test_notebooks.py tests/batch/test_job.py tests/cli/test_score.py tests/batch/test_spark_cluster.py tests/training/test_spark_search.py
 
 .PHONY: bench
-bench: install-dev ## Measure the service beside its peers (about half an hour; a quiet machine)
+bench: install-dev ## Benchmark the service and its peers (about half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks.serving
 
 .PHONY: quality
-quality: install-dev ## Measure the model's quality by a fixed protocol (about an hour; goes on where it was)
+quality: install-dev ## Measure the model's quality by a fixed protocol (about an hour; resumes where it stopped)
 	$(BIN)/python -m benchmarks.quality
 
-# Ship: the image, and everything beside it on one machine.
+# Ship: the image, and docker compose with all services on one machine.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= credit-scoring:$(VERSION)
 TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
@@ -111,6 +111,7 @@ BASE_IMAGE ?= python:3.11-slim
 REGISTRY ?= 127.0.0.1:5000
 BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE
 COMPOSE ?= docker compose
+SYFT ?= syft
 SERVICES ?=
 
 .PHONY: image
@@ -126,9 +127,9 @@ train-image: ## Build the image that trains, as TRAIN_IMAGE
 	    $(addprefix --,$(BUILD_OPTIONS)) .
 
 .PHONY: sbom
-sbom: .ops/installed ## Write what IMAGE is made of to build/sbom.json (CycloneDX)
+sbom: ## Write the bill of materials of IMAGE to build/sbom.json (CycloneDX); needs syft
 	@mkdir -p build
-	.ops/bin/python deploy/image/sbom.py $(IMAGE) > build/sbom.json
+	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=build/sbom.json
 
 .PHONY: push
 push: ## Push IMAGE to REGISTRY; its reference by digest goes to build/image.digest
@@ -139,7 +140,7 @@ push: ## Push IMAGE to REGISTRY; its reference by digest goes to build/image.dig
 	    | grep '^$(REGISTRY)/' | head -n 1 | tee build/image.digest
 
 .PHONY: secrets
-secrets: install ## Make the passwords and the key that `make up` needs, unless they are there
+secrets: install ## Make the passwords and the key that `make up` needs, unless they exist
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/compose/secrets.sh build/secrets
 
 .PHONY: up
@@ -149,11 +150,11 @@ up: secrets ## Start service, PostgreSQL, monitor, Prometheus, Alertmanager and 
 	@echo "Service: http://127.0.0.1:$(PORT) (key: build/secrets/demo.key)  Grafana: http://127.0.0.1:$(or $(GRAFANA_PORT),3001)  Prometheus: http://127.0.0.1:$(or $(PROMETHEUS_PORT),9090)"
 
 .PHONY: down
-down: ## Stop all of it; what it stored stays
+down: ## Stop all of it; stored data stays
 	IMAGE=$(IMAGE) $(COMPOSE) down
 
 .PHONY: test-deploy
-test-deploy: install-dev ## Try image, registry and compose on a real container engine (about five minutes)
+test-deploy: install-dev ## Test image, registry and compose on a real container engine (about five minutes)
 	$(BIN)/pytest -s -m shipping tests/shipping
 
 # Deploy: Kubernetes, and the checks of what is in deploy/ and .github/. docs/deployment.md has it step by step.
@@ -162,19 +163,19 @@ ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
 OVERLAYS := local staging production
 
 .PHONY: deploy
-deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY (with CANARY_DIGEST, TRAIN_DIGEST), take it back if it does not get ready
+deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY (with CANARY_DIGEST, TRAIN_DIGEST), roll back if it does not become ready
 	@$(ROLLOUT) deploy "$(OVERLAY)" --image "$(IMAGE_DIGEST)" --canary "$(CANARY_DIGEST)" --train "$(TRAIN_DIGEST)"
 
 .PHONY: rollback
-rollback: ## Take the service of OVERLAY back to the revision before, or to REVISION; ends a canary
+rollback: ## Roll the service of OVERLAY back to the previous revision, or to REVISION; ends a canary
 	@$(ROLLOUT) rollback "$(OVERLAY)" --revision "$(REVISION)"
 
 .PHONY: smoke
-smoke: ## Ask the service at URL, or that of OVERLAY, for what its users ask for; KEY is an API key
+smoke: ## Smoke-test the service at URL, or that of OVERLAY; KEY is an API key
 	@$(if $(URL),$(PYTHON) deploy/smoke.py "$(URL)",$(ROLLOUT) smoke "$(OVERLAY)") $(SMOKE_OPTIONS)
 
 .PHONY: smoke-image
-smoke-image: install ## Start IMAGE by itself, as hardened as in Kubernetes, and smoke-test it
+smoke-image: install ## Start IMAGE alone, hardened as in Kubernetes, and smoke-test it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) sh deploy/smoke_image.sh $(SMOKE_OPTIONS)
 
 .PHONY: export-model
@@ -182,7 +183,7 @@ export-model: install ## Export MODEL to build/model/, its hash beside it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/export_model.sh "$(MODEL)" build/model
 
 .PHONY: manifests
-manifests: ## Make anew what deploy/kubernetes has of other files: rules, challenger
+manifests: ## Write Prometheus' rules again as an object of its operator
 	@$(PYTHON) deploy/kubernetes/manifests.py
 
 .ops/installed: deploy/lint-requirements.txt

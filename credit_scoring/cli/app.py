@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Annotated
@@ -15,24 +14,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.cli import evidence as evidence_commands
 from credit_scoring.cli import keys as key_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
-from credit_scoring.cli.compute import Engine, MasterOption, SparkLogOption, engaged
-from credit_scoring.cli.decisions import open_log
+from credit_scoring.cli.compute import ComputeOptions
+from credit_scoring.cli.options import grouped
 from credit_scoring.cli.progress import Planned, searching, stage
-from credit_scoring.data import datasets, history
+from credit_scoring.cli.sources import DataOptions, FieldsOption
+from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
+from credit_scoring.data import datasets
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.decisions.queries import Wanted
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import store
 from credit_scoring.model.card import Interval
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy.policy import CostMatrix, Limits
-from credit_scoring.settings import MODEL_NAME, TrainingSettings, read_settings
+from credit_scoring.settings import MODEL_NAME
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.config import TrainingPlan
 
@@ -55,120 +53,34 @@ app.add_typer(monitor_commands.app, name="monitor")
 app.command()(score_command.score)
 
 
-class Source(StrEnum):
-    """Where training data comes from."""
-
-    EMBEDDED = "embedded"
-    KAGGLE = "kaggle"
-    CSV = "csv"
-    DECISIONS = "decisions"
-
-
-SourceOption = Annotated[
-    Source,
-    typer.Option(
-        help="embedded: the demo set in the repository; kaggle: laotse/credit-risk-dataset; csv: your file; decisions: "
-        "the service's decisions whose outcome is known."
-    ),
-]
-PathOption = Annotated[
-    Path | None, typer.Option(help="CSV file. Required with csv; with kaggle it replaces the download.")
-]
-MappingOption = Annotated[
-    Path | None,
-    typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
-]
-FieldsOption = Annotated[
-    Path | None,
-    typer.Option(help="TOML file with the field catalogue of your applications; see docs/fields.md. [consorcio]"),
-]
-MaxBadShareOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Largest share of bad rows; with more, the run stops.")
-]
-
-
 @app.command()
-def data(
-    source: SourceOption = Source.EMBEDDED,
-    path: PathOption = None,
-    mapping: MappingOption = None,
-    fields: FieldsOption = None,
-    max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
-) -> None:
+@grouped
+def data(data: DataOptions, fields: FieldsOption = None) -> None:
     """Check a data source and show the data set that training would use."""
-    _show_data(_load(source, path, mapping, max_bad_share, _catalogue(source, fields)))
+    _show_data(data.load(console, data.catalogue(fields)))
 
 
 @app.command()
+@grouped
 def train(
-    source: SourceOption = Source.EMBEDDED,
-    path: PathOption = None,
-    mapping: MappingOption = None,
+    data: DataOptions,
+    search: SearchOptions,
+    threshold: ThresholdOptions,
+    gate: GateOptions,
+    compute: ComputeOptions,
     fields: FieldsOption = None,
-    max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
-    trials: Annotated[int, typer.Option(min=1, help="Search trials per booster; the other candidates get fewer.")] = 20,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=1, help="Seconds for the whole search; with a limit, the result depends on the machine's speed."
-        ),
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Random seed; the same data, seed and lock file give the same model.")
-    ] = 42,
-    loss_given_default: Annotated[
-        float,
-        typer.Option(min=0.001, max=1, help="Cost of approving a client who defaults, as a share of the letter value."),
-    ] = 0.45,
-    margin: Annotated[
-        float,
-        typer.Option(min=0.001, max=1, help="Cost of denying a client who would pay, as a share of the letter value."),
-    ] = 0.20,
-    threshold_min_recall: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Smallest share of held-out defaulters that the threshold denies."),
-    ] = None,
-    threshold_max_approval_rate: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Largest share of clients that the threshold approves.")
-    ] = None,
-    min_auc: Annotated[
-        float | None,
-        typer.Option(min=0.5, max=1, help="Gate: lowest AUC on the test part. [CREDIT_SCORING_MINIMUM_AUC, 0.75]"),
-    ] = None,
-    min_recall: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Gate: lowest recall on the test part. [CREDIT_SCORING_MINIMUM_RECALL, 0.5]"),
-    ] = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
     ] = False,
-    engine: Annotated[
-        Engine, typer.Option(help="Run the search on this machine or on Spark; the result is the same.")
-    ] = Engine.LOCAL,
-    master: MasterOption = "local[*]",
-    spark_log: SparkLogOption = None,
 ) -> None:
     """Search, compare and calibrate the candidates; publish the chosen one if it passes the gate."""
     if if_missing and store.has(f"{MODEL_NAME}:latest"):
         return
-    if jobs == 0:
-        raise ConfigurationError("--jobs 0: expected -1 for one process per core, or a number of processes.")
-    settings = read_settings(TrainingSettings)
-    plan = TrainingPlan(
-        seed=seed,
-        trials=trials,
-        timeout=timeout,
-        jobs=jobs,
-        costs=CostMatrix(loss_given_default=loss_given_default, margin=margin),
-        limits=Limits(min_recall=threshold_min_recall, max_approval_rate=threshold_max_approval_rate),
-        minimum_auc=settings.minimum_auc if min_auc is None else min_auc,
-        minimum_recall=settings.minimum_recall if min_recall is None else min_recall,
-    )
+    plan = plan_of(search, threshold, gate)
     store.check_writable()
-    dataset = _load(source, path, mapping, max_bad_share, _catalogue(source, fields))
+    dataset = data.load(console, data.catalogue(fields))
     _show_data(dataset)
-    with engaged(engine, master, spark_log):
+    with compute.engaged():
         tag = _train_and_publish(dataset, plan)
     console.print("Published. See it with `bentoml models list`; serve it with `make serve`.")
     print(tag)
@@ -191,14 +103,14 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C within is KeyboardInterrupt and nothing else: joblib's threads print no errors of their own."""
+    """Within the block, Ctrl-C raises KeyboardInterrupt and nothing else: joblib's threads print no errors."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         threading.excepthook = lambda args: None
         signal.default_int_handler(number, frame)
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # not where whoever started this process has it ignored
+    if before is signal.default_int_handler:  # not if the parent process has it ignored
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield
@@ -207,13 +119,13 @@ def _interruptible() -> Iterator[None]:
 
 
 @app.command()
+@grouped
 def evaluate(
+    data: DataOptions,
     tag: Annotated[str, typer.Argument(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
-    source: SourceOption = Source.EMBEDDED,
-    path: PathOption = None,
-    mapping: MappingOption = None,
-    max_bad_share: MaxBadShareOption = datasets.MAX_BAD_SHARE,
-    output: Annotated[Path | None, typer.Option(help="Folder to write the report to. [evaluation-VERSION]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(show_default="evaluation-VERSION", help="Folder to write the report to.")
+    ] = None,
 ) -> None:
     """Measure a stored model on data with known outcomes; write an HTML page and JSON.
 
@@ -221,7 +133,7 @@ def evaluate(
     """
     model = store.find(tag)
     scorer = Scorer.load(Path(model.path))
-    dataset = _load(source, path, mapping, max_bad_share, scorer.catalogue)
+    dataset = data.load(console, scorer.catalogue)
     _show_data(dataset)
     with stage(console, MEASURING):
         assessment = _report().measured(scorer, dataset)
@@ -257,43 +169,6 @@ def _report() -> ModuleType:
 
 def _not_installed(error: ImportError) -> ConfigurationError:
     return ConfigurationError(f"{error.name} is not installed: training and evaluation need `make install`.")
-
-
-def _catalogue(source: Source, fields: Path | None) -> Catalogue:
-    if fields and source in (Source.EMBEDDED, Source.KAGGLE):
-        raise ConfigurationError(
-            f"--fields {fields}: the source {source.value} has its own fields; use --source csv or decisions."
-        )
-    return Catalogue.read(fields) if fields else shipped()
-
-
-def _load(
-    source: Source, path: Path | None, mapping: Path | None, max_bad_share: float, catalogue: Catalogue
-) -> Dataset:
-    if source is Source.DECISIONS:
-        return _load_decisions(path, mapping, catalogue)
-    if source is Source.CSV and path is None:
-        raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
-    if source is not Source.CSV and mapping:
-        raise ConfigurationError(
-            f"--mapping {mapping}: the source {source.value} has its own mapping; use --source csv."
-        )
-    if source is Source.CSV and path:
-        return datasets.load_csv(path, catalogue, mapping, max_bad_share)
-    if source is Source.KAGGLE:
-        return datasets.load_kaggle(path, max_bad_share)
-    if path:
-        raise ConfigurationError(f"--path {path}: the embedded source has its own file; use --source csv.")
-    return datasets.load_embedded(read_settings(TrainingSettings).data_folder, max_bad_share)
-
-
-def _load_decisions(path: Path | None, mapping: Path | None, catalogue: Catalogue) -> Dataset:
-    if path or mapping:
-        raise ConfigurationError(
-            "--source decisions takes no file: it reads the database in CREDIT_SCORING_DATABASE_URL."
-        )
-    with stage(console, "Reading decisions whose outcome is known"):
-        return history.load_decisions(open_log(None), Wanted(), catalogue)
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:

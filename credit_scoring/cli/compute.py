@@ -1,7 +1,8 @@
-"""Where parallel work runs: in processes of this machine or in Spark, which is imported only then."""
+"""Where parallel work runs: in local processes, or in Spark, which is imported only if used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +13,6 @@ from joblib import parallel_config
 
 from credit_scoring.batch.joblib_spark import SparkBackend
 from credit_scoring.errors import ConfigurationError
-
-MasterOption = Annotated[
-    str, typer.Option(help="Master URL of the Spark cluster; local[N] uses N cores of this machine.")
-]
-SparkLogOption = Annotated[Path | None, typer.Option(help="File to append Spark's own log to.")]
 
 
 class Engine(StrEnum):
@@ -39,11 +35,32 @@ def spark() -> ModuleType:
     return batch
 
 
-@contextmanager
-def engaged(engine: Engine, master: str, log: Path | None = None) -> Iterator[None]:
-    """Have this engine do what joblib does in parallel within the block; raises ConfigurationError without Spark."""
-    if engine is Engine.LOCAL:
-        yield
-        return
-    with spark().spark_session(master, log) as session, parallel_config(SparkBackend(session.sparkContext), n_jobs=1):
-        yield
+@dataclass(frozen=True)
+class SparkOptions:
+    """Spark."""
+
+    master: Annotated[
+        str, typer.Option(help="Master URL of the Spark cluster; local[N] uses N cores of this machine.")
+    ] = "local[*]"
+    spark_log: Annotated[Path | None, typer.Option(help="File to append Spark's own log to.")] = None
+
+
+@dataclass(frozen=True)
+class ComputeOptions(SparkOptions):
+    """Compute."""
+
+    engine: Annotated[
+        Engine, typer.Option(help="Run the search on this machine or on Spark; the result is the same.")
+    ] = Engine.LOCAL
+
+    @contextmanager
+    def engaged(self) -> Iterator[None]:
+        """Within the block, joblib's parallel work runs on this engine; raises ConfigurationError without Spark."""
+        if self.engine is Engine.LOCAL:
+            yield
+            return
+        with (
+            spark().spark_session(self.master, self.spark_log) as session,
+            parallel_config(SparkBackend(session.sparkContext), n_jobs=1),
+        ):
+            yield

@@ -30,7 +30,7 @@ from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import DatabaseSettings, read_settings
 
-TIMEOUT_S = 600.0  # people wait longer than clients
+TIMEOUT_S = 600.0  # longer than the service's: a person can wait
 DAYS = re.compile(r"[0-9]{1,5}")
 
 PIPED_WIDTH = 200
@@ -40,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, help="Read, verify, export, replay and p
 
 
 def moment(text: str | None) -> datetime | None:
-    """The time that a day or time in text stands for; in UTC unless it names a zone."""
+    """Parse a day or a time; UTC unless it names a zone."""
     if text is None:
         return None
     try:
@@ -53,7 +53,7 @@ def moment(text: str | None) -> datetime | None:
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
-        envvar="CREDIT_SCORING_DATABASE_URL", show_envvar=True, help="URL of the decision log. [in BENTOML_HOME]"
+        envvar="CREDIT_SCORING_DATABASE_URL", show_default="SQLite in BENTOML_HOME", help="URL of the decision log."
     ),
 ]
 SinceOption = Annotated[str | None, typer.Option(help="Only decisions from this day or time on, UTC.")]
@@ -152,7 +152,9 @@ def replay_decisions(
     since: SinceOption = None,
     until: UntilOption = None,
     model: ModelOption = None,
-    by: Annotated[str | None, typer.Option(help="Tag of the model to score with. [the model of each decision]")] = None,
+    by: Annotated[
+        str | None, typer.Option(show_default="the model of each decision", help="Tag of the model to score with.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="CSV file to write, with one line per decision.")
     ] = None,
@@ -223,7 +225,7 @@ def purge(
 
 
 def _cut(older_than: str) -> datetime:
-    """The moment before which decisions go; 20211124 is a day, not an age."""
+    """The time before which decisions are purged; 20211124 is a day, not an age."""
     now = datetime.now(UTC)
     found = now - timedelta(days=int(older_than)) if DAYS.fullmatch(older_than) else moment(older_than)
     if found is None or found > now:

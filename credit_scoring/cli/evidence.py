@@ -43,7 +43,7 @@ def verify_log(
 
 
 def _anchors(path: Path | None, public_key: Path | None) -> Anchors | None:
-    """The anchors to compare with, every line of them checked once already: verifying takes long."""
+    """The anchors to compare with; every line is checked here, before the long verification starts."""
     if path is None and public_key is None:
         return None
     if path is None or public_key is None:
@@ -80,7 +80,7 @@ def anchor(
 
 
 def _refuse_another_log(file: Anchors, connection: Connection) -> None:
-    """An anchor of a log that contradicts earlier anchors would vouch for it."""
+    """Raise CreditScoringError if the log contradicts earlier anchors: a new anchor would confirm it."""
     verdict = Verdict()
     check_anchors(file, connection, verdict)
     if verdict.problems:

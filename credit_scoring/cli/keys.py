@@ -31,9 +31,14 @@ def new(
         typer.Option(help="Repeatable: predict; outcomes (report outcomes and reviews); read (dossiers)."),
     ],
     owner: Annotated[
-        str | None, typer.Option(help="Owner of the key; all keys of an owner share application ids. [the key's name]")
+        str | None,
+        typer.Option(
+            show_default="the key's name", help="Owner of the key; all keys of an owner share application ids."
+        ),
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Keys file to add the key to. [print the lines to add]")] = None,
+    file: Annotated[
+        Path | None, typer.Option(show_default="print the lines to add", help="Keys file to add the key to.")
+    ] = None,
 ) -> None:
     """Make a key and print it once; only its hash is stored.
 

@@ -81,7 +81,7 @@ def _lines(console: Console, planned: Sequence[Planned]) -> Iterator[OnTrial]:
             console.print(f"{titles.get(name, FINAL)} …", highlight=False)
 
     def on_trial(report: "TrialReport") -> None:
-        begin(report.candidate.name)  # where the time for the one before ran out
+        begin(report.candidate.name)  # if the search before it timed out
         if report.number == report.trials:
             console.print(f"  best AUC {report.best_auc:.4f}", highlight=False)
             begin(following.get(report.candidate.name, FINAL))

@@ -1,5 +1,6 @@
 """`credit-scoring score …`: decide a whole file or folder of applications in Spark."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from credit_scoring.cli.compute import MasterOption, SparkLogOption, spark
+from credit_scoring.cli.compute import SparkOptions, spark
+from credit_scoring.cli.options import grouped
 from credit_scoring.model import store
 from credit_scoring.settings import MODEL_NAME
 
@@ -27,25 +29,32 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+@dataclass(frozen=True)
+class InputOptions:
+    """Input."""
+
+    format: Annotated[Format | None, typer.Option(help="Format of the input, if the file names do not show it.")] = None
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
+    ] = None
+    id_column: Annotated[
+        str | None, typer.Option(show_default="application_id", help="Column with your id for each row.")
+    ] = None
+    partitions: Annotated[
+        int | None, typer.Option(min=1, show_default="4 per core", help="Number of tasks to split the input into.")
+    ] = None
+
+
+@grouped
 def score(
     source: Annotated[
         str, typer.Argument(metavar="INPUT", help="File, folder or pattern, local or on the cluster's file system.")
     ],
+    input_: InputOptions,
+    compute: SparkOptions,
     output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; replaces an earlier output.")],
     model: Annotated[str, typer.Option(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="Format of the input, if the file names do not show it.")
-    ] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
-    ] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column with your id for each row. [application_id]")] = None,
-    partitions: Annotated[
-        int | None, typer.Option(min=1, help="Number of tasks to split the input into. [4 per core]")
-    ] = None,
-    master: MasterOption = "local[*]",
-    spark_log: SparkLogOption = None,
 ) -> None:
     """Decide every application in Parquet or CSV files as the service would; rejected rows are kept apart.
 
@@ -53,9 +62,13 @@ def score(
     """
     stored = store.find(model)
     batch = spark()
-    files = batch.InputFiles(source, format_ and format_.value, mapping, id_column, partitions)
+    kind = input_.format and input_.format.value
+    files = batch.InputFiles(source, kind, input_.mapping, input_.id_column, input_.partitions)
     job = batch.ScoringJob(files, output, str(stored.tag), Path(stored.path))
-    with console.status("Starting Spark …") as status, batch.spark_session(master, spark_log) as session:
+    with (
+        console.status("Starting Spark …") as status,
+        batch.spark_session(compute.master, compute.spark_log) as session,
+    ):
         status.stop()
         scored = _score_with_progress(batch, session, job)
     manifest = scored.manifest
@@ -74,7 +87,7 @@ def _score_with_progress(batch: ModuleType, session: Any, job: "ScoringJob") -> 
     task = progress.add_task("Tasks done")
 
     def on_progress(done: int, tasks: int) -> None:
-        progress.start()  # not before: what cannot be decided on is an error without a bar
+        progress.start()  # not earlier: unusable input is an error without a progress bar
         progress.update(task, completed=done, total=tasks)
 
     try:

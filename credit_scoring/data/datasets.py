@@ -1,4 +1,4 @@
-"""From foreign files to a checked frame of applications and outcomes, every bad row accounted for."""
+"""Read files into a checked frame of applications and outcomes; every bad row is reported."""
 
 import csv
 import hashlib
@@ -44,7 +44,7 @@ DECISIONS = "decisions"
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that was left out, and why. Holds no value of the row."""
+    """A row that was left out, and why. Contains no value of the row."""
 
     line: int
     column: str
@@ -90,10 +90,10 @@ class Dataset:
         return int(self.frame.assign(_defaulted=self.defaulted).duplicated().sum())
 
     def split(self, test: float | int, seed: int) -> tuple["Dataset", "Dataset"]:
-        """A training and a test part, of which `test` is the share (float) or the number of rows (int).
+        """Split into a training and a test part; `test` is the test part's share (float) or number of rows (int).
 
-        The newest decisions are the test where days are known, else random ones with the same share of defaults; the
-        same seed and number of rows draw the same parts. Raises DataError where the newest have too few of an outcome.
+        If days are known, the newest decisions are the test part; else it is a stratified random sample, the same for
+        the same seed and number of rows. Raises DataError if the newest decisions have too few of either outcome.
         """
         if self.days is not None:
             return self._split_by_time(self.days, test)
@@ -110,7 +110,7 @@ class Dataset:
         return older, newer
 
     def require_both_outcomes(self, when: str, way_out: str) -> None:
-        """Raises DataError where this part, of the time that `when` names, has too few of one to measure a model on."""
+        """Raises DataError if this part has too few of either outcome to measure a model; `when` names its time."""
         fewest = min(self.defaulted.sum(), (~self.defaulted).sum())
         if fewest < MIN_ROWS_IN_TEST:
             raise DataError(
@@ -119,14 +119,14 @@ class Dataset:
             )
 
     def rows(self, rows: npt.NDArray[np.intp]) -> "Dataset":
-        """The part of the data that these row numbers name."""
+        """The part of the data with these row numbers."""
         frame = self.frame.iloc[rows].reset_index(drop=True)
         days = None if self.days is None else self.days[rows]
         return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days)
 
 
 def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
-    """The set that comes with the project; raises DataError when the file is not the one that was shipped."""
+    """The demo data in the repository; raises DataError if the file was changed."""
     path = data_folder / EMBEDDED_FILE
     content = _read(path)
     found = hashlib.sha256(content).hexdigest()
@@ -247,7 +247,7 @@ def _download_kaggle() -> Path:
         raise DataError("kagglehub is not installed. Run `make install`, or give the CSV with --path.") from error
     try:
         return Path(kagglehub.dataset_download(KAGGLE_DATASET)) / KAGGLE_FILE
-    except Exception as error:  # kagglehub lets whatever its HTTP library raises through
+    except Exception as error:  # kagglehub does not wrap the exceptions of its HTTP library
         raise DataError(
             f"Kaggle data set {KAGGLE_DATASET}: download failed ({type(error).__name__}). Check the network, or "
             f"download {KAGGLE_FILE} by hand and give it with --path."
@@ -318,12 +318,12 @@ def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad
         problems = "\n  ".join(summarise(bad_rows))
         raise DataError(
             f"Data of source {source}: {bad:,} of {good + bad:,} rows are bad, more than --max-bad-share "
-            f"{max_bad_share:g} allows:\n  {problems}\nMend the file or its mapping, or allow a larger share."
+            f"{max_bad_share:g} allows:\n  {problems}\nFix the file or its mapping, or allow a larger share."
         )
 
 
 def check_outcomes(source: str, defaulted: Outcomes, told_by: str) -> None:
-    """Raises DataError where one of the outcomes is too rare to learn from; `told_by` is where outcomes come from."""
+    """Raises DataError if either outcome is too rare to train on; `told_by` names the source of outcomes."""
     bad, good = int(defaulted.sum()), int((~defaulted).sum())
     if min(bad, good) < MIN_ROWS_PER_OUTCOME:
         raise DataError(

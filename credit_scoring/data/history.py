@@ -1,4 +1,4 @@
-"""The administrator's own history as training data: decisions on record whose outcome is known."""
+"""Training data from the decision log: decisions with a known outcome."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ def load_decisions(
 ) -> Dataset:
     """Every decision with an outcome, oldest first; raises DataError where there are too few.
 
-    An application is taken as it was received; those that the catalogue refuses are bad rows, numbered among the
-    decisions with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
+    Applications are taken as received; those that the catalogue rejects are bad rows, numbered among the decisions
+    with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
     """
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
@@ -70,7 +70,7 @@ def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None
 
 
 def _application(record: Record, catalogue: Catalogue) -> tuple[dict[str, Any], list[Fault]]:
-    """The fields of an application, or why it is none of this catalogue's."""
+    """The fields of an application, or why this catalogue rejects it."""
     try:
         received = {name: value for name, value in from_json(record["received"]).items() if name != "application_id"}
         return catalogue.application.model_validate(received).model_dump(), []

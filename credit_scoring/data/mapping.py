@@ -26,7 +26,7 @@ from credit_scoring.errors import DataError
 
 EXAMPLE_MOMENT = datetime(2026, 11, 24, 13, 5, 59)
 OWN_DATE = "decided_at"
-OWN_OTHERS = (  # what `credit-scoring decisions export` writes besides
+OWN_OTHERS = (  # further columns of `credit-scoring decisions export`
     *("decision_id", "decision", "risk_probability", "threshold", "model", "policy_version", "service_version"),
     *("asked_by", "observed_on"),
 )
@@ -36,7 +36,7 @@ _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 class Target(BaseModel):
-    """The column that tells what the client did, and which of its values mean default."""
+    """The target column, and which of its values mean default or payment."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,7 +122,7 @@ class ColumnMapping(BaseModel):
 
     @classmethod
     def of_own_names(cls, header: Sequence[str], catalogue: Catalogue) -> Self:
-        """The mapping of a file whose columns already bear the names of the API."""
+        """The mapping of a file whose columns already have the API's field names."""
         columns = {name: name for name in catalogue.fields if name in header}
         date_column = OWN_DATE if OWN_DATE in header else None
         others = [name for name in OWN_OTHERS if name in header]
@@ -178,13 +178,13 @@ def _number(text: str, decimal: str) -> float | None:
 
 
 def _problem(fault: Fault) -> str:
-    """A fault of a mapping file; one of the file as a whole is of no entry."""
+    """The text of a fault of a mapping file; a fault of the whole file names no entry."""
     message = fault.message.removeprefix("Value error, ")
     return f"{fault.field}: {message}" if fault.field else message
 
 
 def repeated_names(header: Collection[str]) -> str | None:
-    """What is wrong with a header that has a name more than once, and what to do; None where each has its own."""
+    """What is wrong with a header with repeated names, and what to do; None if all names are unique."""
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice and _may_be_data(header):
         return "the first line is no list of column names. Put one above the rows."

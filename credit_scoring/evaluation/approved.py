@@ -1,7 +1,7 @@
-"""Performance on approved clients: outcomes exist for no others, so realised and tested figures are measured alike.
+"""Performance on approved clients, the only ones with outcomes; the test part is measured in the same way.
 
-Among clients below the threshold risks lie closer together, so a model ranks them worse than it ranks everybody. A
-figure from outcomes may only be compared with the same figure of the test part's approved clients.
+Risks below the threshold are closer together, so a model ranks approved clients worse than all applicants. Compare a
+realised figure only with the same figure of the test part's approved clients.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Approved:
 
     @property
     def metrics(self) -> dict[str, Interval]:
-        """Those that could be measured, by name."""
+        """The metrics that could be measured, by name."""
         named = {name: getattr(self, name) for name in ("auc", "recall", "default_rate", "calibration_ratio")}
         return {name: interval for name, interval in named.items() if interval}
 
@@ -37,7 +37,7 @@ class Approved:
 def measure_approved(risk: Floats, denied: Flags, defaulted: Flags, known: Flags) -> Approved:
     """Metrics of approved clients whose outcome is `known`; arrays of equal length, one entry per decision.
 
-    An outcome of a denied client is left out: it exists for few of them, and not for a random few.
+    Outcomes of denied clients are left out: they are few, and not a random sample.
     """
     seen = known & ~denied
     bad, total = int((defaulted & seen).sum()), int(seen.sum())
@@ -55,7 +55,7 @@ def measure_approved(risk: Floats, denied: Flags, defaulted: Flags, known: Flags
 
 
 def metrics_of_approved(defaulted: Flags, risk: Floats, threshold: float) -> dict[str, Interval]:
-    """Metrics that a test part, whose every outcome is known, gives on the clients that the threshold approves."""
+    """Metrics of a test part's approved clients; all outcomes of a test part are known."""
     return measure_approved(risk, risk >= threshold, defaulted, np.ones(len(risk), dtype=np.bool_)).metrics
 
 
@@ -70,7 +70,7 @@ def auc_interval(defaulted: Flags, risk: Floats) -> Interval:
 
 
 def weighted_auc(risk: Floats, likelihood: Floats) -> float | None:
-    """AUC where each client defaults with a likelihood, the usual one where that is 0 or 1; None without both kinds."""
+    """AUC if each client defaults with this likelihood; the usual AUC if all are 0 or 1, None without both outcomes."""
     values, place = np.unique(risk, return_inverse=True)
     bad = np.bincount(place, weights=likelihood, minlength=len(values))
     good = np.bincount(place, weights=1 - likelihood, minlength=len(values))

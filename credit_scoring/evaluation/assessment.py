@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 from scipy.special import logit
+from sklearn.inspection import permutation_importance
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from credit_scoring.application.arrays import Flags, Floats
@@ -12,7 +13,7 @@ from credit_scoring.application.fields import ApplicationField
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
-from credit_scoring.evaluation.performance import auc, bootstrap, measure, share
+from credit_scoring.evaluation.performance import bootstrap, measure, share
 from credit_scoring.evaluation.results import (
     Assessment,
     Curve,
@@ -40,7 +41,7 @@ TABLE_THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 
 
 def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessment:
-    """Measure a scorer on these clients; `data` says in a few words who they are."""
+    """Measure a scorer on these clients; `data` describes them in a few words."""
     defaulted, risk = part.defaulted, scorer.score(part.frame)
     threshold = scorer.policy.threshold
     generator = np.random.default_rng(seed)
@@ -85,7 +86,7 @@ def reliability(defaulted: Flags, risk: Floats) -> Iterator[ReliabilityBin]:
 
 
 def profit(defaulted: Flags, risk: Floats, exposure: Floats, threshold: float, costs: CostMatrix) -> float:
-    """R$ per application against refusing everybody: margins of approved payers less losses on approved defaulters."""
+    """Profit in R$ per application, compared with denying all: margins on payers less losses on defaulters."""
     approved = risk < threshold
     earned = exposure[approved & ~defaulted].sum() * costs.margin
     lost = exposure[approved & defaulted].sum() * costs.loss_given_default
@@ -128,27 +129,22 @@ def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[Th
 
 
 def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[Importance]:
-    found = {name: _auc_loss(scorer, part, name, generator) for name in scorer.card.features}
+    """Most important field first, by the AUC lost when it is shuffled (Breiman 2001): mean and range over shuffles."""
+    features, seed = list(scorer.card.features), int(generator.integers(2**32))
+    losses = permutation_importance(
+        scorer.pipeline, part.frame[features], part.defaulted, scoring="roc_auc", n_repeats=SHUFFLES, random_state=seed
+    ).importances
     shares = _log_odds_shares(scorer, part, generator)
-    for name in sorted(found, key=lambda each: found[each].value, reverse=True):
-        yield Importance(field=name, auc_loss=found[name], log_odds_share=shares[name])
-
-
-def _auc_loss(scorer: Scorer, part: Dataset, name: str, generator: np.random.Generator) -> Interval:
-    """AUC lost when a field is shuffled (Breiman 2001), mean and range over the shuffles."""
-    whole = auc(part.defaulted, scorer.score(part.frame), 0.0)
-    losses = []
-    for _ in range(SHUFFLES):
-        shuffled = part.frame.assign(**{name: generator.permutation(part.frame[name].to_numpy())})
-        losses.append(whole - auc(part.defaulted, scorer.score(shuffled), 0.0))
-    return Interval(value=float(np.mean(losses)), low=min(losses), high=max(losses))
+    for i in np.argsort(-losses.mean(axis=1), kind="stable"):
+        auc_loss = Interval(value=losses[i].mean(), low=losses[i].min(), high=losses[i].max())
+        yield Importance(field=features[i], auc_loss=auc_loss, log_odds_share=shares[features[i]])
 
 
 def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> dict[str, float]:
     """Mean absolute Shapley value of each field in the log-odds, by sampled orders (Strumbelj & Kononenko 2014).
 
-    Client by client the fields of another client are replaced by their own, one after the other in a random order;
-    what a field's turn changes is its share.
+    Starting from the fields of another client, a client's own fields are put in one by one, in random order. A field's
+    share is the change of the log-odds when it is put in.
     """
     features = list(scorer.card.features)
     rows = generator.choice(len(part.frame), min(SAMPLE, len(part.frame)), replace=False)
@@ -166,7 +162,7 @@ def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generat
 
 
 def _log_odds(scorer: Scorer, frame: pd.DataFrame) -> Floats:
-    """Of each row; isotonic calibration gives risks of 0 and 1, whose log-odds have no difference."""
+    """Log-odds of each row, clipped: isotonic calibration gives risks of 0 and 1, whose log-odds are infinite."""
     log_odds: Floats = logit(np.clip(scorer.score(frame), SMALLEST_RISK, 1 - SMALLEST_RISK))
     return log_odds
 

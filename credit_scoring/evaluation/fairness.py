@@ -1,4 +1,4 @@
-"""How the groups of the audit fields fare, which the model knows nothing of."""
+"""Fairness: results by group of the audit fields, which the model does not use."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -19,13 +19,13 @@ FOUR_FIFTHS = 0.8
 
 
 def group_results(part: Dataset, risk: Floats, threshold: float) -> Iterator[GroupResult]:
-    """How each group of the audit fields fares; a field that the data do not have has no groups."""
+    """Results of each group of each audit field; a field that is not in the data has no groups."""
     metrics = {"rows": count, "approval_rate": selection_rate, "defaulters": _defaulters, "denied": _denied_defaulters}
     expected = {"expected": mean_prediction}
     for field in part.catalogue.audit_fields:
         labels = _labels(part.frame, field)
         known = labels.notna().to_numpy()
-        if not known.any():  # Kaggle's data have no marital status; fairlearn cannot group nobody
+        if not known.any():  # Kaggle's data have no marital status; fairlearn fails on no rows
             continue
         keys = {"y_true": part.defaulted[known], "sensitive_features": labels[known]}
         approved = MetricFrame(metrics=metrics, y_pred=risk[known] < threshold, **keys).by_group
@@ -68,7 +68,7 @@ def _over(interval: Interval, divisor: float) -> Interval:
 
 
 def group_warnings(groups: Sequence[GroupResult]) -> Iterator[str]:
-    """Full sentences; the four-fifths rule is that of the US Uniform Guidelines (1978), a widely used first sign."""
+    """Warnings as sentences, by the four-fifths rule (US Uniform Guidelines 1978), a widely used first check."""
     for field in dict.fromkeys(each.field for each in groups):
         large = [each for each in groups if each.field == field and each.rows >= SMALLEST_GROUP]
         best = max((each.approval_rate.value for each in large), default=0.0)

@@ -1,4 +1,4 @@
-"""Pages for people: the templates, with filters that write numbers as people read them."""
+"""HTML templates, with filters that format numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ def _reais(value: float) -> str:
 
 
 def environment(titles: Mapping[str, str]) -> Environment:
-    """The templates, with the filters that write numbers as people read them; `titles` are those of fields."""
+    """The Jinja environment of the templates, with filters that format numbers; `titles` are those of fields."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import DECISIONS, Dataset
+from credit_scoring.errors import DataError
 from credit_scoring.evaluation.assessment import assess
 from credit_scoring.evaluation.html import environment
 from credit_scoring.evaluation.plots import FIGURES, HALF, svg
@@ -22,11 +23,11 @@ PAGE_FILE = "card.html"
 
 
 def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
-    """The clients that a model may be measured on, and who they are in a few words.
+    """The clients that a model may be measured on, and a short description of them.
 
-    All of a new data set; of the very file that the model was trained on only the test part, drawn as it was then; of
-    decisions, whose outcomes come in all the time, what is not older than the test part was. Raises DataError where too
-    few of those have one of the outcomes.
+    A new data set: all of it. The file that the model was trained on: the same test part as in training. The decision
+    log, which grows: decisions that are not older than the test part; raises DataError if those have too few of either
+    outcome.
     """
     since = card.data.test_since
     if since and dataset.days is not None and (dataset.source, card.data.source) == (DECISIONS, DECISIONS):
@@ -40,13 +41,19 @@ def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
 
 
 def measured(scorer: Scorer, dataset: Dataset) -> Assessment:
-    """The model measured on what it has not seen of this data."""
+    """The model, measured on the part of this data that it was not trained on."""
+    absent = [name for name in scorer.card.features if name not in dataset.frame]
+    if absent:
+        raise DataError(
+            f"Data of source {dataset.source}: its fields are those of the catalogue {dataset.catalogue.name}, without "
+            f"{', '.join(absent)}, which the model uses. Evaluate on a file with its fields: --source csv --path."
+        )
     part, data = unseen_part(scorer.card, dataset)
     return assess(scorer, part, data, scorer.card.seed)
 
 
 def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Path:
-    """Put both forms of the report into a folder; the page's path."""
+    """Write both forms of the report to a folder; returns the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ASSESSMENT_FILE).write_text(assessment.model_dump_json(indent=1), encoding="utf-8")
     page = folder / PAGE_FILE
@@ -61,15 +68,15 @@ READINGS = {
     "more of those denied would have paid.",
     "Kolmogorov–Smirnov distance": "The longer the black line between the two curves, "
     "the more clearly the risks of defaulters lie above those of payers.",
-    "Reliability": "Where a point's interval touches the diagonal, what happened agrees with what was predicted; "
+    "Reliability": "Where a point's interval touches the diagonal, observed and predicted default rate agree; "
     "above it the risk was underestimated, below it overestimated.",
     "Profit by threshold": "The higher the curve, the more a threshold would have earned; "
     "the filled point is the threshold in use, the hollow one the best in hindsight.",
-    "Risk by outcome": "Each colour is one outcome in shares of its own size; "
+    "Risk by outcome": "Each colour is one outcome, in shares of its clients; "
     "the less the two overlap, the fewer clients are decided wrongly.",
     "Importance of fields": "A long bar on the left means that the model ranks worse without the field, "
     "one on the right that the field moves the risk a lot, rightly or not.",
-    "Partial dependence": "Each panel sets one field to the same value for everybody and shows the mean risk; "
+    "Partial dependence": "Each panel sets one field to the same value for all clients and shows the mean risk; "
     "dots are values, lines join numbers.",
     "Approval rate by group": "Groups whose intervals do not overlap are probably approved at different rates "
     "beyond this sample as well; that alone does not say why.",
@@ -88,13 +95,16 @@ METRICS = {
 
 
 APPROVED_METRICS = {
-    "auc": ("AUC", "how often a defaulter is ranked above a payer; lower than among all, whose risks differ more"),
+    "auc": (
+        "AUC",
+        "how often a defaulter is ranked above a payer; lower than for all applicants, whose risks differ more",
+    ),
     "recall": (
         "Recall",
-        "share of defaults that were denied; how many denied clients would have defaulted is their risk",
+        "share of defaults that were denied; defaults of denied clients are estimated by their risk",
     ),
     "default_rate": ("Default rate", "share that defaulted"),
-    "calibration_ratio": ("Defaults per one predicted", "1 is as predicted"),
+    "calibration_ratio": ("Observed over predicted defaults", "1 means as predicted"),
 }
 
 
@@ -110,7 +120,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class MonotoneCheck:
-    """Names of the fields with a declared direction of risk: those that kept to it, and those that broke it."""
+    """Names of the fields with a declared direction of risk: those that follow it, and those that violate it."""
 
     kept: tuple[str, ...]
     broken: tuple[str, ...]
@@ -119,7 +129,7 @@ class MonotoneCheck:
 def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Assessment) -> str:
     """The page of the model with this tag in the store; the same arguments give the same page.
 
-    `assessment.metrics` and `card.test` have to hold `auc`, `ks`, `recall`, `precision` and `approval_rate`.
+    `assessment.metrics` and `card.test` must contain `auc`, `ks`, `recall`, `precision` and `approval_rate`.
     """
     titles = {name: field.title for name, field in catalogue.fields.items()}
     template = environment(titles).get_template("model.html")
@@ -142,7 +152,7 @@ def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Asse
 
 
 def monotone_check(fields: Iterable[PartialDependence]) -> MonotoneCheck:
-    """Which fields kept to their declared direction for every client tried, and which did not."""
+    """Which fields follow their declared direction for every sampled client, and which do not."""
     declared = [each for each in fields if each.holds is not None]
     return MonotoneCheck(
         kept=tuple(each.field for each in declared if each.holds),
@@ -151,12 +161,12 @@ def monotone_check(fields: Iterable[PartialDependence]) -> MonotoneCheck:
 
 
 def by_worth(fields: Iterable[Importance]) -> list[Importance]:
-    """The fields, the one whose loss costs most AUC first."""
+    """The fields by loss of AUC, greatest first."""
     return sorted(fields, key=lambda each: each.auc_loss.value, reverse=True)
 
 
 def _gate(card: ModelCard) -> dict[str, tuple[Interval, float, bool]]:
-    """What the test part found, the least that was asked for, and whether it is enough."""
+    """The value on the test part, the minimum, and whether the gate is passed."""
     least = {"auc": card.minimum_auc, "recall": card.minimum_recall}
     return {name: (card.test[name], minimum, card.test[name].value >= minimum) for name, minimum in least.items()}
 

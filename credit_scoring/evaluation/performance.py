@@ -1,4 +1,4 @@
-"""How well risks rank and how true they are: numbers only."""
+"""Metrics of ranking, calibration and decisions."""
 
 from collections.abc import Callable, Mapping
 
@@ -49,7 +49,7 @@ def recall(defaulted: Flags, risk: Floats, threshold: float) -> float:
 
 
 def precision(defaulted: Flags, risk: Floats, threshold: float) -> float:
-    """Share of the denied that default; 0 when nobody is denied."""
+    """Share of the denied that default; 0 if no client is denied."""
     denied = risk >= threshold
     return float(defaulted[denied].mean()) if denied.any() else 0.0
 
@@ -86,8 +86,8 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """Every metric with its 95 % interval over stratified resamples (Efron & Tibshirani 1993, ch. 13 and 14).
 
-    Percentiles, moved by the median bias: a resample repeats clients, which alone makes its calibration error greater
-    than that of the clients themselves. The interval holds its value.
+    Percentiles, shifted by the median bias: a resample repeats clients, which by itself raises the calibration error.
+    The interval always contains the value.
     """
     generator = np.random.default_rng(seed)
     bad, good = np.flatnonzero(defaulted), np.flatnonzero(~defaulted)

@@ -1,4 +1,4 @@
-"""Pictures of an assessment: one function each, returning a Figure of its own, without pyplot and its global state."""
+"""Plots of an assessment: each function returns a new Figure and does not use pyplot's global state."""
 
 import io
 import re
@@ -24,7 +24,7 @@ from credit_scoring.model.card import Interval
 
 Place = Literal["upper left", "upper right", "lower right", "best"]
 
-# Blue and vermilion of Okabe & Ito's palette, told apart whatever the reader's colour vision.
+# Blue and vermilion of Okabe & Ito's palette, distinguishable with any colour vision.
 PAYERS, DEFAULTERS = "#0072B2", "#D55E00"
 MODEL, REFERENCE, WARNING = "#222222", "#8A8A8A", "#B5006E"
 
@@ -38,7 +38,7 @@ _drawing = threading.Lock()
 
 
 def roc(assessment: Assessment) -> Figure:
-    """False alarms against recall, with the point that the threshold picks."""
+    """ROC curve: recall against false alarms, with the point of the threshold."""
     metrics = assessment.metrics
     figure, axes = _picture("ROC curve", "Payers denied (false alarms)", "Defaulters denied (recall)")
     axes.plot([0, 1], [0, 1], color=REFERENCE, linestyle="--", linewidth=1, label="Guessing")
@@ -49,10 +49,10 @@ def roc(assessment: Assessment) -> Figure:
 
 
 def precision_recall(assessment: Assessment) -> Figure:
-    """Recall against precision, with the point that the threshold picks and the precision of denying everybody."""
+    """Precision against recall, with the point of the threshold and the precision of denying all."""
     metrics, curve = assessment.metrics, assessment.precision_recall
     figure, axes = _picture("Precision and recall", "Defaulters denied (recall)", "Denied who default (precision)")
-    label = f"Denying everybody, {100 * assessment.default_rate:.1f} %"
+    label = f"Denying all, {100 * assessment.default_rate:.1f} %"
     axes.axhline(assessment.default_rate, color=REFERENCE, linestyle="--", linewidth=1, label=label)
     axes.plot(curve.x, curve.y, color=MODEL, label="Model")
     percent(axes.xaxis)
@@ -94,10 +94,10 @@ def reliability(assessment: Assessment) -> Figure:
 
 
 def profit(assessment: Assessment) -> Figure:
-    """What each threshold would have earned per application, against refusing everybody."""
+    """Profit per application by threshold, compared with denying all."""
     threshold, curve = assessment.threshold, assessment.profit
     figure, axes = _picture("Profit by threshold", "Threshold", "Profit, R$ per application")
-    axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="Refusing everybody")
+    axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="Denying all")
     axes.plot(curve.x, curve.y, color=MODEL)
     best = int(np.argmax(curve.y))
     label = f"Best on these data, {curve.x[best]:.2f}"
@@ -110,7 +110,7 @@ def profit(assessment: Assessment) -> Figure:
 
 
 def score_distribution(assessment: Assessment) -> Figure:
-    """How the risks of payers and of defaulters spread, each class in shares of its own size."""
+    """Histograms of the risks of payers and of defaulters, each as shares of its class."""
     figure, axes = _picture("Risk by outcome", "Risk probability", "Clients of the class, % per 0.01 of risk")
     edges = np.array(assessment.histogram_edges)
     classes = {
@@ -128,7 +128,7 @@ def score_distribution(assessment: Assessment) -> Figure:
 
 
 def importance(assessment: Assessment) -> Figure:
-    """What each field is worth: AUC lost when it is shuffled, and its part in the log-odds; most valuable first."""
+    """Importance of each field: AUC lost when it is shuffled, and its share of the log-odds; most important first."""
     fields = sorted(assessment.importance, key=lambda each: each.auc_loss.value)
     if not fields:
         return _nothing("Importance of fields", "The importance of no field was measured.")
@@ -143,7 +143,7 @@ def importance(assessment: Assessment) -> Figure:
 
 
 def partial_dependence(assessment: Assessment) -> Figure:
-    """Mean risk when each field takes each value; a field that broke its declared direction stands out."""
+    """Mean risk when each field takes each value; a field that violates its declared direction stands out."""
     fields = assessment.partial_dependence
     if not fields:
         return _nothing("Partial dependence", "No field was varied.")
@@ -183,9 +183,9 @@ FIGURES: Mapping[str, Callable[[Assessment], Figure]] = {
 
 
 def svg(figure: Figure) -> str:
-    """The picture as an SVG element to put into a page: the same picture gives the same bytes.
+    """The figure as an SVG element for a page; the same figure gives the same bytes.
 
-    Its text stays text, in the reader's fonts; its ids are its own, so that several fit into one page.
+    Text stays text, in the reader's fonts; ids are unique, so that a page can contain several figures.
     """
     output = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -193,7 +193,7 @@ def svg(figure: Figure) -> str:
     with _drawing, rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the browser has its own fonts
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # every draw would move the layout by another thousandth
+        figure.set_layout_engine("none")  # each draw would move the layout by another thousandth
         figure.savefig(output, format="svg", metadata=metadata)
     element = re.sub(r'<g id="[^"]*">', "<g>", output.getvalue().partition("<svg ")[2])
     return f'<svg role="img" aria-label="{escape(title)}" {element}'
@@ -225,7 +225,7 @@ def _grid(title: str, count: int, columns: int, row_height: float, shared: str =
 
 
 def style(axes: Axes, x: str, y: str) -> Axes:
-    """Name both scales and keep the frame out of the way."""
+    """Label both axes and hide the frame."""
     axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(REFERENCE)
@@ -247,7 +247,7 @@ def _shares(figure: Figure, axes: Axes, place: Place) -> Figure:
 
 
 def legend(axes: Axes, place: Place) -> None:
-    """Say what the lines are."""
+    """Add the legend."""
     axes.legend(loc=place, fontsize=8, frameon=True, framealpha=0.8, edgecolor="none")
 
 
@@ -351,7 +351,7 @@ def _title_and_unit(label: Label | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text taken as it is, not as TeX; short, on one line, and without the characters that XML cannot hold."""
+    """Text shown literally, not as TeX; shortened, on one line, without characters that XML does not allow."""
     shown = "".join(character if character.isprintable() else " " for character in text)
     short = shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL - 1]}…"
     return short.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What is measured of a model, as the report and its readers hold it."""
+"""The measurements of a model, as types that reports are written from and read into."""
 
 from typing import Literal
 
@@ -32,7 +32,7 @@ class ReliabilityBin(BaseModel):
 
 
 class ThresholdResult(BaseModel):
-    """What a threshold would have done; money in R$ per application, against refusing everybody."""
+    """Results of a threshold; profit in R$ per application, compared with denying all."""
 
     threshold: float
     approval_rate: float
@@ -44,7 +44,7 @@ class ThresholdResult(BaseModel):
 
 
 class GroupResult(BaseModel):
-    """How a group of an audit field fares; None where it has too few clients of the kind to say."""
+    """Results of a group of an audit field; None where the group has too few clients."""
 
     field: str
     group: str
@@ -56,7 +56,7 @@ class GroupResult(BaseModel):
 
 
 class Importance(BaseModel):
-    """What a field is worth: loss of AUC when it is shuffled, and its mean absolute share of the log-odds (SHAP).
+    """Importance of a field: loss of AUC when it is shuffled, and its mean absolute share of the log-odds (SHAP).
 
     The interval of `auc_loss` is the range over the shuffles.
     """
@@ -67,7 +67,7 @@ class Importance(BaseModel):
 
 
 class PartialDependence(BaseModel):
-    """Mean risk when a field is set to each value for everybody; `holds` is None where no direction is declared."""
+    """Mean risk when a field is set to each value for all clients; `holds` is None if no direction is declared."""
 
     field: str
     values: tuple[float | str, ...]
@@ -87,7 +87,7 @@ class Assessment(BaseModel):
     threshold: float
     metrics: dict[str, Interval] = Field(description="With 95 % bootstrap intervals.")
     approved: dict[str, Interval] = Field(
-        {}, description="Of approved clients alone, the only ones whose outcomes the monitor will ever see."
+        {}, description="Of approved clients only, whose outcomes alone the monitor can see."
     )
     roc: Curve = Field(description="False alarms (share of payers denied) to recall.")
     precision_recall: Curve = Field(description="Recall to precision.")

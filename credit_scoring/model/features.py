@@ -198,7 +198,7 @@ def preprocessor(columns: Columns, *, scale: bool) -> Pipeline:
     """Frame of features in, float matrix out: numbers, indicators of what is missing, one-hot columns.
 
     Nothing is missing in the matrix. What stands for a missing value keeps it from ever being better than the worst
-    value, or than the median or commonest one, of its column: docs/adr/0013 has the measurements. Categories come from
+    value, or than the median or commonest one, of its column: docs/adr/0014 has the measurements. Categories come from
     the catalogue, so the width is known before `fit`; an unseen one is all zeros.
     """
     clipper = OutlierClipper(missing=columns.stands)

@@ -27,7 +27,7 @@ class CohortMetrics(Collector):
         self._shown = [*_families(found)]
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics of one reading, whole."""
+        """All metrics of one reading."""
         return self._shown
 
 

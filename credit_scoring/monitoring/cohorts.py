@@ -1,10 +1,10 @@
-"""What became of decisions by cohort, the month they were given in: realised where outcomes are known, else estimated.
+"""Performance by cohort, the month of the decision: realised where outcomes are known, else estimated.
 
-A cohort is complete when every decision in it is older than `maturity`. Of an open one some outcomes are known, and
-bad news comes later or earlier than good. What is not known is estimated: with the calibrated risk p as probability
-of default, and the shares D and P of defaults and payments that complete cohorts had reported at the same age, an
-approved client without an outcome defaults with probability p (1 − D) / (p (1 − D) + (1 − p)(1 − P)) (Bayes' rule). A
-denied client has no outcome to wait for, so the risk itself is the estimate.
+A cohort is complete when every decision in it is older than `maturity`. In an incomplete one only some outcomes are
+known, and defaults are reported with another delay than payments. Unknown outcomes are estimated: with the calibrated
+risk p as probability of default, and the shares D and P of defaults and payments that complete cohorts had reported at
+the same age, an approved client without an outcome defaults with probability p (1 − D) / (p (1 − D) + (1 − p)(1 − P))
+(Bayes' rule). A denied client will never have an outcome, so the estimate is the risk itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,17 +36,17 @@ class Decided:
     delays: Days
 
     def only(self, rows: Flags) -> "Decided":
-        """Those of these rows."""
+        """The decisions of these rows."""
         return Decided(self.days[rows], self.risk[rows], self.denied[rows], self.defaulted[rows], self.delays[rows])
 
     @property
     def known(self) -> Flags:
-        """Whose outcome is known."""
+        """Which decisions have a known outcome."""
         return self.delays >= 0
 
 
 class Cohort(BaseModel):
-    """One cohort of one model's decisions; None where there are too few outcomes to say."""
+    """One cohort of one model's decisions; a figure is None if there are too few outcomes for it."""
 
     model: str
     start: date
@@ -59,7 +59,7 @@ class Cohort(BaseModel):
     calibration_ratio: Interval | None = Field(description="Defaults known over defaults predicted, for them.")
     auc: Interval | None = Field(description="Ranking of approved clients whose outcome is known.")
     recall: Interval | None = Field(
-        description="Share of defaults that were denied; how many denied clients would have defaulted is their risk."
+        description="Share of defaults that were denied; defaults of denied clients are estimated by their risk."
     )
     estimated_default_rate: float
     estimated_auc: float | None
@@ -67,7 +67,7 @@ class Cohort(BaseModel):
 
     @property
     def coverage(self) -> float | None:
-        """Share of approved clients whose outcome is known; None where nobody was approved."""
+        """Share of approved clients whose outcome is known; None if no client was approved."""
         approved = self.decisions - self.denied
         return self.known / approved if approved else None
 
@@ -87,21 +87,21 @@ def cohorts(model: str, decided: Decided, today: date, maturity: timedelta) -> I
 
 @dataclass(frozen=True)
 class Delays:
-    """Days until an outcome is known, rising, in cohorts that are complete: of defaults and of payments."""
+    """Days until an outcome is known, sorted, in complete cohorts: of defaults and of payments."""
 
     defaults: Days
     payments: Days
 
     @staticmethod
     def known_share(delays: Days, age: Days) -> Floats:
-        """Share of outcomes that are known at each age; 0 where nothing was ever seen complete."""
+        """Share of outcomes that are known at each age; 0 if there is no complete cohort."""
         if not len(delays):
             return np.zeros(len(age))
         return np.searchsorted(delays, age, side="right") / len(delays)
 
 
 def reporting_delays(decided: Decided, last_complete_day: int) -> Delays:
-    """How late outcomes come, as complete approvals show."""
+    """Delays of outcomes among approved clients of complete cohorts."""
     complete = decided.known & ~decided.denied & (decided.days <= last_complete_day)
     bad, good = (np.sort(decided.delays[complete & side]) for side in (decided.defaulted, ~decided.defaulted))
     return Delays(bad, good)

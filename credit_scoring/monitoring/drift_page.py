@@ -1,4 +1,4 @@
-"""The report on a period as a page: one HTML file with nothing to load from elsewhere."""
+"""The report on a period as a self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 
@@ -48,7 +48,7 @@ def distribution(drift: FieldDrift) -> Figure:
 
 
 def performance(cohorts: Sequence[Cohort], tested: Mapping[str, Interval]) -> Figure:
-    """Default rate and ranking of each cohort: realised with intervals, estimated hollow, the test part as a band."""
+    """Default rate and AUC of each cohort: realised with intervals, estimates hollow, the test part as a band."""
     figure = canvas("Performance over time", FULL, 5.4)
     rates, rankings = figure.subplots(2, 1, sharex=True)
     names = [f"{each.start:%Y-%m}" for each in cohorts]

@@ -1,4 +1,4 @@
-"""The report on a period for people: how far each field has moved, and what became of decisions."""
+"""The report on a period: drift of each field, and performance by cohort."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from credit_scoring.monitoring.cohorts import Cohort
 
 @dataclass(frozen=True)
 class FieldDrift:
-    """How far a field has moved; `counts` are by bin, in the order of the bins' labels."""
+    """Drift of a field; `counts` are by bin, in the order of the bins' labels."""
 
     bins: FieldBins
     counts: Counts
@@ -40,20 +40,20 @@ class FieldDrift:
 
     @property
     def limit(self) -> float:
-        """What it has to exceed to be a shift."""
+        """The PSI above which the field counts as drifted."""
         return psi_limit(self.bins, self.decisions, self.rows)
 
     @property
     def has_moved(self) -> bool:
-        """Whether it has."""
+        """Whether the field has drifted."""
         return self.psi > self.limit
 
 
 @dataclass(frozen=True)
 class PeriodReport:
-    """What a period looks like for one model; the fields that moved most come first, cohorts oldest first.
+    """A period of one model; fields by drift, greatest first; cohorts, oldest first.
 
-    `tested` has the metrics of the approved clients of its test part, which cohorts are compared with.
+    `tested` has the metrics of the test part's approved clients, with which cohorts are compared.
     """
 
     model: str
@@ -70,7 +70,7 @@ class PeriodReport:
 
     @property
     def moved(self) -> list[FieldDrift]:
-        """The fields that have moved."""
+        """The fields that have drifted."""
         return [each for each in self.fields if each.has_moved]
 
 
@@ -93,7 +93,7 @@ def stored_reference(tag: str) -> DriftReference:
     content = (Path(store.find(tag).path) / REFERENCE_FILE).read_bytes()
     reference = Reference.model_validate_json(content).drift
     if reference is None:
-        raise ConfigurationError(f"Model {tag} was saved without its training distribution. Train it anew.")
+        raise ConfigurationError(f"Model {tag} was saved without its training distribution. Retrain it.")
     return reference
 
 

@@ -1,4 +1,4 @@
-"""The exporter beside the service: outcomes of decisions, as metrics for Prometheus."""
+"""Prometheus exporter of realised performance; runs beside the service."""
 
 import logging
 import threading
@@ -54,7 +54,7 @@ class Monitor:
         return found
 
     def read(self, today: date) -> list[Cohort]:
-        """Every cohort of every model, oldest first, none of them cut off; raises DecisionLogError."""
+        """Every cohort of every model, oldest first, whole months only; raises DecisionLogError."""
         since = datetime.combine((today - self._history).replace(day=1), datetime.min.time(), UTC)
         decided = track_record.read(self._database, since)
         found = [each for model, one in decided.items() for each in cohorts(model, one, today, self._maturity)]

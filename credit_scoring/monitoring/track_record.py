@@ -23,7 +23,7 @@ EPOCH = date(1970, 1, 1)
 
 @dataclass
 class _Columns:
-    """What is read so far of one model."""
+    """The columns of one model, as read so far."""
 
     days: list[int] = field(default_factory=list)
     risk: list[float] = field(default_factory=list)

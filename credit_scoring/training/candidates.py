@@ -16,7 +16,7 @@ from credit_scoring.model.features import Columns, preprocessor
 
 Parameters = Mapping[str, Any]
 
-BINS = (63, 2047)  # fewest and most that a booster cuts a number into: many rows tell exact amounts apart
+BINS = (63, 2047)  # fewest and most bins of a number; with many rows, fine bins pay off
 
 
 class Trial(Protocol):
@@ -36,7 +36,7 @@ class Candidate:
     `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters
     from the search space; the search begins at `start`, then tries `other_starts`; `trials_share` scales the
     trials it gets. `cost` ranks candidates by what they cost to serve and to explain: of two that are equally good,
-    the one with the lower cost is taken.
+    the one with the lower cost is chosen.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Candidate:
 
     @property
     def starts(self) -> list[Parameters]:
-        """What the search tries first."""
+        """The parameters that the search tries first."""
         return [self.start, *self.other_starts]
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
@@ -142,8 +142,8 @@ def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
     return {"C": trial.suggest_float("C", 0.001, 100.0, log=True)}
 
 
-# Where the search begins besides the small models that suit a few thousand rows: with many rows, many trees on fine
-# bins, so that exact amounts are told apart; with many columns that say much the same, few of them for each tree.
+# Further starting points, besides small models for a few thousand rows. For many rows: many trees on fine bins, which
+# distinguish exact amounts. For many correlated columns: few columns per tree.
 MANY_ROWS_LIGHTGBM: Parameters = {
     "n_estimators": 1000,
     "learning_rate": 0.06,
@@ -260,4 +260,4 @@ UNCONSTRAINED_TITLE = "The best, without constraints"
 ENSEMBLE = "ensemble"
 ENSEMBLE_TITLE = "Weighted mean"
 ENSEMBLE_COST = 5
-ENSEMBLE_MEMBERS = ("logistic_regression", "lightgbm", "lightgbm_random", "xgboost")  # the forest is dear to serve
+ENSEMBLE_MEMBERS = ("logistic_regression", "lightgbm", "lightgbm_random", "xgboost")  # the forest is expensive to serve

@@ -1,4 +1,4 @@
-"""Which candidate to take: differences over repeated cross-validation, with intervals that know that folds overlap."""
+"""Choice of a candidate: differences over repeated cross-validation, with intervals corrected for overlapping folds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from credit_scoring.model.card import Interval
 from credit_scoring.model.estimators import MonotoneLogisticRegression, weighted_mean
 
 CONFIDENCE = 0.95
-MATTERS = 0.003  # of AUC; less is not worth a dearer model, however certain it is
+MATTERS = 0.003  # of AUC; a smaller gain does not justify a costlier model, however certain it is
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Contender:
 
 
 def fold_aucs(defaulted: Flags, log_odds: Floats, held_out: Sequence[Rows]) -> Floats:
-    """AUC of each part held out; `log_odds` has one row per repeat, `held_out` the parts of all repeats in order."""
+    """AUC of each held-out part; `log_odds` has one row per repeat, `held_out` the parts of all repeats in order."""
     folds = len(held_out) // len(log_odds)
     found = [auc(defaulted[rows], log_odds[i // folds][rows], 0.0) for i, rows in enumerate(held_out)]
     return np.array(found)
@@ -45,7 +45,7 @@ def corrected_interval(values: Floats, folds: int) -> Interval:
 
 
 def choose(contenders: Sequence[Contender], folds: int) -> str:
-    """The cheapest contender that no other beats by more than noise and by enough to matter; of equals the best."""
+    """The cheapest contender that no other beats by more than noise and a relevant margin; at equal cost, the best."""
     ranked = sorted(contenders, key=lambda each: (each.cost, -each.aucs.mean()))
     return next(each.name for each in ranked if not _beaten(each, contenders, folds))
 
@@ -63,10 +63,10 @@ def _beaten(one: Contender, contenders: Sequence[Contender], folds: int) -> bool
 
 
 def stacking_weights(log_odds: Mapping[str, Floats], defaulted: Flags) -> dict[str, float]:
-    """Weights that sum to 1, of the models that get any (Wolpert 1992; none is negative, Breiman 1996).
+    """Stacking: non-negative weights that sum to 1, of the models that get any (Wolpert 1992, Breiman 1996).
 
-    `log_odds` has for each model what it said of rows that it had not seen, shape (repeats, rows). A model gets none
-    where the others leave nothing for it to add, so a poor one does no harm; no model gets any where none can rank.
+    `log_odds` has each model's held-out log-odds, shape (repeats, rows). A model that adds nothing to the others gets
+    no weight, so a poor one does no harm; if no model can rank, none gets any.
     """
     said = np.column_stack([each.ravel() for each in log_odds.values()])
     outcomes = np.tile(defaulted, len(said) // len(defaulted))
@@ -76,7 +76,7 @@ def stacking_weights(log_odds: Mapping[str, Floats], defaulted: Flags) -> dict[s
 
 
 def cross_stacked(log_odds: Mapping[str, Floats], defaulted: Flags, held_out: Sequence[Rows]) -> Floats:
-    """Log-odds of the ensemble, shape (repeats, rows), each by weights that were learned on the other folds.
+    """Log-odds of the ensemble, shape (repeats, rows), each fold by weights learned on the other folds.
 
     `held_out` has the folds of all repeats in order, as `comparison.fold_aucs` takes them.
     """

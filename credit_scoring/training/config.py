@@ -1,4 +1,4 @@
-"""How to train: what a modeller may set."""
+"""The settings of a training."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from credit_scoring.training.candidates import Candidate
 class TrainingPlan:
     """How to train. `trials` is per candidate, `timeout` in seconds for the whole search, `jobs` in processes.
 
-    The candidates at their best are compared on `repeats` different foldings, none of which the search has used.
+    The candidates at their best parameters are compared on `repeats` splits into folds. The search uses none of these.
 
     The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
     """
@@ -34,11 +34,11 @@ class TrainingPlan:
         return max(1, round(self.trials * candidate.trials_share))
 
     def splitter(self) -> StratifiedKFold:
-        """The folds that parameters are searched and the threshold is chosen on."""
+        """The folds for the search and for the choice of the threshold."""
         return self._splitter(0)
 
     def comparison_splitters(self) -> list[StratifiedKFold]:
-        """The folds of each repeat of the comparison: others than those of the search, whose winners they judge."""
+        """The folds of each repeat of the comparison; the search has not used them."""
         return [self._splitter(repeat) for repeat in range(1, self.repeats + 1)]
 
     def _splitter(self, number: int) -> StratifiedKFold:

@@ -37,7 +37,7 @@ OnTrial = Callable[[TrialReport], None]
 
 
 def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial) -> list[CandidateResult]:
-    """Every candidate at its best parameters, best first."""
+    """Search every candidate; returns each at its best parameters, best first."""
     end = time.monotonic() + plan.timeout if plan.timeout else None
     results = []
     for number, candidate in enumerate(CANDIDATES):
@@ -50,9 +50,9 @@ def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial) -> list[C
 def search_unconstrained(
     best: CandidateResult, train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial
 ) -> CandidateResult:
-    """The best candidate searched again, with as many trials, free to move the risk either way.
+    """Search the best candidate again with as many trials, without monotone constraints.
 
-    Begins at the parameters that are best under the constraints, so that what these cost is not hidden by worse ones.
+    Starts at the best constrained parameters: worse ones could hide what the constraints cost.
     """
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED, start=best.parameters, other_starts=tuple(candidate.starts))

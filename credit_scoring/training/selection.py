@@ -1,4 +1,4 @@
-"""The choice: the candidates at their best and their ensemble, compared on other folds; a simpler one wins a tie."""
+"""Compare the candidates and their ensemble on folds that the search has not used; a simpler one wins a tie."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ from credit_scoring.training.config import TrainingPlan
 
 @dataclass(frozen=True)
 class Compared:
-    """The candidates, best first, which one was taken, and the weights of the ensemble's members.
+    """The candidates, best first, which one was chosen, and the weights of the ensemble's members.
 
     `monotone_price` is the AUC that the best candidate gains without constraints; None where that was not searched.
     """
@@ -59,9 +59,9 @@ class Compared:
 def compare(
     results: Sequence[CandidateResult], part: Dataset, plan: TrainingPlan, unconstrained: CandidateResult | None = None
 ) -> Compared:
-    """Put the candidates and their ensemble to repeated cross-validation and choose; a simpler one wins a tie.
+    """Compare the candidates and their ensemble by repeated cross-validation and choose; a simpler one wins a tie.
 
-    `unconstrained` is what the best of them found without constraints; it is compared, but never taken.
+    `unconstrained` is the best candidate without constraints; it is compared, but never chosen.
     """
     pipelines = {each.name: _pipeline(each.name, part.columns, each.parameters, plan) for each in results}
     best = max(results, key=_auc_mean)
@@ -156,7 +156,7 @@ def _fold_log_odds(pipeline: Pipeline, frame: pd.DataFrame, defaulted: Outcomes,
 
 
 def calibrated_choice(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
-    """The unfitted pipeline of what was chosen, calibrated."""
+    """The unfitted, calibrated pipeline of the chosen candidate or ensemble."""
     if found.chosen == ENSEMBLE:
         return calibrated_ensemble(found.weights, found.parameters, part, plan)
     return calibrated(CANDIDATE_BY_NAME[found.chosen], part, found.parameters[found.chosen], plan)

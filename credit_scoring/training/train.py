@@ -21,7 +21,7 @@ from credit_scoring.training.selection import calibrated_choice, compare
 
 
 def train(dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial = lambda _: None) -> Scorer:
-    """The best candidate, calibrated, with its threshold, tested once on data that no choice has seen."""
+    """The best candidate, calibrated, with its threshold, tested once on data that no choice has used."""
     train_part, test_part = dataset.split(plan.test_share, plan.seed)
     results = search(train_part, plan, on_trial)
     unconstrained = search_unconstrained(results[0], train_part, plan, on_trial)
@@ -53,7 +53,7 @@ def train(dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial = lambda _: No
 
 
 def check_gate(card: ModelCard) -> None:
-    """Raises ModelRejectedError when the test part says that this model must not be published."""
+    """Raises ModelRejectedError if a metric of the test part is below its minimum."""
     for name, minimum in (("auc", card.minimum_auc), ("recall", card.minimum_recall)):
         found = card.test[name].value
         if not found >= minimum:

@@ -153,13 +153,13 @@ def render(overlay: Path, image: str, canary: str | None, train: str | None) -> 
 
 
 def _kustomization(overlay: Path, image: str, canary: str | None, train: str | None) -> dict[str, object]:
+    ours = "../../../deploy/kubernetes"
     images = {"credit-scoring": image, "credit-scoring-canary": canary, "credit-scoring-train": train}
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": _namespace(overlay),
-        "resources": [f"../../../deploy/kubernetes/overlays/{overlay.name}"],
-        "components": ["../../../deploy/kubernetes/components/canary"] if canary else [],
+        "resources": [f"{ours}/overlays/{overlay.name}", *([f"{ours}/canary"] if canary else [])],
         "images": [_image(name, reference) for name, reference in images.items() if reference is not None],
         # Without an image there is no retraining to apply; one that is there stays as it is.
         "patches": [] if train else [_left_out("CronJob"), _left_out("PersistentVolumeClaim")],

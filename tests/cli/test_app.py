@@ -108,14 +108,33 @@ class TestHelp:
         assert "train" in found.stdout
         assert "data" in found.stdout
 
-    def test_help_of_train_lists_every_option(self) -> None:
+    def test_help_of_train_lists_every_option_by_group(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
-            "source path mapping trials timeout jobs seed min-auc min-recall if-missing loss-given-default margin "
-            "threshold-min-recall threshold-max-approval-rate"
+            "source path mapping max-bad-share trials timeout jobs seed min-auc min-recall if-missing "
+            "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate"
         )
         assert found.exit_code == 0
         assert all(f"--{option}" in found.output for option in options.split())
+        assert all(f"─ {group} ─" in found.output for group in ("Data", "Search", "Threshold", "Gate", "Compute"))
+
+    @pytest.mark.parametrize(
+        ("command", "default"),
+        [
+            ("train", "CREDIT_SCORING_MINIMUM_AUC or 0.75"),
+            ("train", "CREDIT_SCORING_MINIMUM_RECALL or 0.5"),
+            ("evaluate", "evaluation-VERSION"),
+            ("score", "application_id"),
+            ("score", "4 per core"),
+            ("decisions list", "SQLite in BENTOML_HOME"),
+            ("decisions replay", "the model of each decision"),
+            ("keys new", "the key's name"),
+            ("keys new", "print the lines to add"),
+        ],
+    )
+    def test_help_says_what_applies_when_an_option_is_not_given(self, command: str, default: str) -> None:
+        found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*command.split(), "--help"])
+        assert f"[default: ({default})]" in found.output
 
     def test_without_a_command_the_help_is_shown(self) -> None:
         found = CliRunner().invoke(app, [])

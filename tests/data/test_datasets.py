@@ -363,7 +363,7 @@ class TestBadRows:
         assert str(caught.value).splitlines() == [
             "Data of source csv:applications.csv: 7 of 207 rows are bad, more than --max-bad-share 0.01 allows:",
             "  credit_letter_value: Input should be greater than 0 (7 rows; lines 2, 3, 4, 5, 6, …)",
-            "Mend the file or its mapping, or allow a larger share.",
+            "Fix the file or its mapping, or allow a larger share.",
         ]
 
     def test_a_larger_share_can_be_allowed(self, tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_clients_that_turned_round_raise_the_alert_on_the_concept_while_no_field
         done = subprocess.run([*command, "--html", str(report)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         page = report.read_text(encoding="utf-8")
-        assert "Nothing has moved from the training distribution" in page
+        assert "No field has drifted from the training distribution" in page
         assert f"{REQUESTS:,} decisions" in page
         assert "http://" not in re.sub(r'xmlns(:xlink)?="[^"]*"|http://www.w3.org/\S+|http://purl.org/\S+', "", page)
 

@@ -287,7 +287,7 @@ def test_what_an_older_template_had_goes_again_with_the_deploy_after_a_rollback(
         found: Json = template["metadata"]["annotations"]
         return found
 
-    manifest = checkout.folder / "deploy" / "kubernetes" / "base" / "deployment.yaml"
+    manifest = checkout.folder / "deploy" / "kubernetes" / "base" / "deployment" / "deployment.yaml"
     text = manifest.read_text()
     line = "        kubectl.kubernetes.io/default-container: service\n"
     manifest.write_text(text.replace(line, f"{line}        older: only\n"))

@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks.support.consorcio import CATALOGUE, FIELDS
-from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.evaluation.assessment import assess, profit, reliability
+from credit_scoring.evaluation.assessment import SHUFFLES, assess, profit, reliability
 from credit_scoring.evaluation.model_report import unseen_part
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model.scorer import Scorer
@@ -147,14 +150,31 @@ def test_an_assessment_is_read_back_from_its_json(assessment: Assessment) -> Non
     assert Assessment.model_validate_json(assessment.model_dump_json()) == assessment
 
 
-class Certain:
-    """A pipeline that is sure of everybody, as isotonic calibration can make one."""
+def test_importance_is_the_drop_in_auc_by_shuffling_the_raw_field_with_its_gaps(
+    scorer: Scorer, unseen: Dataset, assessment: Assessment
+) -> None:
+    """Shuffled by hand, often: the value of each field lies within what so few shuffles may differ by."""
+    generator = np.random.default_rng(7)
+    whole = roc_auc_score(unseen.defaulted, scorer.score(unseen.frame))
+    for each in assessment.importance:
+        values = unseen.frame[each.field].to_numpy()
+        shuffled = [unseen.frame.assign(**{each.field: generator.permutation(values)}) for _ in range(20)]
+        losses = [whole - roc_auc_score(unseen.defaulted, scorer.score(frame)) for frame in shuffled]
+        assert each.auc_loss.low <= each.auc_loss.value <= each.auc_loss.high
+        assert each.auc_loss.value == pytest.approx(np.mean(losses), abs=4 * np.std(losses) / math.sqrt(SHUFFLES))
 
-    def predict_proba(self, frame: pd.DataFrame) -> Floats:
-        risk = (frame["monthly_income"].to_numpy() < 2000).astype(float)
-        return np.column_stack([1 - risk, risk])
+
+def test_the_most_important_field_comes_first(assessment: Assessment) -> None:
+    losses = [each.auc_loss.value for each in assessment.importance]
+    assert losses == sorted(losses, reverse=True)
 
 
 def test_risks_of_0_and_1_give_importances_that_can_be_written_and_read(scorer: Scorer, unseen: Dataset) -> None:
-    found = assess(replace(scorer, pipeline=Certain()), unseen.rows(np.arange(300)), "certain", seed=1)
+    """Isotonic calibration gives such risks; a tree grown to the end does, too."""
+    part = unseen.rows(np.arange(300))
+    numbers = make_column_transformer(("passthrough", ["monthly_income", "credit_letter_value", "good_value"]))
+    certain = make_pipeline(numbers, DecisionTreeClassifier(random_state=0)).fit(part.frame, part.defaulted)
+    certain_scorer = replace(scorer, pipeline=certain)
+    assert set(certain_scorer.score(part.frame)) == {0.0, 1.0}
+    found = assess(certain_scorer, part, "certain", seed=1)
     assert Assessment.model_validate_json(found.model_dump_json()) == found

@@ -1,4 +1,4 @@
-"""The report on a period: which fields have moved, what became of decisions, and nothing of any applicant."""
+"""The report on a period: which fields have drifted, performance by month, and nothing of any applicant."""
 
 import asyncio
 import re
@@ -196,7 +196,7 @@ def test_a_model_without_its_training_distribution_is_an_error_that_says_what_to
             drift_report.stored_reference(tag)
     finally:
         bentoml.models.delete(tag)
-    assert str(caught.value) == f"Model {tag} was saved without its training distribution. Train it anew."
+    assert str(caught.value) == f"Model {tag} was saved without its training distribution. Retrain it."
 
 
 # The page
@@ -209,20 +209,20 @@ def test_the_same_report_gives_the_same_page(september: PeriodReport, page: str)
 def test_the_page_has_a_picture_of_every_field_and_one_of_the_months(page: str, september: PeriodReport) -> None:
     found = Elements(page)
     fields = [each.bins.field for each in september.fields]
-    assert found.headings == ["What became of decisions", "How far fields have moved", *fields]
+    assert found.headings == ["Performance by month", "Drift by field", *fields]
     labels = [value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")]
     assert labels == ["Performance over time", *fields]
 
 
 def test_the_page_names_the_fields_that_have_moved(page: str, september: PeriodReport) -> None:
     moved = ", ".join(each.bins.field for each in september.moved)
-    assert f"Moved from the training distribution: {moved}." in page
+    assert f"Drifted from the training distribution: {moved}." in page
     assert f"{SIZE} decisions from 2025-09-09 on" in page
 
 
 def test_the_page_says_so_where_nothing_has_moved(april: PeriodReport) -> None:
     page = period_page(april)
-    assert "Nothing has moved from the training distribution" in page
+    assert "No field has drifted from the training distribution" in page
     assert f"{SIZE} decisions before 2025-08-11" in page
 
 
@@ -257,13 +257,13 @@ def test_a_period_without_decisions_is_a_page_that_says_so(log: Log) -> None:
     page = period_page(replace(period(log, until=APRIL), cohorts=()))
     assert "There is nothing to compare." in page
     assert "No decision is on record." in page
-    assert Elements(page).headings[0] == "What became of decisions"
+    assert Elements(page).headings[0] == "Performance by month"
 
 
 def test_a_month_with_few_outcomes_says_that_they_are_too_few(september: PeriodReport) -> None:
     first, *_ = september.cohorts
     few: Cohort = first.model_copy(update={"auc": None, "recall": None, "calibration_ratio": None})
-    assert period_page(replace(september, cohorts=[few])).count("too few to say") == 3
+    assert period_page(replace(september, cohorts=[few])).count("too few") == 3
 
 
 # The command
@@ -276,7 +276,7 @@ def test_the_command_writes_the_page_and_prints_where(log: Log, tmp_path: Path) 
     page = path.read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert f"Decisions by <code>{log.model}</code>" in page
-    assert "Moved from the training distribution: monthly_income" in page
+    assert "Drifted from the training distribution: monthly_income" in page
 
 
 def test_the_command_takes_the_model_of_the_newest_decision_unless_one_is_named(log: Log, tmp_path: Path) -> None:

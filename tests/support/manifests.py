@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -26,7 +27,12 @@ def kubectl() -> str:
 @cache
 def overlay(name: str) -> list[Json]:
     """The objects of an overlay as it is committed."""
-    command = [kubectl(), "kustomize", str(KUBERNETES / "overlays" / name)]
+    return kustomized(KUBERNETES / "overlays" / name)
+
+
+def kustomized(folder: Path) -> list[Json]:
+    """The objects that kustomize makes of a folder."""
+    command = [kubectl(), "kustomize", str(folder)]
     return objects(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

@@ -8,7 +8,7 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 
 from credit_scoring.batch.joblib_spark import SparkBackend
-from credit_scoring.cli.compute import Engine, engaged
+from credit_scoring.cli.compute import ComputeOptions, Engine
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.training import search as searching
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
@@ -85,7 +85,7 @@ def test_an_error_in_a_task_reaches_whoever_asked(backend: Any) -> None:
 
 
 def test_the_local_engine_leaves_joblib_as_it_is() -> None:
-    with engaged(Engine.LOCAL, "nowhere://cluster"):
+    with ComputeOptions("nowhere://cluster", engine=Engine.LOCAL).engaged():
         assert Parallel(n_jobs=1)(delayed(abs)(each) for each in (-1, -2)) == [1, 2]
 
 
