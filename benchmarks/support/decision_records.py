@@ -17,9 +17,11 @@ from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Answer, Appl
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Result, Work
+from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.ids import first_id_at, new_id
-from credit_scoring.decisions.log import DecisionLog, Entry, Origin
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.retention import purge_before
+from credit_scoring.decisions.writer import Origin
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
 

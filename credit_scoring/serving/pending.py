@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from credit_scoring.application.schemas import Decision
-from credit_scoring.decisions.log import Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
 from credit_scoring.decisions.patience import Countdown
 from credit_scoring.errors import NotStoredError, place_of
 from credit_scoring.serving.batching import Caller

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select, text
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put, rows_in, tamper
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.tables import claims, decisions, namesakes
 from credit_scoring.decisions.verification import verify

@@ -12,8 +12,9 @@ from credit_scoring.decisions import ends
 from credit_scoring.decisions.chain import Introduction, writer_hash
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.log import WRITERS_TO_RECORD, DecisionLog
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.tables import batches, writers
+from credit_scoring.decisions.writer import WRITERS_TO_RECORD
 from tests.conftest import make_sqlite_log
 
 STEPS = 100  # of SQLite's own machine between two counts
@@ -72,7 +73,7 @@ def _steps_of_a_start(address: str) -> int:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.set_progress_handler(on_steps, STEPS)
-        log._found_head(connection)
+        log.writer._found_head(connection)
         driver.set_progress_handler(None, STEPS)
 
     ask(address, work)

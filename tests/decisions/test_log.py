@@ -20,7 +20,8 @@ from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.chain import Batch, Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender, Database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.verdict import Verdict
 from credit_scoring.decisions.verification import verify

@@ -25,12 +25,14 @@ from benchmarks.support.postgres import Postgres
 from credit_scoring.decisions import outcomes, reviews, schema_version
 from credit_scoring.decisions.chain import Batch, Hash, Introduction, Row, writer_hash
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.migrations import HEAD, OLDEST_CODE
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import metadata, writers
 from credit_scoring.decisions.verification import verify
+from credit_scoring.decisions.writer import Writer
 from credit_scoring.errors import DecisionLogError
 
 REPORT: dict[str, Any] = {"outcome": Outcome.PAID, "observed_on": datetime.now(UTC).date()}
@@ -298,12 +300,12 @@ class OldAppender:
                 connection.execute(text(f"{statement} VALUES ({marks})"), values)
 
 
-class OldLog(DecisionLog):
+class OldWriter(Writer):
     """How the first version of this code introduced itself."""
 
     def _introduce(self, connection: Connection) -> Hash:
         origin = (ORIGIN.model, ORIGIN.policy_version, ORIGIN.threshold, json.dumps(ORIGIN.features))
-        introduction = Introduction(self.writer, datetime.now(UTC), *origin, ORIGIN.service_version, "[]")
+        introduction = Introduction(self.id, datetime.now(UTC), *origin, ORIGIN.service_version, "[]")
         columns = {name: value for name, value in introduction._asdict().items() if name != "events"}
         hashed = writer_hash(introduction)
         connection.execute(insert(writers), columns | {"hash": hashed})
@@ -317,7 +319,8 @@ async def worker(address: str, code: str = HEAD) -> AsyncIterator[DecisionLog]:
     with pytest.MonkeyPatch.context() as patch:
         if code != HEAD:
             patch.setattr(database, "appender", lambda: OldAppender(address))
-        log = DecisionLog(database, ORIGIN) if code == HEAD else OldLog(database, ORIGIN)
+            patch.setattr("credit_scoring.decisions.log.Writer", OldWriter)
+        log = DecisionLog(database, ORIGIN)
     try:
         yield log
     finally:

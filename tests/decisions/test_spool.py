@@ -18,7 +18,8 @@ from benchmarks.support.traffic import crash
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry
+from credit_scoring.decisions.entries import Entry
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.spool import Spool, left_behind
 from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.tables import batches, claims, decisions

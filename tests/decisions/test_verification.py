@@ -21,8 +21,9 @@ from credit_scoring.decisions import ends, events, outcomes, reviews, verdict
 from credit_scoring.decisions.anchors import Anchor, Anchors
 from credit_scoring.decisions.chain import Batch, Head, Introduction, Row, writer_hash
 from credit_scoring.decisions.connect import open_database
+from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.log import DecisionLog, Entry
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import batches, decisions, writers

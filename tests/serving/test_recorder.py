@@ -15,9 +15,11 @@ from pydantic_core import from_json
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, entry
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Log, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.errors import DecisionLogError, NotReadyError, NotStoredError, OverloadedError, RepeatError
-from credit_scoring.serving.recorder import LARGEST_TRANSACTION, MOST_WAITING, PROBE_EVERY_S, Log, Recorder, Submission
+from credit_scoring.serving.log_watch import PROBE_EVERY_S
+from credit_scoring.serving.recorder import LARGEST_TRANSACTION, MOST_WAITING, Recorder, Submission
 
 AMPLE_S = 60.0
 SHORT_S = 0.05
@@ -504,7 +506,7 @@ def test_a_batch_whose_transaction_waits_for_another_process_is_not_stored_once_
 
 
 def test_while_a_transaction_is_under_way_the_log_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("credit_scoring.serving.recorder.PROBE_EVERY_S", 0.0)
+    monkeypatch.setattr("credit_scoring.serving.log_watch.PROBE_EVERY_S", 0.0)
 
     async def scenario() -> None:
         log = HeldLog()
