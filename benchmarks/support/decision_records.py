@@ -79,7 +79,7 @@ def put(
     origin: Origin = ORIGIN,
     timeout: float = TIMEOUT_S,
 ) -> list[str]:
-    """One worker's life with one batch: these decisions, given now or `at` another time; their ids, in order."""
+    """One worker's life with one block: these decisions, given now or `at` another time; their ids, in order."""
     rows = [each.row if at is None else each.row._replace(id=id_at(at)) for each in entries]
 
     async def live() -> None:

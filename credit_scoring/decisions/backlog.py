@@ -13,7 +13,7 @@ from credit_scoring.errors import DecisionLogError
 logger = logging.getLogger(__name__)
 
 RETRY_EVERY_S = 0.5
-FEW = 8  # batches copied in one go: so near to its end, draining is waited for, or it might never end
+FEW = 8  # blocks copied in one go: so near to its end, draining is waited for, or it might never end
 
 
 class Backlog:

@@ -1,4 +1,4 @@
-"""The decision log: what a worker has decided, stored batch by batch, each chained to the one before."""
+"""The decision log: what a worker has decided, stored block by block, each chained to the one before."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class DecisionLog:
 
     @property
     def seconds(self) -> float:
-        """How long the last batch took to be stored, measured where that was done."""
+        """How long the last block took to be stored, measured where that was done."""
         return self.writer.seconds
 
     def beside(self, database: Database) -> "DecisionLog":
@@ -66,7 +66,7 @@ class DecisionLog:
 
         That is the decision itself, or the one that was given before under the same application id of the same owner,
         RepeatError where that was for other content, UnreadableError where it cannot be read. No entries make an empty
-        batch, which proves that the log can be written.
+        block, which proves that the log can be written.
         Raises DecisionLogError when nothing was stored, or when it cannot be known. Cancelled, it stores nothing unless
         its commit is under way.
         """

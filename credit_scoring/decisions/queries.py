@@ -14,13 +14,13 @@ from credit_scoring.application.schemas import FIELDS
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import first_id_at
-from credit_scoring.decisions.tables import batches, decisions, outcomes, writers
+from credit_scoring.decisions.tables import blocks, decisions, outcomes, writers
 
 CHUNK = 5_000
 EVERYTHING = records()
 WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
     *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
-    batches.c.decided_at,
+    blocks.c.decided_at,
     *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
     maintain_column_froms=True,
 )

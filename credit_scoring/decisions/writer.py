@@ -1,4 +1,4 @@
-"""One worker's chain of batches in a database: begun with an introduction, gone on with where it ends."""
+"""One worker's chain of blocks in a database: begun with an introduction, gone on with where it ends."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from credit_scoring.decisions import ends, events, schema_version
 from credit_scoring.decisions.chain import Claims, Hash, Head, Introduction, Namesakes, Row, writer_hash
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.tables import batches, decisions, writers
+from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.errors import DecisionLogError, DuplicateError
 
 WRITERS_TO_RECORD = 100
@@ -41,23 +41,23 @@ class Writer:
 
     @property
     def seconds(self) -> float:
-        """How long the last batch took to be stored, measured where that was done."""
+        """How long the last block took to be stored, measured where that was done."""
         return self._appender.seconds
 
     def append_at_once(self, rows: Sequence[Row]) -> bool:
-        """Store one more batch before this returns; False where that might take long, or fails."""
+        """Store one more block before this returns; False where that might take long, or fails."""
         if self._head is None:
             return False
-        batch = self._head.next(self.id, datetime.now(UTC), rows)
-        if not self._appender.append_at_once(batch):
+        block = self._head.next(self.id, datetime.now(UTC), rows)
+        if not self._appender.append_at_once(block):
             return False
-        self._head = Head(batch.number, batch.hash)
+        self._head = Head(block.number, block.hash)
         return True
 
     async def append(
         self, rows: Sequence[Row], decided_at: datetime, claims: Claims | None = None, namesakes: Namesakes = ()
     ) -> None:
-        """Store one more batch; tried again where a connection was lost.
+        """Store one more block; tried again where a connection was lost.
 
         Raises DuplicateError where an application id is claimed already, else DecisionLogError.
         """
@@ -77,10 +77,10 @@ class Writer:
         else:
             head, stored = await self._database.run(partial(self._resume, rows))
         if not stored:
-            batch = head.next(self.id, decided_at, rows, claims, namesakes)
+            block = head.next(self.id, decided_at, rows, claims, namesakes)
             self._head = None  # whatever happens before it is known to be stored
-            await self._appender.append(batch)
-            head = Head(batch.number, batch.hash)
+            await self._appender.append(block)
+            head = Head(block.number, block.hash)
         self._head = head
 
     async def close(self) -> None:
@@ -94,8 +94,8 @@ class Writer:
 
     def _found_head(self, connection: Connection) -> Head:
         """The end of this writer's chain in the database; the writer introduces itself where it has not yet."""
-        last = select(batches.c.number, batches.c.hash).where(batches.c.writer == self.id)
-        if found := connection.execute(last.order_by(batches.c.number.desc()).limit(1)).first():
+        last = select(blocks.c.number, blocks.c.hash).where(blocks.c.writer == self.id)
+        if found := connection.execute(last.order_by(blocks.c.number.desc()).limit(1)).first():
             return Head(*found)
         if begun := connection.execute(select(writers.c.hash).where(writers.c.id == self.id)).scalar():
             return Head(0, begun)
@@ -125,7 +125,7 @@ def _is_stored(rows: Sequence[Row], connection: Connection) -> bool:
 
 
 def _heads_to_record(connection: Connection) -> list[ends.End]:
-    """The last batches of the newest writers that none of them has recorded: nobody can cut them off unseen.
+    """The last blocks of the newest writers that none of them has recorded: nobody can cut them off unseen.
 
     Older chains are left to anchors, so that a worker starts as fast on a large log as on a small one.
     """

@@ -1,4 +1,4 @@
-"""The promise that answered means stored: scored batches wait here until the decision log has them."""
+"""The promise that answered means stored: scored micro-batches wait here until the decision log has them."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from credit_scoring.decisions.patience import Countdown
 from credit_scoring.errors import DecisionLogError, NotReadyError, OverloadedError
 from credit_scoring.serving.batching import Caller
 from credit_scoring.serving.log_watch import LogWatch
-from credit_scoring.serving.pending import Batch, Transaction, attempt
+from credit_scoring.serving.pending import MicroBatch, Transaction, attempt
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,14 @@ class Submission(NamedTuple):
 
 
 class Recorder:
-    """Stores batches one after the other, those that came meanwhile together, and answers their callers afterwards.
+    """Stores micro-batches in turn, those that came meanwhile as one block, and answers their callers afterwards.
 
     `timeout` is how long a caller may wait for it, seconds, measured by a Countdown, so that a late event loop is not
-    taken for a slow log. A batch whose transaction has not begun by then is never stored. A transaction whose callers
-    are all refused is cancelled. What was refused may be stored all the same where the commit was under way already, or
-    where other batches of the same transaction had time left; its application id, sent again, gets that decision.
+    taken for a slow log. A micro-batch whose transaction has not begun by then is never stored. A transaction whose
+    callers are all refused is cancelled. What was refused may be stored all the same where the commit was under way
+    already, or where others of the same block had time left; its application id, sent again, gets that decision.
 
-    While the log cannot be written nobody is admitted; an empty batch is tried every PROBE_EVERY_S until it is stored.
+    While the log cannot be written nobody is admitted; an empty block is tried every PROBE_EVERY_S until it is stored.
     It begins like that. A log that can be written is checked as often. `features` names what the model sees.
     `on_writable` is called when the log becomes writable or unwritable, `on_stored` with the seconds that each
     transaction took where it was made. One instance belongs to one event loop.
@@ -62,7 +62,7 @@ class Recorder:
         self._seen = itemgetter(*features)
         self._timeout = timeout
         self._on_stored = on_stored
-        self._waiting: deque[Batch] = deque()
+        self._waiting: deque[MicroBatch] = deque()
         self._count = 0
         self._log_is_free = asyncio.Lock()
         self._storing: asyncio.Task[None] | None = None
@@ -102,7 +102,7 @@ class Recorder:
     ) -> None:
         """Store these decisions, then answer."""
         entries = [_entry(self._seen, *pair) for pair in zip(submissions, decisions, strict=True)]
-        batch = Batch(entries, callers)
+        batch = MicroBatch(entries, callers)
         if self._storing is None and (settled := attempt(self._log.store_at_once, entries)):
             batch.settle(settled)
             attempt(self._on_stored, self._log.seconds)
@@ -142,16 +142,16 @@ class Recorder:
         self._watch.note(True)
         attempt(self._on_stored, self._log.seconds)
 
-    def _take(self) -> list[Batch]:
-        """As many batches as fit one transaction, at least one."""
-        taken: list[Batch] = []
+    def _take(self) -> list[MicroBatch]:
+        """As many micro-batches as fit one transaction, at least one."""
+        taken: list[MicroBatch] = []
         size = 0
         while self._waiting and (not taken or size + len(self._waiting[0].entries) <= LARGEST_TRANSACTION):
             taken.append(self._waiting.popleft())
             size += len(taken[-1].entries)
         return taken
 
-    def _expire(self, batch: Batch) -> None:
+    def _expire(self, batch: MicroBatch) -> None:
         """Its callers have waited as long as they may: refuse them, and do not store it if that can be helped."""
         batch.give_up()
         if batch in self._waiting:

@@ -109,7 +109,7 @@ def test_an_untouched_log_is_verified(database: str) -> None:
     put(database, [entry(), entry()])
     found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
     assert (found.returncode, found.stdout) == (0, "")
-    assert "2 decisions in 1 batches." in found.stderr
+    assert "2 decisions in 1 blocks." in found.stderr
     assert "Nothing was altered, removed or inserted." in found.stderr
 
 
@@ -118,7 +118,7 @@ def test_a_log_that_was_tampered_with_ends_in_exit_code_1_and_the_place(database
     tamper(database, "UPDATE decisions SET decision = 'APROVADO'")
     found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
     assert (found.returncode, found.stdout) == (1, "")
-    assert re.search(r"problem: Writer \S+, batch 1: a decision was altered", found.stderr)
+    assert re.search(r"problem: Writer \S+, block 1: a decision was altered", found.stderr)
     assert "Traceback" not in found.stderr
     assert "Nothing was altered" not in found.stderr
 

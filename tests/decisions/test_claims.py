@@ -36,7 +36,7 @@ def live(address: str, life: Callable[[DecisionLog], Awaitable[None]]) -> None:
 
 
 def answers(address: str, *sent: Entry) -> list[Settled]:
-    """What a new worker answers to these, each in a batch of its own."""
+    """What a new worker answers to these, each in a block of its own."""
     found: list[Settled] = []
 
     async def life(log: DecisionLog) -> None:
@@ -104,7 +104,7 @@ def test_a_key_without_an_owner_shares_its_application_ids_with_nobody(address: 
     assert answers(address, *sent) == [each.decision for each in sent]
 
 
-def test_in_one_batch_each_owner_has_an_application_id_once(address: str) -> None:
+def test_in_one_block_each_owner_has_an_application_id_once(address: str) -> None:
     sent = [entry(0.1 * number, owner, application_id="7") for number, owner in enumerate(["one", "other"] * 2)]
     plain = entry()
 

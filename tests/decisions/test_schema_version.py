@@ -23,7 +23,7 @@ from sqlalchemy import Connection, insert, inspect, text
 from benchmarks.support.decision_records import ORIGIN, ask, entry, purge, put, rows_in
 from benchmarks.support.postgres import Postgres
 from credit_scoring.decisions import outcomes, reviews, schema_version
-from credit_scoring.decisions.chain import Batch, Hash, Introduction, Row, writer_hash
+from credit_scoring.decisions.chain import Block, Hash, Introduction, Row, writer_hash
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry, Settled
 from credit_scoring.decisions.log import DecisionLog
@@ -263,7 +263,7 @@ def test_a_database_says_which_code_its_tables_suit(address: str) -> None:
 
 
 class OldAppender:
-    """How the first version of this code stored a batch."""
+    """How the first version of this code stored a block."""
 
     POSTGRESQL = (
         "INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash)",
@@ -275,23 +275,23 @@ class OldAppender:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    async def append(self, batch: Batch) -> None:
-        await asyncio.to_thread(ask, self._address, partial(self._insert, batch))
+    async def append(self, block: Block) -> None:
+        await asyncio.to_thread(ask, self._address, partial(self._insert, block))
 
-    def append_at_once(self, batch: Batch) -> bool:
+    def append_at_once(self, block: Block) -> bool:
         return False
 
     async def close(self) -> None:
         pass
 
-    def _insert(self, batch: Batch, connection: Connection) -> None:
-        place = (batch.writer, batch.number)
+    def _insert(self, block: Block, connection: Connection) -> None:
+        place = (block.writer, block.number)
         is_server = connection.dialect.name == "postgresql"
-        at = batch.decided_at if is_server else batch.decided_at.replace(tzinfo=None).isoformat(" ")
+        at = block.decided_at if is_server else block.decided_at.replace(tzinfo=None).isoformat(" ")
         rows: tuple[Sequence[tuple[object, ...]], ...] = (
-            [(*place, at, len(batch.rows), batch.rows_hash, batch.hash)],
-            [(row[0], *place, *row[1:]) for row in batch.rows],
-            batch.claims,
+            [(*place, at, len(block.rows), block.rows_hash, block.hash)],
+            [(row[0], *place, *row[1:]) for row in block.rows],
+            block.claims,
         )
         for statement, some in zip(self.POSTGRESQL if is_server else self.SQLITE, rows, strict=True):
             for row in some:
