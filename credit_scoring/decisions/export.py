@@ -7,16 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from credit_scoring.application.schemas import FIELDS
-from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record
+from credit_scoring.decisions.queries import APPLICATION_FIELDS, COLUMNS, Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
-
-COLUMNS = (
-    *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
-    *("model", "policy_version", "service_version", "asked_by"),
-    *APPLICATION_FIELDS,
-    *("outcome", "observed_on"),
-)
-
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of one
 _NUMBERS = tuple(name for name in APPLICATION_FIELDS if FIELDS[name].kind == "number")

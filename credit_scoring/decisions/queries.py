@@ -14,7 +14,8 @@ from credit_scoring.application.schemas import FIELDS
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import first_id_at
-from credit_scoring.decisions.tables import blocks, decisions, outcomes, writers
+from credit_scoring.decisions.outcomes import last_known
+from credit_scoring.decisions.tables import blocks, decisions, writers
 
 CHUNK = 5_000
 EVERYTHING = records()
@@ -27,6 +28,13 @@ WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay need
 APPLICATION_FIELDS = tuple(name for name in FIELDS if name != "application_id")
 
 Record = dict[str, Any]
+
+COLUMNS = (  # of a file of decisions
+    *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
+    *("model", "policy_version", "service_version", "asked_by"),
+    *APPLICATION_FIELDS,
+    *("outcome", "observed_on"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,21 +89,9 @@ def _read(database: Database, query: Select[Any]) -> list[Record]:
 def flat(record: Mapping[str, Any]) -> Record:
     """A record as one row of a table: the decision, the fields of the application as received, the last outcome."""
     received = from_json(record["received"])
-    return {
-        "decision_id": record["id"],
-        "decided_at": record["decided_at"],
-        "application_id": record["application_id"],
-        "decision": record["decision"],
-        "risk_probability": record["risk_probability"],
-        "threshold": record["threshold"],
-        "model": record["model"],
-        "policy_version": record["policy_version"],
-        "service_version": record["service_version"],
-        "asked_by": record["asked_by"],
-        **{name: received.get(name) for name in APPLICATION_FIELDS},
-        "outcome": record["outcome"],
-        "observed_on": record["observed_on"],
-    }
+    of_application = {name: received.get(name) for name in APPLICATION_FIELDS}
+    found = {"decision_id": record["id"], **record, **of_application}
+    return {name: found[name] for name in COLUMNS}
 
 
 def _chunk(query: Select[Any], connection: Connection) -> list[Record]:
@@ -109,9 +105,7 @@ def _with_outcomes(found: list[Record], connection: Connection) -> list[Record]:
     if not found:
         return found
     ids = [record["id"] for record in found]
-    reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on)
-    within = reported.where(outcomes.c.decision.between(min(ids), max(ids))).order_by(outcomes.c.id)
-    last = {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
+    last = last_known(min(ids), max(ids), connection)
     for record in found:
         record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
     return found

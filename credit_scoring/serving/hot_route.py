@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 from pydantic_core import to_json
 
 from credit_scoring.errors import RequestError, UnavailableError
+from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import JSON_TYPE, Admit, Headers, OnRequest, body_too_late, error_answer
+from credit_scoring.serving.endpoint import JSON_TYPE, Admit, OnRequest, body_too_late, error_answer
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.ordered import BETWEEN, CLOSING, answer_bytes
 

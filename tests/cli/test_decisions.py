@@ -13,9 +13,9 @@ from benchmarks.support.decision_records import ask, decided_by, entry, of_model
 from credit_scoring.application.schemas import EXAMPLE_APPLICATION, Application
 from credit_scoring.decisions import dossiers, outcomes, schema_version
 from credit_scoring.decisions.dossiers import Dossier
-from credit_scoring.decisions.export import COLUMNS
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
+from credit_scoring.decisions.queries import COLUMNS
 from credit_scoring.decisions.replay import Replayed
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer

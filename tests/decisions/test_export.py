@@ -17,9 +17,8 @@ from credit_scoring.application.schemas import EXAMPLE_APPLICATION, FIELDS
 from credit_scoring.data.datasets import Dataset, load_csv
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions import queries
-from credit_scoring.decisions.export import COLUMNS
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.queries import APPLICATION_FIELDS, Record
+from credit_scoring.decisions.queries import APPLICATION_FIELDS, COLUMNS, Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 KINDS = [".csv", ".parquet"]
