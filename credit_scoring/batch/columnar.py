@@ -16,7 +16,7 @@ import pyarrow.compute
 from pydantic import ValidationError
 
 from credit_scoring.application.arrays import Flags, Floats
-from credit_scoring.application.schemas import FIELDS, Answer, Application, Fault, faults
+from credit_scoring.application.schemas import FIELDS, Application, Fault, faults
 from credit_scoring.batch.arrow import ID, Source, flags_of
 from credit_scoring.data.mapping import MAPPABLE
 from credit_scoring.model.scorer import Scorer
@@ -136,7 +136,7 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
     risk, decision = np.full(len(good), np.nan), np.full(len(good), None)
     if good.any():
         risk[good] = scorer.score_records(list(_records(examined, features)))
-    decision[good] = np.where(risk[good] >= scorer.policy.threshold, Answer.DENIED.value, Answer.APPROVED.value)
+    decision[good] = scorer.policy.answers(risk[good])
     reasons: list[list[dict[str, Any]] | None] = [None] * len(good)
     for row, found in examined.faults.items():
         reasons[row] = [fault.model_dump() for fault in found]
