@@ -170,7 +170,7 @@ def test_a_statement_that_takes_too_long_is_an_error_and_the_next_one_has_a_new_
         async with appending(place, timeout=SHORT_S) as appender, another(place) as other:
             await appender.append(block(a_row("a")))
             async with other.transaction():
-                await other.execute("LOCK TABLE blocks IN EXCLUSIVE MODE")
+                await other.execute("LOCK TABLE batches IN EXCLUSIVE MODE")
                 with pytest.raises(DecisionLogError):
                     await appender.append(block(a_row("b")))
             await appender.append(block(a_row("c")))
