@@ -13,8 +13,10 @@ from uvicorn.config import HTTP_PROTOCOLS
 from credit_scoring import __version__
 from credit_scoring.decisions.connect import check_address, default_address, default_folder, open_database
 from credit_scoring.decisions.database import Database
-from credit_scoring.decisions.log import DecisionLog, Origin
+from credit_scoring.decisions.entries import Log
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.spooled_log import SpooledLog
+from credit_scoring.decisions.writer import Origin
 from credit_scoring.errors import CreditScoringError
 from credit_scoring.model import store
 from credit_scoring.model.manifest import inspect
@@ -26,7 +28,7 @@ from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import ReaderGate
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
-from credit_scoring.serving.recorder import Log, Recorder
+from credit_scoring.serving.recorder import Recorder
 from credit_scoring.settings import ServiceSettings, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst

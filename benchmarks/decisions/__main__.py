@@ -1,7 +1,7 @@
 """`python -m benchmarks.decisions`: a decision log of a million decisions, exported, verified, asked.
 
 Both kinds of database, each in a folder of its own that goes again. The commands are those of users, timed as a whole;
-the decisions are of the example application with other incomes, stored by a worker's own code in batches of 32.
+the decisions are of the example application with other incomes, stored by a worker's own code in blocks of 32.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.tables import decisions
 
-BATCH = 32
+BLOCK = 32
 LOOKED_UP = 1_000
 TIMEOUT_S = 600.0
 _POSTGRES_SIZE = text("SELECT pg_database_size(current_database())")
@@ -100,10 +100,10 @@ def _size(address: str) -> int:
 async def _fill(address: str, count: int) -> list[str]:
     log = DecisionLog(open_database(address, timeout=TIMEOUT_S), ORIGIN)
     ids = []
-    for number in track(range(0, count, BATCH), f"Storing in {address.partition(':')[0]}"):
-        batch = [entry(monthly_income=1000.0 + each) for each in range(number, min(number + BATCH, count))]
-        await log.store(batch)
-        ids += [each.row.id for each in batch]
+    for number in track(range(0, count, BLOCK), f"Storing in {address.partition(':')[0]}"):
+        block = [entry(monthly_income=1000.0 + each) for each in range(number, min(number + BLOCK, count))]
+        await log.store(block)
+        ids += [each.row.id for each in block]
     await log.close()
     return ids
 

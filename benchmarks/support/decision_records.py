@@ -18,9 +18,11 @@ from credit_scoring.application.schemas import Answer, Application, Decision
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Result, Work
+from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.ids import first_id_at, new_id
-from credit_scoring.decisions.log import DecisionLog, Entry, Origin
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.retention import purge_before
+from credit_scoring.decisions.writer import Origin
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
 
@@ -78,7 +80,7 @@ def put(
     origin: Origin = ORIGIN,
     timeout: float = TIMEOUT_S,
 ) -> list[str]:
-    """One worker's life with one batch: these decisions, given now or `at` another time; their ids, in order."""
+    """One worker's life with one block: these decisions, given now or `at` another time; their ids, in order."""
     rows = [each.row if at is None else each.row._replace(id=id_at(at)) for each in entries]
 
     async def live() -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import MAX_TEXT, TEXT_PATTERN, ApplicationField
-from credit_scoring.application.schemas import Answer, Fault, faults
+from credit_scoring.application.schemas import Fault, faults
 from credit_scoring.batch.arrow import ID, Source, flags_of
 from credit_scoring.model.scorer import Scorer
 
@@ -112,7 +112,7 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
     risk, decision = np.full(len(good), np.nan), np.full(len(good), None)
     if good.any():
         risk[good] = scorer.score_records(list(_records(examined, features)))
-    decision[good] = np.where(risk[good] >= scorer.policy.threshold, Answer.DENIED.value, Answer.APPROVED.value)
+    decision[good] = scorer.policy.answers(risk[good])
     reasons: list[list[dict[str, Any]] | None] = [None] * len(good)
     for row, found in examined.faults.items():
         reasons[row] = [fault.model_dump() for fault in found]

@@ -34,7 +34,7 @@ def verify_log(
         verdict = opened.run_now(lambda connection: verify(connection, known or (), advance.to), reading=True)
     for problem in verdict.problems:
         console.print(f"[red]problem:[/] {escape(problem)}", soft_wrap=True)
-    console.print(f"{verdict.decisions:,} decisions in {verdict.batches:,} batches{_besides(verdict)}.", soft_wrap=True)
+    console.print(f"{verdict.decisions:,} decisions in {verdict.blocks:,} blocks{_besides(verdict)}.", soft_wrap=True)
     if known and known.last:
         console.print(f"{known.last.number:,} anchors, the last one of {known.last.noted_at:%Y-%m-%d %H:%M} UTC.")
     if verdict.problems:

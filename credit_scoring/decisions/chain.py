@@ -1,4 +1,4 @@
-"""The hashes that tie the decision log together: of a batch's rows, of the batch before it, of the writer at its start.
+"""The hashes that tie the decision log together: of a block's rows, of the block before it, of the writer at its start.
 
 All are SHA-256 over text in which U+001F ends a value and U+001E a row; numbers are written as Python's `repr` does,
 which reads back as the same float, moments as ISO 8601 in UTC with microseconds, an absent value as U+0000. What people
@@ -32,8 +32,8 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What one transaction stores: decisions in the order of their ids, chained to the batch before.
+class Block:
+    """What one transaction stores: decisions in the order of their ids, chained to the block before.
 
     `claims` are the application ids that it answers for, each with its decision; `namesakes` those that another owner
     has claimed before, each with its owner and its decision.
@@ -50,7 +50,7 @@ class Batch:
 
 
 class Head(NamedTuple):
-    """The end of a writer's chain: number and hash of its last batch; before the first 0 and the writer's own hash."""
+    """The end of a writer's chain: number and hash of its last block; before the first 0 and the writer's own hash."""
 
     number: int
     hash: Hash
@@ -62,13 +62,13 @@ class Head(NamedTuple):
         rows: Sequence[Row],
         claims: Claims | None = None,
         namesakes: Namesakes = (),
-    ) -> Batch:
-        """The batch of these rows, chained to this end; without `claims` it claims every application id in it."""
+    ) -> Block:
+        """The block of these rows, chained to this end; without `claims` it claims every application id in it."""
         number, of_rows = self.number + 1, rows_hash(rows)
-        chained = batch_hash(self.hash, writer, number, decided_at, len(rows), of_rows)
+        chained = block_hash(self.hash, writer, number, decided_at, len(rows), of_rows)
         if claims is None:
             claims = [(row.application_id, row.id) for row in rows if row.application_id is not None]
-        return Batch(writer, number, decided_at, rows, of_rows, chained, claims, namesakes)
+        return Block(writer, number, decided_at, rows, of_rows, chained, claims, namesakes)
 
 
 class Introduction(NamedTuple):
@@ -90,7 +90,10 @@ class Introduction(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An outcome, a review or a purge, `subject` being its id; a purge belongs to no single batch."""
+    """An outcome, a review or a purge, `subject` being its id; a purge belongs to no single block.
+
+    `batch` is the number of the block, under the name that its column has.
+    """
 
     kind: str
     subject: str
@@ -118,7 +121,7 @@ class RowsHash:
 
 
 def rows_hash(rows: Iterable[Row]) -> Hash:
-    """Of a batch's rows in the order of their ids."""
+    """Of a block's rows in the order of their ids."""
     text = _ROW_END.join([_row_text(*row) for row in rows])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -130,8 +133,8 @@ def _row_text(
     return f"{id}{_END}{applied}{_END}{received}{_END}{seen}{_END}{risk!r}{_END}{decision}{_END}{asked_by}"
 
 
-def batch_hash(previous: Hash, writer: str, number: int, decided_at: datetime, size: int, of_rows: Hash) -> Hash:
-    """Of a batch and of all before it; `previous` is that of the batch before, or of the writer."""
+def block_hash(previous: Hash, writer: str, number: int, decided_at: datetime, size: int, of_rows: Hash) -> Hash:
+    """Of a block and of all before it; `previous` is that of the block before, or of the writer."""
     return _hash(previous, writer, str(number), moment(decided_at), str(size), of_rows)
 
 
@@ -145,8 +148,8 @@ def writer_hash(writer: Introduction) -> Hash:
 
 def event_hash(previous: Hash, number: int, event: Event) -> Hash:
     """Of an event and of all before it; `previous` is empty for the first."""
-    kind, subject, writer, batch, content = event
-    place = (writer or _ABSENT, _ABSENT if batch is None else str(batch))
+    kind, subject, writer, block, content = event
+    place = (writer or _ABSENT, _ABSENT if block is None else str(block))
     return _hash(previous, str(number), kind, subject, *place, content)
 
 

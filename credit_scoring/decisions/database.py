@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from credit_scoring.decisions.chain import Batch
+from credit_scoring.decisions.chain import Block
 from credit_scoring.errors import CreditScoringError, DecisionLogError, DuplicateError, place_of
 
 Result = TypeVar("Result")
@@ -48,7 +48,7 @@ class Database:
         """Raises DecisionLogError where it is plain, without asking, that nothing written now would be kept."""
 
     def appender(self) -> "Appender":
-        """What stores batches in it."""
+        """What stores blocks in it."""
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -76,7 +76,7 @@ class Database:
 
 
 class Appender:
-    """Stores batches, each in a transaction of its own: the hot path, written against the driver.
+    """Stores blocks, each in a transaction of its own: the hot path, written against the driver.
 
     SQLAlchemy's part of a transaction would take a worker more time than the database's. `seconds` is how long the last
     one took, measured where it was made.
@@ -84,12 +84,12 @@ class Appender:
 
     seconds = 0.0
 
-    def append_at_once(self, batch: Batch) -> bool:
-        """Store a batch before this returns; False, with nothing stored, where that might take long or failed."""
+    def append_at_once(self, block: Block) -> bool:
+        """Store a block before this returns; False, with nothing stored, where that might take long or failed."""
         return False
 
-    async def append(self, batch: Batch) -> None:
-        """Store a batch; raises DuplicateError where an application id is claimed already, else DecisionLogError."""
+    async def append(self, block: Block) -> None:
+        """Store a block; raises DuplicateError where an application id is claimed already, else DecisionLogError."""
         raise NotImplementedError
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from credit_scoring.decisions import outcomes, reviews
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.outcomes import OutcomeRecord
 from credit_scoring.decisions.reviews import ReviewRecord
-from credit_scoring.decisions.tables import batches, decisions, writers
+from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.errors import RequestError
 
 
@@ -32,7 +32,7 @@ class Dossier(BaseModel):
     received: dict[str, JsonValue] = Field(description="The application as it came.")
     seen: dict[str, JsonValue] = Field(description="What the model saw of it.")
     writer: str = Field(description="The worker that decided.")
-    batch: int = Field(description="Number of the batch in the writer's chain.")
+    batch: int = Field(description="Number of the block in the writer's chain.")
     batch_hash: str
     outcomes: list[OutcomeRecord] = Field([], description="What became of it, oldest report first; the last counts.")
     reviews: list[ReviewRecord] = Field([], description="Reviews by people, oldest step first.")
@@ -50,19 +50,19 @@ def find(decision_id: str, connection: Connection) -> Dossier:
 
 
 def records() -> Select[Any]:
-    """Every decision with its batch and its writer."""
+    """Every decision with its block and its writer."""
     return (
         select(
             decisions,
-            batches.c.decided_at,
-            batches.c.hash.label("batch_hash"),
+            blocks.c.decided_at,
+            blocks.c.hash.label("batch_hash"),
             writers.c.model,
             writers.c.policy_version,
             writers.c.threshold,
             writers.c.features,
             writers.c.service_version,
         )
-        .join(batches, (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch))
+        .join(blocks, (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch))
         .join(writers, writers.c.id == decisions.c.writer)
     )
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, select
 
 from credit_scoring.decisions import events as chained
-from credit_scoring.decisions.batch_checks import Purged
+from credit_scoring.decisions.block_checks import Purged
 from credit_scoring.decisions.chain import Event, Head, event_hash
 from credit_scoring.decisions.events import PURGE, TABLES, hash_of
-from credit_scoring.decisions.tables import batches, events, purges, writers
+from credit_scoring.decisions.tables import blocks, events, purges, writers
 from credit_scoring.decisions.verdict import Verdict, stream
 
 EVENTS_AT_A_TIME = 1_000
@@ -70,12 +70,12 @@ def check_strays(connection: Connection, verdict: Verdict) -> None:
 
 
 def check_purges(connection: Connection, verdict: Verdict) -> None:
-    """Every purge against the batches that it names."""
+    """Every purge against the blocks that it names."""
     for purge in stream(select(purges).where(purges.c.writer.is_not(None)), connection):
-        within = batches.c.number.between(purge.first, purge.last) & (batches.c.writer == purge.writer)
-        stored = connection.scalar(select(func.coalesce(func.sum(batches.c.size), 0)).where(within))
-        of_last = select(batches.c.hash).where(batches.c.writer == purge.writer, batches.c.number == purge.last)
+        within = blocks.c.number.between(purge.first, purge.last) & (blocks.c.writer == purge.writer)
+        stored = connection.scalar(select(func.coalesce(func.sum(blocks.c.size), 0)).where(within))
+        of_last = select(blocks.c.hash).where(blocks.c.writer == purge.writer, blocks.c.number == purge.last)
         if connection.scalar(of_last) != purge.hash:
-            verdict.note(f"Purge {purge.id}: its batches are not those on record.")
+            verdict.note(f"Purge {purge.id}: its blocks are not those on record.")
         elif stored != purge.decisions:
             verdict.note(f"Purge {purge.id}: it took {purge.decisions} decisions, {stored} were stored.")

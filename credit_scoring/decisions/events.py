@@ -33,8 +33,8 @@ def append(kind: str, rows: Rows, connection: Connection) -> None:
     places = {} if kind == PURGE else _places({row["decision"] for row in rows}, connection)
     previous, records = last(connection), []
     for row in rows:
-        writer, batch = places.get(row.get("decision"), (None, None))
-        event = Event(kind, row["id"], writer, batch, hash_of(kind, row))
+        writer, block = places.get(row.get("decision"), (None, None))
+        event = Event(kind, row["id"], writer, block, hash_of(kind, row))
         number = previous.number + 1
         previous = Head(number, event_hash(previous.hash, number, event))
         records.append(event._asdict() | previous._asdict())
@@ -48,6 +48,6 @@ def hash_of(kind: str, row: Mapping[Any, Any]) -> Hash:
 
 
 def _places(ids: Iterable[str], connection: Connection) -> dict[str | None, tuple[str, int]]:
-    """Writer and batch of each of these decisions."""
+    """Writer and block of each of these decisions."""
     found = select(decisions.c.id, decisions.c.writer, decisions.c.batch).where(decisions.c.id.in_(ids))
     return {row.id: (row.writer, row.batch) for row in connection.execute(found)}

@@ -8,14 +8,8 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json
 
-from credit_scoring.decisions.queries import Record
+from credit_scoring.decisions.queries import AFTER, BEFORE, Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
-
-BEFORE = (
-    *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
-    *("model", "policy_version", "service_version", "asked_by"),
-)
-AFTER = ("outcome", "observed_on")
 
 Kinds = Mapping[str, str]
 

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, select, tuple_
 
 from credit_scoring.decisions.chain import Hash, Head, Introduction, writer_hash
 from credit_scoring.decisions.ends import End
-from credit_scoring.decisions.tables import batches, events, writers
+from credit_scoring.decisions.tables import blocks, events, writers
 from credit_scoring.decisions.verdict import Verdict, stream
 
 PLACES_AT_A_TIME = 500
 
 
 class Place(NamedTuple):
-    """Where a batch stands."""
+    """Where a block stands."""
 
     writer: str
     number: int
@@ -36,15 +36,15 @@ def check_introductions(connection: Connection, verdict: Verdict) -> None:
 
 
 def check_heads(heads: Iterable[End], source: str, connection: Connection, verdict: Verdict) -> None:
-    """Whether these batches, known from elsewhere, are still on record; number 0 stands for the introduction."""
+    """Whether these blocks, known from elsewhere, are still on record; number 0 stands for the introduction."""
     for some in portions(heads):
         known = _known_hashes([Place(writer, number) for writer, number, _ in some], connection)
         for writer, number, expected in some:
             found = known.get(Place(writer, number))
             if found is None:
-                verdict.note(f"Writer {writer}: its chain was cut off before batch {number}, {source}.")
+                verdict.note(f"Writer {writer}: its chain was cut off before block {number}, {source}.")
             elif found != expected:
-                verdict.note(f"Writer {writer}, batch {number}: not the one {source}.")
+                verdict.note(f"Writer {writer}, block {number}: not the one {source}.")
 
 
 def check_last_event(noted: Head, source: str, connection: Connection, verdict: Verdict) -> None:
@@ -66,13 +66,13 @@ def portions(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _known_hashes(places: Sequence[Place], connection: Connection) -> dict[Place, Hash]:
-    known = {place: batch.hash for place, batch in known_batches(places, connection).items()}
+    known = {place: block.hash for place, block in known_blocks(places, connection).items()}
     begun = [place.writer for place in places if place.number == 0]
     found = connection.execute(select(writers.c.id, writers.c.hash).where(writers.c.id.in_(begun)))
     return known | {Place(writer, 0): hashed for writer, hashed in found}
 
 
-def known_batches(places: Sequence[Place], connection: Connection) -> dict[Place, Any]:
-    """Those of these batches that are on record."""
-    wanted = select(batches).where(tuple_(batches.c.writer, batches.c.number).in_(places))
+def known_blocks(places: Sequence[Place], connection: Connection) -> dict[Place, Any]:
+    """Those of these blocks that are on record."""
+    wanted = select(blocks).where(tuple_(blocks.c.writer, blocks.c.number).in_(places))
     return {Place(row.writer, row.number): row for row in connection.execute(wanted)}

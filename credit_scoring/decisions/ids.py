@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 62
 _STEP_BITS = 32
-_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"  # as JSON Schema has it
 
 
 class TimeOrderedIds:
@@ -53,7 +53,7 @@ new_id = TimeOrderedIds().new
 
 def is_id(text: str) -> bool:
     """Whether this is an id as they are written here."""
-    return _ID.fullmatch(text) is not None
+    return re.fullmatch(PATTERN, text) is not None
 
 
 def first_id_at(moment: datetime) -> str:

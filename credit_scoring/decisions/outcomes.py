@@ -11,15 +11,12 @@ from sqlalchemy import Connection, insert, select
 
 from credit_scoring.decisions import claims, events
 from credit_scoring.decisions.claims import Name
-from credit_scoring.decisions.ids import made_at, new_id
+from credit_scoring.decisions.ids import PATTERN, made_at, new_id
 from credit_scoring.decisions.owners import owner_of
 from credit_scoring.decisions.tables import decisions, one_at_a_time, outcomes
 from credit_scoring.errors import RequestError
 
-DecisionId = Annotated[
-    str,
-    Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", title="Id da decisão"),
-]
+DecisionId = Annotated[str, Field(pattern=PATTERN, title="Id da decisão")]
 
 LATEST_ZONE = timedelta(hours=5)  # Acre: at the moment of a decision it may be the day before there
 
@@ -131,6 +128,13 @@ def history(decision_ids: Sequence[str], connection: Connection) -> Iterator[Out
     reported = select(outcomes).where(outcomes.c.decision.in_(decision_ids)).order_by(outcomes.c.id)
     for row in connection.execute(reported).mappings():
         yield OutcomeRecord(outcome_id=row["id"], decision_id=row["decision"], **_without(row, "id", "decision"))
+
+
+def last_known(first_id: str, last_id: str, connection: Connection) -> dict[str, tuple[str, date]]:
+    """The outcome that counts, and the day it was observed on, of each decision from one id to another that has one."""
+    reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on).order_by(outcomes.c.id)
+    within = reported.where(outcomes.c.decision.between(first_id, last_id))
+    return {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
 
 
 def _known_decisions(reports: Sequence[OutcomeReport], owner: str, connection: Connection) -> dict[str | Name, str]:

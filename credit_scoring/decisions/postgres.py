@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from credit_scoring.decisions.chain import Batch, Row
+from credit_scoring.decisions.chain import Block, Row
 from credit_scoring.decisions.database import Appender, Database, Result, Work
 
 CONNECTIONS = 4
@@ -65,22 +65,22 @@ class PostgresDatabase(Database):
 
 
 class PostgresAppender(Appender):
-    """One statement for a batch, so one way to the server and back, and its own transaction."""
+    """One statement for a block, so one way to the server and back, and its own transaction."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
         self._connection: asyncpg.Connection | None = None
         self._statement: Any = None
 
-    async def append(self, batch: Batch) -> None:
+    async def append(self, block: Block) -> None:
         """On the event loop; cancelled, it drops the connection, and the server undoes what it has not committed."""
         started = time.perf_counter()
         with self._database.telling():
             try:
                 if self._connection is None:
                     self._connection = await self._database.connect()
-                    self._statement = await self._connection.prepare(_BATCH)
-                await self._store(self._connection, batch)
+                    self._statement = await self._connection.prepare(_BLOCK)
+                await self._store(self._connection, block)
             except asyncpg.UniqueViolationError:
                 raise  # the connection is as good as before
             except BaseException:
@@ -88,11 +88,11 @@ class PostgresAppender(Appender):
                 raise
         self.seconds = time.perf_counter() - started
 
-    async def _store(self, connection: asyncpg.Connection, batch: Batch) -> None:
-        if batch.namesakes:
-            await connection.fetch(_BATCH_WITH_NAMESAKES, *_values(batch), *_columns(batch.namesakes, 3))
+    async def _store(self, connection: asyncpg.Connection, block: Block) -> None:
+        if block.namesakes:
+            await connection.fetch(_BLOCK_WITH_NAMESAKES, *_values(block), *_columns(block.namesakes, 3))
         else:
-            await self._statement.fetch(*_values(batch))
+            await self._statement.fetch(*_values(block))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -105,8 +105,8 @@ class PostgresAppender(Appender):
             self._connection = None
 
 
-_BATCH = """
-WITH batch AS (
+_BLOCK = """
+WITH block AS (
     INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash) VALUES ($1, $2, $3, $4, $5, $6)
 ), claimed AS (
     INSERT INTO claims (application_id, decision) SELECT * FROM unnest($7::text[], $8::uuid[])
@@ -117,7 +117,7 @@ SELECT id, $1, $2, application_id, received, seen, risk_probability, decision, a
 FROM unnest($9::uuid[], $10::text[], $11::text[], $12::text[], $13::float8[], $14::text[], $15::text[])
     AS row (id, application_id, received, seen, risk_probability, decision, asked_by)
 """
-_BATCH_WITH_NAMESAKES = _BATCH.replace(
+_BLOCK_WITH_NAMESAKES = _BLOCK.replace(
     "WITH",
     """
 WITH other_owners AS (
@@ -128,10 +128,10 @@ WITH other_owners AS (
 )
 
 
-def _values(batch: Batch) -> tuple[Any, ...]:
-    """The statement's arguments: what the batch is, its claims and its rows column by column."""
-    own = (batch.writer, batch.number, batch.decided_at, len(batch.rows), batch.rows_hash, batch.hash)
-    return (*own, *_columns(batch.claims, 2), *_columns(batch.rows, len(Row._fields)))
+def _values(block: Block) -> tuple[Any, ...]:
+    """The statement's arguments: what the block is, its claims and its rows column by column."""
+    own = (block.writer, block.number, block.decided_at, len(block.rows), block.rows_hash, block.hash)
+    return (*own, *_columns(block.claims, 2), *_columns(block.rows, len(Row._fields)))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:

@@ -13,18 +13,26 @@ from sqlalchemy import Connection, Select, func, select
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import first_id_at
-from credit_scoring.decisions.tables import batches, decisions, outcomes, writers
+from credit_scoring.decisions.outcomes import last_known
+from credit_scoring.decisions.tables import blocks, decisions, writers
 
 CHUNK = 5_000
 EVERYTHING = records()
 WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
     *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
-    batches.c.decided_at,
+    blocks.c.decided_at,
     *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
     maintain_column_froms=True,
 )
 
 Record = dict[str, Any]
+
+# The columns of a file of decisions, before and after those of the application.
+BEFORE = (
+    *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
+    *("model", "policy_version", "service_version", "asked_by"),
+)
+AFTER = ("outcome", "observed_on")
 
 
 @dataclass(frozen=True)
@@ -79,21 +87,9 @@ def _read(database: Database, query: Select[Any]) -> list[Record]:
 def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
     """A record as one row of a table: the decision, these fields of the application as received, the last outcome."""
     received = from_json(record["received"])
-    return {
-        "decision_id": record["id"],
-        "decided_at": record["decided_at"],
-        "application_id": record["application_id"],
-        "decision": record["decision"],
-        "risk_probability": record["risk_probability"],
-        "threshold": record["threshold"],
-        "model": record["model"],
-        "policy_version": record["policy_version"],
-        "service_version": record["service_version"],
-        "asked_by": record["asked_by"],
-        **{name: received.get(name) for name in fields},
-        "outcome": record["outcome"],
-        "observed_on": record["observed_on"],
-    }
+    of_application = {name: received.get(name) for name in fields}
+    found = {"decision_id": record["id"], **record, **of_application}
+    return {name: found[name] for name in (*BEFORE, *of_application, *AFTER)}
 
 
 def _chunk(query: Select[Any], connection: Connection) -> list[Record]:
@@ -107,9 +103,7 @@ def _with_outcomes(found: list[Record], connection: Connection) -> list[Record]:
     if not found:
         return found
     ids = [record["id"] for record in found]
-    reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on)
-    within = reported.where(outcomes.c.decision.between(min(ids), max(ids))).order_by(outcomes.c.id)
-    last = {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
+    last = last_known(min(ids), max(ids), connection)
     for record in found:
         record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
     return found

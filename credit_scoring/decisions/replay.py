@@ -67,9 +67,11 @@ def replay(chunk: Sequence[Record], scorers: Scorers, tag: str | None = None) ->
         except ModelNotFoundError:
             yield from (_without_model(record) for record in records)
             continue
-        risks = scorer.score_records([_seen(record, scorer) for record in records]).tolist()
-        for record, risk in zip(records, risks, strict=True):
-            yield _compared(record, risk, scorer, is_same_model=tag in (None, model))
+        risks = scorer.score_records([_seen(record, scorer) for record in records])
+        for record, risk, answer in zip(records, risks.tolist(), scorer.policy.answers(risks), strict=True):
+            finding = _finding(record, risk, scorer, is_same_model=tag in (None, model))
+            before = record["decision"], record["risk_probability"]
+            yield Replayed(record["id"], finding, *before, answer.value, risk)
 
 
 def _seen(record: Mapping[str, Any], scorer: Scorer) -> Record:
@@ -79,14 +81,10 @@ def _seen(record: Mapping[str, Any], scorer: Scorer) -> Record:
     return {name: seen.get(name, received.get(name)) for name in scorer.card.features}
 
 
-def _compared(record: Mapping[str, Any], risk: float, scorer: Scorer, *, is_same_model: bool) -> Replayed:
-    answer = scorer.policy.answer(risk).value
-    finding = Finding.SAME
+def _finding(record: Mapping[str, Any], risk: float, scorer: Scorer, *, is_same_model: bool) -> Finding:
     if abs(risk - record["risk_probability"]) > SCORE_TOLERANCE:
-        finding = Finding.ENVIRONMENT if is_same_model else Finding.MODEL
-    elif scorer.policy.version != record["policy_version"]:
-        finding = Finding.POLICY
-    return Replayed(record["id"], finding, record["decision"], record["risk_probability"], answer, risk)
+        return Finding.ENVIRONMENT if is_same_model else Finding.MODEL
+    return Finding.SAME if scorer.policy.version == record["policy_version"] else Finding.POLICY
 
 
 def _without_model(record: Mapping[str, Any]) -> Replayed:

@@ -1,4 +1,4 @@
-"""How old decisions leave the log: whole batches, with all that belongs to them; their hashes stay."""
+"""How old decisions leave the log: whole blocks, with all that belongs to them; their hashes stay."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select
 from credit_scoring.decisions import claims, events
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.tables import batches, decisions, one_at_a_time, outcomes, purges, reviews
+from credit_scoring.decisions.tables import blocks, decisions, one_at_a_time, outcomes, purges, reviews
 
 ROWS_AT_A_TIME = 1_000
 BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
@@ -31,9 +31,9 @@ def purge_before(
     rows_at_a_time: int = ROWS_AT_A_TIME,
     on_purged: OnPurged = lambda count: None,
 ) -> int:
-    """Delete decisions of batches decided before this moment, their claims, outcomes and reviews; how many they were.
+    """Delete decisions of blocks decided before this moment, their claims, outcomes and reviews; how many they were.
 
-    Each transaction takes whole batches of about `rows_at_a_time` decisions and records which, so that the service can
+    Each transaction takes whole blocks of about `rows_at_a_time` decisions and records which, so that the service can
     store in between and an interrupted purge leaves a log that verifies. `on_purged` gets the count of each one.
     """
     gone = 0
@@ -45,22 +45,22 @@ def purge_before(
 
 
 def _before(moment: datetime) -> Select[Any]:
-    of_batch = (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch)
-    return select(decisions.c.id).join(batches, of_batch).where(batches.c.decided_at < moment)
+    of_block = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
+    return select(decisions.c.id).join(blocks, of_block).where(blocks.c.decided_at < moment)
 
 
 @dataclass
-class _Batch:
-    """Decisions of one batch that the search has come across."""
+class _Block:
+    """Decisions of one block that the search has come across."""
 
     number: int
     ids: list[str] = field(default_factory=list)
 
 
 def _portions(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
-    """Ids of whole batches, so many that there are at least `size`, in the order in which they were made."""
+    """Ids of whole blocks, so many that there are at least `size`, in the order in which they were made."""
     portion: list[str] = []
-    for ids in _whole_batches(moment, database, size):
+    for ids in _whole_blocks(moment, database, size):
         portion += ids
         if len(portion) >= size:
             yield portion
@@ -69,18 +69,18 @@ def _portions(moment: datetime, database: Database, size: int) -> Iterator[list[
         yield portion
 
 
-def _whole_batches(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
-    """A batch is whole when all of it was found, or when its writer goes on to another one."""
-    found: dict[str, _Batch] = {}
+def _whole_blocks(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
+    """A block is whole when all of it was found, or when its writer goes on to another one."""
+    found: dict[str, _Block] = {}
     for row in _rows(moment, database, size):
-        batch = found.get(row.writer)
-        if batch and batch.number != row.batch:
+        block = found.get(row.writer)
+        if block and block.number != row.batch:
             yield found.pop(row.writer).ids
-        batch = found.setdefault(row.writer, _Batch(row.batch))
-        batch.ids.append(row.id)
-        if len(batch.ids) == row.size:
+        block = found.setdefault(row.writer, _Block(row.batch))
+        block.ids.append(row.id)
+        if len(block.ids) == row.size:
             yield found.pop(row.writer).ids
-    yield from (batch.ids for batch in found.values())
+    yield from (block.ids for block in found.values())
 
 
 def _rows(moment: datetime, database: Database, size: int) -> Iterator[Any]:
@@ -91,7 +91,7 @@ def _rows(moment: datetime, database: Database, size: int) -> Iterator[Any]:
 
 
 def _chunk(moment: datetime, after: str, size: int, connection: Connection) -> Sequence[Any]:
-    columns = (decisions.c.writer, decisions.c.batch, batches.c.size)
+    columns = (decisions.c.writer, decisions.c.batch, blocks.c.size)
     of_chunk = _before(moment).add_columns(*columns).where(decisions.c.id > after)
     return connection.execute(of_chunk.order_by(decisions.c.id).limit(size)).all()
 
@@ -115,7 +115,7 @@ def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
 
 
 class _Range(NamedTuple):
-    """Batches of one writer without a gap, and how many decisions they had."""
+    """Blocks of one writer without a gap, and how many decisions they had."""
 
     writer: str
     first: int
@@ -124,7 +124,7 @@ class _Range(NamedTuple):
 
 
 def _ranges(places: Iterable[tuple[str, int]]) -> list[_Range]:
-    """Of the batch of each decision, in order."""
+    """Of the block of each decision, in order."""
     found: list[_Range] = []
     for writer, number in places:
         before = found[-1] if found else None
@@ -145,7 +145,7 @@ def _put_on_record(ranges: Sequence[_Range], moment: datetime, connection: Conne
             "decided_before": moment,
             **each._asdict(),
             "hash": connection.scalar(
-                select(batches.c.hash).where(batches.c.writer == each.writer, batches.c.number == each.last)
+                select(blocks.c.hash).where(blocks.c.writer == each.writer, blocks.c.number == each.last)
             ),
         }
         for each in ranges

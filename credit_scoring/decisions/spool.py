@@ -16,7 +16,7 @@ from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.connect import TIMEOUT_S
 from credit_scoring.decisions.sqlite import SqliteDatabase
-from credit_scoring.decisions.tables import batches, claims, decisions, namesakes
+from credit_scoring.decisions.tables import blocks, claims, decisions, namesakes
 from credit_scoring.errors import DecisionLogError
 
 FILE = "decisions.db"
@@ -121,10 +121,10 @@ def _locked(folder: Path, wait: bool) -> int:
 def _read_after(copied: str, connection: Connection) -> list[Spooled]:
     schema_version.ensure(connection)
     columns = [decisions.c[name] for name in Row._fields]
-    together = (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch)
+    together = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
     found = connection.execute(
-        select(batches.c.decided_at, *columns)
-        .join(batches, together)
+        select(blocks.c.decided_at, *columns)
+        .join(blocks, together)
         .where(decisions.c.id > copied)
         .order_by(decisions.c.id)
         .limit(LARGEST_READ)
@@ -137,8 +137,8 @@ def _delete_until(copied: str, connection: Connection) -> None:
     for table in (claims, namesakes):
         connection.execute(delete(table).where(table.c.decision <= copied))
     connection.execute(delete(decisions).where(decisions.c.id <= copied))
-    holds_some = exists().where((decisions.c.writer == batches.c.writer) & (decisions.c.batch == batches.c.number))
-    connection.execute(delete(batches).where(~holds_some))
+    holds_some = exists().where((decisions.c.writer == blocks.c.writer) & (decisions.c.batch == blocks.c.number))
+    connection.execute(delete(blocks).where(~holds_some))
 
 
 def _count(connection: Connection) -> int:

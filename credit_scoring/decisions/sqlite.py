@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from credit_scoring.decisions.chain import Batch, Row
+from credit_scoring.decisions.chain import Block, Row
 from credit_scoring.decisions.database import Appender, Database, Result, Work
 from credit_scoring.errors import DecisionLogError
 
@@ -137,7 +137,7 @@ def _make_folder(folder: Path) -> None:
 
 
 class SqliteAppender(Appender):
-    """Writes on the event loop itself as long as a batch takes less than SHORT_S, else in a thread.
+    """Writes on the event loop itself as long as a block takes less than SHORT_S, else in a thread.
 
     A local disk takes a fraction of a millisecond. A thread costs more than that: it and the event loop wait for one
     another's interpreter lock at every statement. docs/adr/0010 has the measurements.
@@ -150,22 +150,22 @@ class SqliteAppender(Appender):
         self._there: sqlite3.Connection | None = None
         self._usual_s = 0.0
 
-    def append_at_once(self, batch: Batch) -> bool:
-        """On the event loop, unless batches take long or another process is writing."""
+    def append_at_once(self, block: Block) -> bool:
+        """On the event loop, unless blocks take long or another process is writing."""
         if self._usual_s > SHORT_S:
             return False
         try:
             self._here = self._here or self._database.connect(timeout=0)
-            self._append_by(self._here, batch)
+            self._append_by(self._here, block)
         except (sqlite3.Error, DecisionLogError):
             return False
         return True
 
-    async def append(self, batch: Batch) -> None:
+    async def append(self, block: Block) -> None:
         """In the thread, which waits for other processes; cancelled, it stores nothing unless it is committing."""
         given_up = Event()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._append_there, batch, given_up)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._append_there, block, given_up)
         except asyncio.CancelledError:
             given_up.set()
             raise
@@ -177,32 +177,32 @@ class SqliteAppender(Appender):
         for connection in filter(None, (self._here, self._there)):
             connection.close()
 
-    def _append_there(self, batch: Batch, given_up: Event) -> None:
+    def _append_there(self, block: Block, given_up: Event) -> None:
         started = time.perf_counter()
         with self._database.telling():
-            while not self._append_unless_locked(batch, given_up, started + self._database.timeout):
+            while not self._append_unless_locked(block, given_up, started + self._database.timeout):
                 time.sleep(POLL_S)
         self.seconds = time.perf_counter() - started
 
-    def _append_unless_locked(self, batch: Batch, given_up: Event, deadline: float) -> bool:
+    def _append_unless_locked(self, block: Block, given_up: Event, deadline: float) -> bool:
         try:
             self._there = self._there or self._database.connect(timeout=0)
-            self._append_by(self._there, batch, given_up)
+            self._append_by(self._there, block, given_up)
         except sqlite3.OperationalError as error:
             if not _is_busy(error) or given_up.is_set() or time.perf_counter() > deadline:
                 raise
             return False
         return True
 
-    def _append_by(self, connection: sqlite3.Connection, batch: Batch, given_up: Event = _NEVER) -> None:
+    def _append_by(self, connection: sqlite3.Connection, block: Block, given_up: Event = _NEVER) -> None:
         cursor = connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         started = time.perf_counter()
         try:
-            _insert(cursor, batch)
+            _insert(cursor, block)
             self._database.check()
             if given_up.is_set():
-                raise DecisionLogError("Nobody waits for this batch any more.")
+                raise DecisionLogError("Nobody waits for this block any more.")
             cursor.execute("COMMIT")
         except BaseException:
             connection.rollback()
@@ -216,13 +216,13 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _insert(cursor: sqlite3.Cursor, batch: Batch) -> None:
-    decided_at = batch.decided_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
-    place = (batch.writer, batch.number)
-    _insert_many(cursor, "batches", [(*place, decided_at, len(batch.rows), batch.rows_hash, batch.hash)])
-    _insert_many(cursor, "decisions", [(row[0], *place, *row[1:]) for row in batch.rows])
-    _insert_many(cursor, "claims", batch.claims)
-    _insert_many(cursor, "namesakes", batch.namesakes)
+def _insert(cursor: sqlite3.Cursor, block: Block) -> None:
+    decided_at = block.decided_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
+    place = (block.writer, block.number)
+    _insert_many(cursor, "batches", [(*place, decided_at, len(block.rows), block.rows_hash, block.hash)])
+    _insert_many(cursor, "decisions", [(row[0], *place, *row[1:]) for row in block.rows])
+    _insert_many(cursor, "claims", block.claims)
+    _insert_many(cursor, "namesakes", block.namesakes)
 
 
 def _insert_many(cursor: sqlite3.Cursor, table: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,12 +1,12 @@
 """The tables of the decision log; only `purge` deletes, and only a migration updates.
 
-writers ─< batches ─< decisions ─< outcomes, reviews
+writers ─< blocks ─< decisions ─< outcomes, reviews
                       claims, namesakes (one decision for each application id of an owner)
 purges
 events (one for each outcome, review and purge, in one chain)
 compatibility
 
-There are no foreign keys: the hashes of batches and events (`chain.py`) hold the rows together; a purge leaves both.
+There are no foreign keys: the hashes of blocks and events (`chain.py`) hold the rows together; a purge leaves both.
 """
 
 from datetime import UTC, datetime
@@ -79,7 +79,9 @@ writers = Table(
     Column("events", Text, comment="JSON: the last event at its start, [number, hash]; absent from earlier versions."),
 )
 
-batches = Table(
+# The database calls a block a batch. A migration that renamed the table and its columns would lock out a service of the
+# version before, which may restart on the newer tables during a rollout.
+blocks = Table(
     "batches",
     metadata,
     Column("writer", ID, primary_key=True),

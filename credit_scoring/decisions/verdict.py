@@ -20,7 +20,7 @@ class Verdict:
     """
 
     decisions: int = 0
-    batches: int = 0
+    blocks: int = 0
     purged: int = 0
     unchained: int = 0
     problems: list[str] = field(default_factory=list)

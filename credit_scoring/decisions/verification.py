@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, text
 
 from credit_scoring.decisions.anchors import Anchor
-from credit_scoring.decisions.batch_checks import check_absences, check_chains, check_rows
+from credit_scoring.decisions.block_checks import check_absences, check_chains, check_rows
 from credit_scoring.decisions.claim_checks import check_claims
 from credit_scoring.decisions.event_checks import check_events, check_purges, check_strays
 from credit_scoring.decisions.head_checks import check_heads, check_introductions, check_last_event

@@ -19,7 +19,7 @@ from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.evaluation.approved import measure_approved, weighted_auc
 from credit_scoring.model.card import Interval
 
-Days = npt.NDArray[np.int64]
+DayCounts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Decided:
     `days` counts from 1970-01-01; `delays` are the days from a decision to its outcome, -1 where none is known.
     """
 
-    days: Days
+    days: DayCounts
     risk: Floats
     denied: Flags
     defaulted: Flags
-    delays: Days
+    delays: DayCounts
 
     def only(self, rows: Flags) -> "Decided":
         """The decisions of these rows."""
@@ -89,11 +89,11 @@ def cohorts(model: str, decided: Decided, today: date, maturity: timedelta) -> I
 class Delays:
     """Days until an outcome is known, sorted, in complete cohorts: of defaults and of payments."""
 
-    defaults: Days
-    payments: Days
+    defaults: DayCounts
+    payments: DayCounts
 
     @staticmethod
-    def known_share(delays: Days, age: Days) -> Floats:
+    def known_share(delays: DayCounts, age: DayCounts) -> Floats:
         """Share of outcomes that are known at each age; 0 if there is no complete cohort."""
         if not len(delays):
             return np.zeros(len(age))

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import first_id_at, made_at
-from credit_scoring.decisions.outcomes import Outcome
-from credit_scoring.decisions.tables import decisions, outcomes, writers
+from credit_scoring.decisions.outcomes import Outcome, last_known
+from credit_scoring.decisions.tables import decisions, writers
 from credit_scoring.monitoring.cohorts import Decided
 
 CHUNK = 20_000
@@ -65,9 +65,7 @@ def _chunk(after: str, connection: Connection) -> list[tuple[Any, ...]]:
     rows = connection.execute(query).all()
     if not rows:
         return []
-    reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on).order_by(outcomes.c.id)
-    within = reported.where(outcomes.c.decision.between(rows[0].id, rows[-1].id))
-    last = {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
+    last = last_known(rows[0].id, rows[-1].id, connection)
     return [(*row, *last.get(row.id, (None, None))) for row in rows]
 
 

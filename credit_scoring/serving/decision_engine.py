@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from credit_scoring.application.schemas import Application, Decision
+from credit_scoring.application.schemas import Answer, Application, Decision
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.serving.metrics import count_decisions
 
@@ -23,15 +23,17 @@ class DecisionDesk:
         """One decision per application, in order; all are scored together."""
         if not applications:
             return []
-        risks = self.scorer.score_records([application.__dict__ for application in applications])
-        decisions = [self._decision(risk) for risk in risks.tolist()]
-        count_decisions([decision.decision for decision in decisions])
+        scorer = self.scorer
+        risks = scorer.score_records([application.__dict__ for application in applications])
+        answers = scorer.policy.answers(risks)
+        decisions = list(map(self._decision, answers, risks.tolist()))
+        count_decisions(answers)
         return decisions
 
-    def _decision(self, risk: float) -> Decision:
+    def _decision(self, answer: Answer, risk: float) -> Decision:
         policy = self.scorer.policy
         return Decision(
-            decision=policy.answer(risk),
+            decision=answer,
             risk_probability=risk,
             threshold=policy.threshold,
             decision_id=new_id(),

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from credit_scoring.application.schemas import ErrorAnswer, Fault, InvalidApplicationError, faults
 from credit_scoring.errors import (
@@ -20,14 +20,9 @@ from credit_scoring.errors import (
     UnavailableError,
     place_of,
 )
+from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.bodies import fault_sentence
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = Mapping[bytes, bytes]
 Admit = Callable[[Headers, str | None], str]
 OnRequest = Callable[[int, float], None]
 
@@ -89,7 +84,7 @@ class JsonEndpoint:
 class ReaderGate:
     """ASGI middleware: the paths that are not ours to route are answered only where `admit` does not raise."""
 
-    def __init__(self, app: App, *, paths: frozenset[str], admit: Callable[[Headers, str | None], None]) -> None:
+    def __init__(self, app: ASGIApp, *, paths: frozenset[str], admit: Callable[[Headers, str | None], None]) -> None:
         self._app = app
         self._paths = paths
         self._admit = admit

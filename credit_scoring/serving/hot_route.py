@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 from pydantic_core import to_json
 
 from credit_scoring.errors import RequestError, UnavailableError
+from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import JSON_TYPE, Admit, Headers, OnRequest, body_too_late, error_answer
-from credit_scoring.serving.guarded import BETWEEN, CLOSING, GuardedProtocol, answer_bytes
+from credit_scoring.serving.endpoint import JSON_TYPE, Admit, OnRequest, body_too_late, error_answer
+from credit_scoring.serving.guarded import GuardedProtocol
+from credit_scoring.serving.ordered import BETWEEN, CLOSING, answer_bytes
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})(?:\r\n|$)", re.IGNORECASE)
 _NEEDS_A_LOOK = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade):", re.IGNORECASE)
@@ -42,6 +44,13 @@ class HotRoute:
     check_admission: Callable[[], None]
     on_refusal: Callable[[UnavailableError], None]
     on_request: OnRequest
+
+    def asked_by(self, headers: Headers, client: tuple[str, int] | None) -> str | None:
+        """The name of the key; None where the request is to be refused."""
+        try:
+            return self.admit(headers, client[0] if client else None)
+        except RequestError:
+            return None
 
 
 class Exchange:
@@ -130,19 +139,12 @@ class HotProtocol(GuardedProtocol):
     def take_request(self) -> None:
         """The hot way where it is plain, else the ordinary one."""
         headers = dict(self.headers)
-        asked_by = self._asked_by(headers) if self._is_plain(headers) else None
+        asked_by = self.hot_route.asked_by(headers, self.client) if self._is_plain(headers) else None
         if asked_by is None:
             super().take_request()
         else:
             keep_alive = self.parser.should_keep_alive()
             self.cycle = Exchange(self, keep_alive, asked_by)  # type: ignore[assignment]  # in its place
-
-    def _asked_by(self, headers: Headers) -> str | None:
-        """The name of the key; None where the request is to be refused."""
-        try:
-            return self.hot_route.admit(headers, self.client[0] if self.client else None)
-        except RequestError:
-            return None
 
     def _is_plain(self, headers: Headers) -> bool:
         route, parser = self.hot_route, self.parser

@@ -110,7 +110,7 @@ def count_refusal(reason: str) -> None:
 
 
 def observe_batch(size: int, oldest_wait: float) -> None:
-    """One batch was scored; `oldest_wait` is in seconds."""
+    """One micro-batch was scored; `oldest_wait` is in seconds."""
     _batch_size.observe(size)
     _batch_wait.observe(oldest_wait)
 

@@ -1,4 +1,4 @@
-"""What waits to be stored: batches of decisions with their callers, and the transaction that stores some of them."""
+"""What waits to be stored: decided micro-batches with their callers, and the transaction that stores some."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from credit_scoring.application.schemas import Decision
-from credit_scoring.decisions.log import Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
 from credit_scoring.decisions.patience import Countdown
 from credit_scoring.errors import NotStoredError, place_of
 from credit_scoring.serving.batching import Caller
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 NOT_STORED = "The decision could not be stored in time, so it is not given. Send the application again."
 
 
-class Batch:
+class MicroBatch:
     """Decisions that wait together, and their callers."""
 
     expiry: Countdown | None = None
@@ -54,9 +54,9 @@ class Batch:
 
 
 class Transaction:
-    """Batches that are being stored together; cancelled when all of them are given up."""
+    """Micro-batches that are being stored together; cancelled when all of them are given up."""
 
-    def __init__(self, batches: Sequence[Batch], timeout: float) -> None:
+    def __init__(self, batches: Sequence[MicroBatch], timeout: float) -> None:
         self.batches = batches
         self.entries = [entry for batch in batches for entry in batch.entries]
         self.limit = asyncio.timeout(None)

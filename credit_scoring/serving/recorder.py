@@ -1,28 +1,28 @@
-"""The promise that answered means stored: scored batches wait here until the decision log has them."""
+"""The promise that answered means stored: scored micro-batches wait here until the decision log has them."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
 from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.chain import Row
-from credit_scoring.decisions.log import Entry, Settled
+from credit_scoring.decisions.entries import Entry, Log
+from credit_scoring.decisions.outage import Outage
 from credit_scoring.decisions.patience import Countdown
 from credit_scoring.errors import DecisionLogError, NotReadyError, OverloadedError
 from credit_scoring.serving.batching import Caller
-from credit_scoring.serving.pending import Batch, Transaction, attempt, in_short
+from credit_scoring.serving.log_watch import LogWatch
+from credit_scoring.serving.pending import MicroBatch, Transaction, attempt
 
 logger = logging.getLogger(__name__)
 
 LARGEST_TRANSACTION = 1024
 MOST_WAITING = 4096
-PROBE_EVERY_S = 0.25
 NOT_WRITABLE = "The decision log cannot be written, so nothing is decided. Try again in a moment."
 TOO_MANY = "More decisions wait to be stored than the decision log takes in time. Try again in a moment."
 
@@ -35,35 +35,15 @@ class Submission(NamedTuple):
     asked_by: str
 
 
-class Log(Protocol):
-    """Where decisions are stored; whatever its methods raise counts as an outage of it."""
-
-    @property
-    def seconds(self) -> float:
-        """How long the last transaction took, measured where it was made."""
-
-    def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
-        """Store them in one transaction; for each the answer to give. None where that might take long, or fails."""
-
-    async def store(self, entries: Sequence[Entry]) -> list[Settled]:
-        """The same, however long it takes; raises DecisionLogError. Cancelled, it stops what it still can."""
-
-    def check(self) -> None:
-        """Raises DecisionLogError where it is plain, without asking the database, that nothing can be stored."""
-
-    async def close(self) -> None:
-        """Wait for what is being stored, then close."""
-
-
 class Recorder:
-    """Stores batches one after the other, those that came meanwhile together, and answers their callers afterwards.
+    """Stores micro-batches in turn, those that came meanwhile as one block, and answers their callers afterwards.
 
     `timeout` is how long a caller may wait for it, seconds, measured by a Countdown, so that a late event loop is not
-    taken for a slow log. A batch whose transaction has not begun by then is never stored. A transaction whose callers
-    are all refused is cancelled. What was refused may be stored all the same where the commit was under way already, or
-    where other batches of the same transaction had time left; its application id, sent again, gets that decision.
+    taken for a slow log. A micro-batch whose transaction has not begun by then is never stored. A transaction whose
+    callers are all refused is cancelled. What was refused may be stored all the same where the commit was under way
+    already, or where others of the same block had time left; its application id, sent again, gets that decision.
 
-    While the log cannot be written nobody is admitted; an empty batch is tried every PROBE_EVERY_S until it is stored.
+    While the log cannot be written nobody is admitted; an empty block is tried every PROBE_EVERY_S until it is stored.
     It begins like that. A log that can be written is checked as often. `features` names what the model sees.
     `on_writable` is called when the log becomes writable or unwritable, `on_stored` with the seconds that each
     transaction took where it was made. One instance belongs to one event loop.
@@ -81,17 +61,19 @@ class Recorder:
         self._log = log
         self._seen = itemgetter(*features)
         self._timeout = timeout
-        self._on_writable = on_writable
         self._on_stored = on_stored
-        self._waiting: deque[Batch] = deque()
+        self._waiting: deque[MicroBatch] = deque()
         self._count = 0
         self._log_is_free = asyncio.Lock()
         self._storing: asyncio.Task[None] | None = None
         self._current: Transaction | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._tried = asyncio.Event()
-        self._logged = ""
-        self.writable = False
+        self._outage = Outage(logger)
+        self._watch = LogWatch(log, self._log_is_free, self._outage, lambda: self._storing is not None, on_writable)
+
+    @property
+    def writable(self) -> bool:
+        """Whether a decision could be stored now."""
+        return self._watch.writable
 
     async def open(self) -> None:
         """Begin; returns when the log was tried for the first time, or after `timeout`.
@@ -99,22 +81,18 @@ class Recorder:
         A worker that took requests before would refuse what the other workers can answer.
         """
         self._loop = asyncio.get_running_loop()
-        self._watching = self._loop.create_task(self._watch())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), self._timeout)
+        await self._watch.open(self._timeout)
 
     async def close(self) -> None:
         """Store what waits, then end."""
         if self._storing:
             await self._storing
-        if self._watching:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        await self._watch.close()
         await self._log.close()
 
     def check_admission(self) -> None:
         """Raises UnavailableError when a decision could not be stored in time."""
-        if not self.writable:
+        if not self._watch.writable:
             raise NotReadyError(NOT_WRITABLE)
         if self._count >= MOST_WAITING:
             raise OverloadedError(TOO_MANY)
@@ -123,8 +101,8 @@ class Recorder:
         self, submissions: Sequence[Submission], callers: Sequence[Caller[Decision]], decisions: Sequence[Decision]
     ) -> None:
         """Store these decisions, then answer."""
-        entries = [self._entry(*pair) for pair in zip(submissions, decisions, strict=True)]
-        batch = Batch(entries, callers)
+        entries = [_entry(self._seen, *pair) for pair in zip(submissions, decisions, strict=True)]
+        batch = MicroBatch(entries, callers)
         if self._storing is None and (settled := attempt(self._log.store_at_once, entries)):
             batch.settle(settled)
             attempt(self._on_stored, self._log.seconds)
@@ -135,20 +113,6 @@ class Recorder:
         if self._storing is None:
             self._storing = self._loop.create_task(self._store_waiting())
 
-    def _entry(self, submission: Submission, decision: Decision) -> Entry:
-        application = submission.application
-        values = application.__dict__
-        row = Row(
-            decision.decision_id,
-            application.application_id,
-            submission.received.decode(),
-            to_json(self._seen(values)).decode(),
-            decision.risk_probability,
-            decision.decision.value,
-            submission.asked_by,
-        )
-        return Entry(row, application, decision)
-
     async def _store_waiting(self) -> None:
         while self._waiting:
             self._current = transaction = Transaction(self._take(), self._timeout)
@@ -156,7 +120,7 @@ class Recorder:
                 await self._store(transaction)
             except Exception as error:  # of any kind: it must not end the task that everybody waits for
                 transaction.give_up()
-                self._lose(error)
+                self._watch.lose(error)
             self._current = None
             transaction.end()
             self._count -= len(transaction.entries)
@@ -175,59 +139,38 @@ class Recorder:
                 f"The decision log gave {len(settled)} answers, expected {len(transaction.entries)}."
             )
         transaction.settle(settled)
-        self._note(True)
+        self._watch.note(True)
         attempt(self._on_stored, self._log.seconds)
 
-    def _take(self) -> list[Batch]:
-        """As many batches as fit one transaction, at least one."""
-        taken: list[Batch] = []
+    def _take(self) -> list[MicroBatch]:
+        """As many micro-batches as fit one transaction, at least one."""
+        taken: list[MicroBatch] = []
         size = 0
         while self._waiting and (not taken or size + len(self._waiting[0].entries) <= LARGEST_TRANSACTION):
             taken.append(self._waiting.popleft())
             size += len(taken[-1].entries)
         return taken
 
-    def _expire(self, batch: Batch) -> None:
+    def _expire(self, batch: MicroBatch) -> None:
         """Its callers have waited as long as they may: refuse them, and do not store it if that can be helped."""
         batch.give_up()
         if batch in self._waiting:
-            self._log_once(f"Decisions waited {self._timeout:g} s for those before them to be stored: not given.")
+            self._outage.log(f"Decisions waited {self._timeout:g} s for those before them to be stored: not given.")
             self._waiting.remove(batch)
             self._count -= len(batch.entries)
         elif self._current:
             self._current.cancel_unless_wanted()
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self._look()
-            except Exception as error:  # of any kind: without this task a worker would never be ready again
-                self._lose(error)
-            self._tried.set()
-            await asyncio.sleep(PROBE_EVERY_S)
 
-    async def _look(self) -> None:
-        """Check a log that can be written; try one that cannot, unless what is being stored will tell."""
-        if self.writable:
-            self._log.check()
-        elif self._storing is None:
-            async with self._log_is_free:
-                await self._log.store([])
-            self._note(True)
-
-    def _lose(self, error: Exception) -> None:
-        message = str(error) if isinstance(error, DecisionLogError) else f"Storing failed: {in_short(error)}."
-        self._log_once(f"{message} Nothing is decided until the decision log can be written.")
-        self._note(False)
-
-    def _log_once(self, message: str) -> None:
-        if message != self._logged:
-            self._logged = message
-            logger.error("%s", message)
-
-    def _note(self, writable: bool) -> None:
-        if writable:
-            self._logged = ""
-        if writable != self.writable:
-            self.writable = writable
-            attempt(self._on_writable, writable)
+def _entry(seen: Callable[[dict[str, Any]], Any], submission: Submission, decision: Decision) -> Entry:
+    application = submission.application
+    row = Row(
+        decision.decision_id,
+        application.application_id,
+        submission.received.decode(),
+        to_json(seen(application.__dict__)).decode(),
+        decision.risk_probability,
+        decision.decision.value,
+        submission.asked_by,
+    )
+    return Entry(row, application, decision)

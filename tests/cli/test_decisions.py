@@ -13,9 +13,9 @@ from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplicati
 from benchmarks.support.decision_records import ask, decided_by, entry, of_model, origin_of, put, tamper
 from credit_scoring.decisions import dossiers, outcomes, schema_version
 from credit_scoring.decisions.dossiers import Dossier
-from credit_scoring.decisions.export import AFTER, BEFORE
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
+from credit_scoring.decisions.queries import AFTER, BEFORE
 from credit_scoring.decisions.replay import Replayed
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
@@ -109,7 +109,7 @@ def test_an_untouched_log_is_verified(database: str) -> None:
     put(database, [entry(), entry()])
     found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
     assert (found.returncode, found.stdout) == (0, "")
-    assert "2 decisions in 1 batches." in found.stderr
+    assert "2 decisions in 1 blocks." in found.stderr
     assert "Nothing was altered, removed or inserted." in found.stderr
 
 
@@ -118,7 +118,7 @@ def test_a_log_that_was_tampered_with_ends_in_exit_code_1_and_the_place(database
     tamper(database, "UPDATE decisions SET decision = 'APROVADO'")
     found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
     assert (found.returncode, found.stdout) == (1, "")
-    assert re.search(r"problem: Writer \S+, batch 1: a decision was altered", found.stderr)
+    assert re.search(r"problem: Writer \S+, block 1: a decision was altered", found.stderr)
     assert "Traceback" not in found.stderr
     assert "Nothing was altered" not in found.stderr
 

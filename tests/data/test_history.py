@@ -18,7 +18,7 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.data.history import load_decisions
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import Entry
+from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.errors import DataError

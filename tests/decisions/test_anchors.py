@@ -80,7 +80,7 @@ def test_a_chain_that_was_cut_short_since_is_found_and_is_not_anchored_again(not
     assert run_here("decisions", "verify", "--database", notary.database).exit_code == 0
     found = run_here(*notary.to_verify)
     assert found.exit_code == 1
-    assert "cut off before batch 1, noted in anchor 1" in found.stderr
+    assert "cut off before block 1, noted in anchor 1" in found.stderr
     assert "No anchor was added: the log contradicts earlier anchors. Writer " in error_here(*notary.to_anchor)
     assert notary.lines() == noted
 

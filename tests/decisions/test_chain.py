@@ -18,7 +18,7 @@ from credit_scoring.decisions.chain import (
     Introduction,
     Row,
     RowsHash,
-    batch_hash,
+    block_hash,
     content_hash,
     event_hash,
     moment,
@@ -50,7 +50,7 @@ def is_same(value: Any, other: Any) -> bool:
 
 
 @given(rows, rows, st.sampled_from(Row._fields), st.lists(rows, max_size=2), st.lists(rows, max_size=2))
-def test_a_change_of_any_value_of_a_row_changes_the_hash_of_its_batch(
+def test_a_change_of_any_value_of_a_row_changes_the_hash_of_its_block(
     row: Row, other: Row, field: str, before: list[Row], after: list[Row]
 ) -> None:
     assume(not is_same(getattr(row, field), getattr(other, field)))
@@ -59,16 +59,16 @@ def test_a_change_of_any_value_of_a_row_changes_the_hash_of_its_batch(
 
 
 @given(st.lists(rows, max_size=3), rows, st.integers(0, 3))
-def test_one_row_more_changes_the_hash(batch: list[Row], added: Row, place: int) -> None:
-    assert rows_hash([*batch[:place], added, *batch[place:]]) != rows_hash(batch)
+def test_one_row_more_changes_the_hash(block: list[Row], added: Row, place: int) -> None:
+    assert rows_hash([*block[:place], added, *block[place:]]) != rows_hash(block)
 
 
 @given(st.lists(rows, max_size=4))
-def test_rows_hash_the_same_one_after_the_other_as_all_at_once(batch: list[Row]) -> None:
+def test_rows_hash_the_same_one_after_the_other_as_all_at_once(block: list[Row]) -> None:
     running = RowsHash()
-    for row in batch:
+    for row in block:
         running.add(row)
-    assert (running.count, running.value()) == (len(batch), rows_hash(batch))
+    assert (running.count, running.value()) == (len(block), rows_hash(block))
 
 
 @given(rows, rows)
@@ -116,16 +116,16 @@ def test_a_risk_is_told_from_the_next_number_there_is(risk: float) -> None:
     assert rows_hash([ROW._replace(risk_probability=neighbour)]) != rows_hash([ROW._replace(risk_probability=risk)])
 
 
-# Batches and writers
+# Blocks and writers
 
 
 @given(links, links, st.integers(0, 5))
-def test_a_change_of_anything_about_a_batch_changes_its_hash(
-    batch: tuple[Any, ...], other: tuple[Any, ...], place: int
+def test_a_change_of_anything_about_a_block_changes_its_hash(
+    block: tuple[Any, ...], other: tuple[Any, ...], place: int
 ) -> None:
-    assume(batch[place] != other[place])
-    changed = (*batch[:place], other[place], *batch[place + 1 :])
-    assert batch_hash(*batch) != batch_hash(*changed)
+    assume(block[place] != other[place])
+    changed = (*block[:place], other[place], *block[place + 1 :])
+    assert block_hash(*block) != block_hash(*changed)
 
 
 @given(introductions, introductions, st.sampled_from(Introduction._fields))
@@ -149,7 +149,7 @@ def test_a_text_cannot_be_shifted_from_the_model_to_its_policy(
 def test_the_same_moment_told_in_another_zone_hashes_the_same(time: datetime, zone: timezone) -> None:
     elsewhere = time.astimezone(zone)
     assert moment(time) == moment(elsewhere)
-    assert batch_hash("", "writer", 1, time, 0, "") == batch_hash("", "writer", 1, elsewhere, 0, "")
+    assert block_hash("", "writer", 1, time, 0, "") == block_hash("", "writer", 1, elsewhere, 0, "")
 
 
 @given(moments)
@@ -161,18 +161,18 @@ def test_a_microsecond_makes_another_moment(time: datetime) -> None:
 
 
 @given(st.lists(rows, max_size=3))
-def test_a_batch_follows_the_end_of_the_chain_and_is_bound_to_it(batch: list[Row]) -> None:
-    following = Head(4, "a" * 64).next("writer", NOON, batch)
-    assert (following.number, following.rows_hash) == (5, rows_hash(batch))
-    assert following.hash == batch_hash("a" * 64, "writer", 5, NOON, len(batch), rows_hash(batch))
-    assert following.hash != Head(4, "b" * 64).next("writer", NOON, batch).hash
+def test_a_block_follows_the_end_of_the_chain_and_is_bound_to_it(block: list[Row]) -> None:
+    following = Head(4, "a" * 64).next("writer", NOON, block)
+    assert (following.number, following.rows_hash) == (5, rows_hash(block))
+    assert following.hash == block_hash("a" * 64, "writer", 5, NOON, len(block), rows_hash(block))
+    assert following.hash != Head(4, "b" * 64).next("writer", NOON, block).hash
 
 
 @given(st.lists(rows, max_size=3))
-def test_a_batch_claims_every_application_id_in_it_unless_it_is_told_which(batch: list[Row]) -> None:
-    claims = [(row.application_id, row.id) for row in batch if row.application_id is not None]
-    assert Head(0, "").next("writer", NOON, batch).claims == claims
-    assert Head(0, "").next("writer", NOON, batch, []).claims == []
+def test_a_block_claims_every_application_id_in_it_unless_it_is_told_which(block: list[Row]) -> None:
+    claims = [(row.application_id, row.id) for row in block if row.application_id is not None]
+    assert Head(0, "").next("writer", NOON, block).claims == claims
+    assert Head(0, "").next("writer", NOON, block, []).claims == []
 
 
 def test_hashes_are_made_as_the_stored_ones_were() -> None:
@@ -188,7 +188,7 @@ def test_hashes_are_made_as_the_stored_ones_were() -> None:
     writer = Introduction("w", NOON, "credit_scoring:a", "policy-1", 0.3, '["age"]', "0.1.0", "[]")
     assert rows_hash([ROW, named]) == sha256(f"{first}\x1e{second}")
     assert rows_hash([]) == sha256("")
-    assert batch_hash("p", "w", 7, NOON, 2, "r") == sha256(f"p\x1fw\x1f7\x1f{noon}\x1f2\x1fr")
+    assert block_hash("p", "w", 7, NOON, 2, "r") == sha256(f"p\x1fw\x1f7\x1f{noon}\x1f2\x1fr")
     last_event = '\x1f[3,"e"]'
     outcome: list[Any] = ["o", date(2026, 5, 31), NOON, 'Ação "7"\x1f', None, 7]
     content = content_hash(outcome)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select, text
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put, rows_in, tamper
 from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.tables import claims, decisions, namesakes
 from credit_scoring.decisions.verification import verify
@@ -35,7 +36,7 @@ def live(address: str, life: Callable[[DecisionLog], Awaitable[None]]) -> None:
 
 
 def answers(address: str, *sent: Entry) -> list[Settled]:
-    """What a new worker answers to these, each in a batch of its own."""
+    """What a new worker answers to these, each in a block of its own."""
     found: list[Settled] = []
 
     async def life(log: DecisionLog) -> None:
@@ -103,7 +104,7 @@ def test_a_key_without_an_owner_shares_its_application_ids_with_nobody(address: 
     assert answers(address, *sent) == [each.decision for each in sent]
 
 
-def test_in_one_batch_each_owner_has_an_application_id_once(address: str) -> None:
+def test_in_one_block_each_owner_has_an_application_id_once(address: str) -> None:
     sent = [entry(0.1 * number, owner, application_id="7") for number, owner in enumerate(["one", "other"] * 2)]
     plain = entry()
 

@@ -18,7 +18,7 @@ from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.reviews import ReviewStep, Step
-from credit_scoring.decisions.tables import batches
+from credit_scoring.decisions.tables import blocks
 from credit_scoring.errors import RequestError
 from tests.conftest import RunningService
 
@@ -62,8 +62,8 @@ def test_a_dossier_names_its_place_in_the_chain(address: str) -> None:
         found = find(address, decision)
 
         def hash_of(connection: Connection, place: Dossier = found) -> str | None:
-            of_batch = (batches.c.writer == place.writer) & (batches.c.number == place.batch)
-            return connection.scalar(select(batches.c.hash).where(of_batch))
+            of_block = (blocks.c.writer == place.writer) & (blocks.c.number == place.batch)
+            return connection.scalar(select(blocks.c.hash).where(of_block))
 
         assert ask(address, hash_of, reading=True) == found.batch_hash
 

@@ -17,9 +17,8 @@ from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION, FIELDS,
 from credit_scoring.data.datasets import Dataset, load_csv
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions import queries
-from credit_scoring.decisions.export import AFTER, BEFORE
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.queries import Record
+from credit_scoring.decisions.queries import AFTER, BEFORE, Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 KINDS = [".csv", ".parquet"]

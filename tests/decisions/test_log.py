@@ -18,10 +18,11 @@ from benchmarks.support.consorcio import ConsorcioApplication
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, rows_in
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions import schema_version
-from credit_scoring.decisions.chain import Batch, Row
+from credit_scoring.decisions.chain import Block, Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender, Database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.verdict import Verdict
 from credit_scoring.decisions.verification import verify
@@ -78,7 +79,7 @@ def test_what_is_stored_is_what_was_decided(address: str) -> None:
     assert stored(address) == [each.row for each in entries]
 
 
-def test_an_empty_batch_is_stored_and_proves_that_the_log_can_be_written(address: str) -> None:
+def test_an_empty_block_is_stored_and_proves_that_the_log_can_be_written(address: str) -> None:
     async def life(log: DecisionLog) -> None:
         assert await log.store([]) == []
         assert await log.store([entry()])
@@ -86,7 +87,7 @@ def test_an_empty_batch_is_stored_and_proves_that_the_log_can_be_written(address
 
     live(address, life)
     verdict = check(address)
-    assert (verdict.decisions, verdict.batches, verdict.problems) == (1, 3, [])
+    assert (verdict.decisions, verdict.blocks, verdict.problems) == (1, 3, [])
 
 
 def test_a_worker_that_stored_nothing_leaves_nothing(address: str) -> None:
@@ -119,7 +120,7 @@ def test_what_is_stored_at_once_is_in_the_chain_as_what_is_awaited(address: str)
 
     live(address, life)
     verdict = check(address)
-    assert (verdict.decisions, verdict.batches, verdict.problems) == (8, 5, [])
+    assert (verdict.decisions, verdict.blocks, verdict.problems) == (8, 5, [])
 
 
 # Repeats
@@ -165,7 +166,7 @@ def test_an_application_id_used_for_other_content_is_refused_and_nothing_is_stor
     assert stored(address) == [first.row]
 
 
-def test_a_repeat_leaves_the_rest_of_its_batch_alone(address: str) -> None:
+def test_a_repeat_leaves_the_rest_of_its_block_alone(address: str) -> None:
     first = entry(application_id="a")
     new, other, plain = entry(application_id="b"), entry(application_id="a", age=50), entry()
 
@@ -181,7 +182,7 @@ def test_a_repeat_leaves_the_rest_of_its_batch_alone(address: str) -> None:
     assert check(address).problems == []
 
 
-def test_within_one_batch_the_first_of_an_application_id_counts(address: str) -> None:
+def test_within_one_block_the_first_of_an_application_id_counts(address: str) -> None:
     first, again, other = (
         entry(0.1, application_id="a"),
         entry(0.9, application_id="a"),
@@ -225,8 +226,8 @@ def test_a_worker_of_another_model_gives_the_answer_of_the_one_that_decided(addr
     asyncio.run(life())
 
 
-async def store_all(log: DecisionLog, *batches: Sequence[Entry]) -> None:
-    for each in batches:
+async def store_all(log: DecisionLog, *blocks: Sequence[Entry]) -> None:
+    for each in blocks:
         await log.store(each)
 
 
@@ -246,7 +247,7 @@ def test_two_workers_that_get_the_same_applications_at_the_same_time_give_the_sa
         assert mine == others
         return mine
 
-    answers = [answer for batch in asyncio.run(lives()) for answer in batch]
+    answers = [answer for block in asyncio.run(lives()) for answer in block]
     found = {row.id: row.application_id for row in stored(address)}
     assert [found.pop(answer.decision_id) for answer in answers if isinstance(answer, Decision)] == names
     assert found == {}
@@ -281,8 +282,8 @@ class Sent(NamedTuple):
 
 
 sent = st.builds(Sent, st.sampled_from(["", "other"]), st.sampled_from(["a", "b", "c", None]), st.integers(0, 1))
-batches = st.lists(sent, max_size=4)
-rounds = st.lists(st.tuples(batches, batches), max_size=5)
+blocks = st.lists(sent, max_size=4)
+rounds = st.lists(st.tuples(blocks, blocks), max_size=5)
 
 
 @settings(max_examples=60)
@@ -311,7 +312,7 @@ def test_however_two_workers_interleave_each_application_id_is_decided_once_for_
             assert answer.decision_id == by_name[applied].id
         else:
             assert isinstance(answer, RepeatError)
-    names = [(each.owner, each.name) for both in rounds for batch in both for each in batch]
+    names = [(each.owner, each.name) for both in rounds for block in both for each in block]
     plain = [name for name in names if name[1] is None]
     assert len(found) == len(plain) + len(set(names) - set(plain))
     assert check(address).problems == []
@@ -320,7 +321,7 @@ def test_however_two_workers_interleave_each_application_id_is_decided_once_for_
 async def _interleaved(
     address: str, rounds: Sequence[tuple[Sequence[Sent], Sequence[Sent]]]
 ) -> list[tuple[Entry, Settled]]:
-    """What each is answered, when in each round both workers store a batch at the same time."""
+    """What each is answered, when in each round both workers store a block at the same time."""
     answered: list[tuple[Entry, Settled]] = []
 
     async def store(log: DecisionLog, sent: Sequence[Sent]) -> None:
@@ -359,7 +360,7 @@ def test_after_a_failure_the_chain_goes_on_where_it_was(address: str) -> None:
     live(address, life)
     assert stored(address) == [before.row, after.row]
     verdict = check(address)
-    assert (verdict.batches, verdict.problems) == (2, [])
+    assert (verdict.blocks, verdict.problems) == (2, [])
 
 
 def test_a_worker_that_could_store_nothing_at_first_begins_its_chain_later(address: str) -> None:
@@ -384,8 +385,8 @@ class Unseen(Appender):
         self._real = real
         self.fails = False
 
-    async def append(self, batch: Batch) -> None:
-        await self._real.append(batch)
+    async def append(self, block: Block) -> None:
+        await self._real.append(block)
         if self.fails:
             self.fails = False
             raise DecisionLogError("The connection was lost after the commit.")
@@ -402,12 +403,12 @@ class Unfinished(Appender):
         self._going_on: asyncio.Task[None] | None = None
         self.fails = False
 
-    async def append(self, batch: Batch) -> None:
+    async def append(self, block: Block) -> None:
         if self.fails:
             self.fails = False
-            self._going_on = asyncio.create_task(self._other.append(batch))
+            self._going_on = asyncio.create_task(self._other.append(block))
             raise DecisionLogError("The answer did not come in time.")
-        await self._real.append(batch)
+        await self._real.append(block)
 
     async def close(self) -> None:
         if self._going_on:
@@ -421,7 +422,7 @@ class Unfinished(Appender):
 async def short_sighted(
     address: str, make: Callable[[Database], Unseen | Unfinished]
 ) -> AsyncIterator[tuple[DecisionLog, Unseen | Unfinished]]:
-    """A worker's log that writes by such an appender, and has stored an empty batch."""
+    """A worker's log that writes by such an appender, and has stored an empty block."""
     database = open_database(address, timeout=TIMEOUT_S)
     appender = make(database)
     with pytest.MonkeyPatch.context() as patch:
@@ -462,7 +463,7 @@ def test_an_attempt_whose_end_was_not_seen_is_not_stored_twice(
 
 
 @pytest.mark.parametrize("make", APPENDERS.values(), ids=APPENDERS)
-def test_an_empty_batch_whose_end_was_not_seen_leaves_the_chain_whole(
+def test_an_empty_block_whose_end_was_not_seen_leaves_the_chain_whole(
     address: str, make: Callable[[Database], Unseen | Unfinished]
 ) -> None:
     async def life() -> None:

@@ -16,7 +16,7 @@ from benchmarks.support.decision_records import ORIGIN, ask, entry, rows_in
 from benchmarks.support.postgres import OWNER, Postgres
 from benchmarks.support.traffic import running_in
 from credit_scoring.decisions import schema_version
-from credit_scoring.decisions.chain import Batch, Claims, Head, Row
+from credit_scoring.decisions.chain import Block, Claims, Head, Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender, Database
 from credit_scoring.decisions.ids import new_id
@@ -67,7 +67,7 @@ async def another(address: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-def batch(*rows: Row, claims: Claims | None = None) -> Batch:
+def block(*rows: Row, claims: Claims | None = None) -> Block:
     """The first of a writer that nobody knows."""
     return Head(0, "0" * 64).next(new_id(), datetime.now(UTC), rows, claims)
 
@@ -95,7 +95,7 @@ async def backends(other: asyncpg.Connection) -> list[int]:
 def test_what_is_appended_is_there_for_others_when_that_returns(place: str) -> None:
     async def scenario() -> None:
         async with appending(place) as appender, another(place) as other:
-            await appender.append(batch(a_row("a"), a_row("b")))
+            await appender.append(block(a_row("a"), a_row("b")))
             assert await stored(other) == ["a", "b"]
 
     asyncio.run(scenario())
@@ -106,24 +106,24 @@ def test_nothing_is_appended_at_once(place: str) -> None:
 
     async def scenario() -> None:
         async with appending(place) as appender, another(place) as other:
-            await appender.append(batch(a_row()))
-            assert not appender.append_at_once(batch(a_row()))
+            await appender.append(block(a_row()))
+            assert not appender.append_at_once(block(a_row()))
             assert await stored(other) == [None]
 
     asyncio.run(scenario())
 
 
-def test_an_application_id_that_is_claimed_already_is_a_duplicate_and_costs_neither_batch_nor_connection(
+def test_an_application_id_that_is_claimed_already_is_a_duplicate_and_costs_neither_block_nor_connection(
     place: str,
 ) -> None:
     async def scenario() -> None:
         async with appending(place) as one, appending(place) as two, another(place) as other:
-            await one.append(batch(a_row("a")))
-            await two.append(batch())
+            await one.append(block(a_row("a")))
+            await two.append(block())
             connections = await backends(other)
             with pytest.raises(DuplicateError):
-                await two.append(batch(a_row("b"), a_row("a")))
-            await two.append(batch(a_row("b")))
+                await two.append(block(a_row("b"), a_row("a")))
+            await two.append(block(a_row("b")))
             assert await stored(other) == ["a", "b"]
             assert await backends(other) == connections
 
@@ -133,13 +133,13 @@ def test_an_application_id_that_is_claimed_already_is_a_duplicate_and_costs_neit
 def test_a_connection_that_was_ended_by_the_server_is_replaced(place: str) -> None:
     async def scenario() -> None:
         async with appending(place) as appender, another(place) as other:
-            await appender.append(batch(a_row("a")))
+            await appender.append(block(a_row("a")))
             (ended,) = await backends(other)
             assert await other.fetchval("SELECT pg_terminate_backend($1, 5000)", ended)
             with pytest.raises(DecisionLogError) as failure:
-                await appender.append(batch(a_row("b")))
+                await appender.append(block(a_row("b")))
             assert not isinstance(failure.value, DuplicateError)
-            await appender.append(batch(a_row("b")))
+            await appender.append(block(a_row("b")))
             assert await stored(other) == ["a", "b"]
             assert ended not in await backends(other)
 
@@ -148,7 +148,7 @@ def test_a_connection_that_was_ended_by_the_server_is_replaced(place: str) -> No
 
 END_APPENDER = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%WITH batch AS%'
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%WITH block AS%'
 """
 
 
@@ -168,12 +168,12 @@ def test_a_worker_whose_connection_was_ended_answers_as_if_nothing_had_happened(
 def test_a_statement_that_takes_too_long_is_an_error_and_the_next_one_has_a_new_connection(place: str) -> None:
     async def scenario() -> None:
         async with appending(place, timeout=SHORT_S) as appender, another(place) as other:
-            await appender.append(batch(a_row("a")))
+            await appender.append(block(a_row("a")))
             async with other.transaction():
                 await other.execute("LOCK TABLE batches IN EXCLUSIVE MODE")
                 with pytest.raises(DecisionLogError):
-                    await appender.append(batch(a_row("b")))
-            await appender.append(batch(a_row("c")))
+                    await appender.append(block(a_row("b")))
+            await appender.append(block(a_row("c")))
             assert "c" in await stored(other)
 
     asyncio.run(scenario())
@@ -182,13 +182,13 @@ def test_a_statement_that_takes_too_long_is_an_error_and_the_next_one_has_a_new_
 def test_a_server_that_has_stopped_answering_is_an_error_after_the_timeout(place: str, postgres: Postgres) -> None:
     async def scenario() -> None:
         async with appending(place, timeout=SHORT_S) as known, appending(place, timeout=SHORT_S) as new:
-            await known.append(batch())
+            await known.append(block())
             with frozen(postgres):
                 for appender in (known, new):
                     with pytest.raises(DecisionLogError):
-                        await appender.append(batch(a_row()))
+                        await appender.append(block(a_row()))
             for appender in (known, new):
-                await appender.append(batch(a_row()))
+                await appender.append(block(a_row()))
 
     asyncio.run(scenario())
 
@@ -232,7 +232,7 @@ def test_every_text_and_every_float_comes_back_exactly(shared_place: str, rows: 
     async def scenario() -> list[Row]:
         database = open_database(shared_place, timeout=AMPLE_S)
         async with appending(shared_place) as appender:
-            await appender.append(batch(*rows, claims=[]))
+            await appender.append(block(*rows, claims=[]))
             found = await database.run(work, reading=True)
             await database.close()
             return found
@@ -249,7 +249,7 @@ def test_no_message_holds_a_value_of_a_row_or_the_password(place: str) -> None:
     async def scenario() -> None:
         async with appending(address) as appender, another(place) as other:
             row = a_row(MARKER)._replace(received=MARKER, seen=MARKER, asked_by=MARKER)
-            await appender.append(batch(row))
+            await appender.append(block(row))
             for wrong in (
                 row,
                 row._replace(id=new_id()),
@@ -259,7 +259,7 @@ def test_no_message_holds_a_value_of_a_row_or_the_password(place: str) -> None:
                 row._replace(id=new_id(), application_id=None, received=MARKER + "\x00"),
             ):
                 with pytest.raises(DecisionLogError) as failure:
-                    await appender.append(batch(wrong))
+                    await appender.append(block(wrong))
                 assert MARKER not in str(failure.value)
                 assert UNSPOKEN not in str(failure.value)
             assert await stored(other) == [MARKER]
@@ -292,7 +292,7 @@ def test_a_server_that_is_not_there_is_an_error_that_names_it_without_the_passwo
     async def scenario() -> None:
         database = open_database(address)
         async with appending(address) as appender:
-            for attempt in (appender.append(batch()), database.run(schema_version.ensure)):
+            for attempt in (appender.append(block()), database.run(schema_version.ensure)):
                 with pytest.raises(DecisionLogError, match=r"postgresql://owner:\*\*\*@127\.0\.0\.1") as failure:
                     await attempt
                 assert UNSPOKEN not in str(failure.value)

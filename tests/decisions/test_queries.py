@@ -14,10 +14,9 @@ from benchmarks.support.consorcio import EXAMPLE_APPLICATION, MAPPABLE
 from benchmarks.support.decision_records import ORIGIN, ask, entry, id_at, of_model, put
 from credit_scoring.decisions import outcomes, queries, tables
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.export import AFTER, BEFORE
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import OutcomeReport
-from credit_scoring.decisions.queries import Record, Wanted
+from credit_scoring.decisions.queries import AFTER, BEFORE, Record, Wanted
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -108,7 +108,8 @@ def test_another_risk_by_another_model_means_that_the_model_has_changed(
     assert shelf.asked == [ANOTHER]
     for each in found:
         assert each.new_risk_probability is not None
-        assert each.new_decision == changed.policy.answer(each.new_risk_probability)
+        is_denied = each.new_risk_probability >= changed.policy.threshold
+        assert each.new_decision == ("NEGADO" if is_denied else "APROVADO")
 
 
 def test_another_model_that_scores_and_decides_the_same_has_changed_nothing(

@@ -1,4 +1,4 @@
-"""How old decisions leave the log, on both kinds of database: whole batches with all that belongs to them."""
+"""How old decisions leave the log, on both kinds of database: whole blocks with all that belongs to them."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -69,17 +69,17 @@ def test_a_purge_takes_decisions_that_are_older_with_all_that_belongs_to_them(ad
     assert sizes(address) == {"decisions": 2, "claims": 2, "outcomes": 2, "reviews": 2, "purges": 1}
 
 
-def test_a_purge_leaves_the_batches_so_that_the_log_can_still_be_verified(address: str) -> None:
+def test_a_purge_leaves_the_blocks_so_that_the_log_can_still_be_verified(address: str) -> None:
     put_with_all_that_may_belong_to_one(address, LONG_AGO, 3)
     put_with_all_that_may_belong_to_one(address, RECENTLY, 2)
     before = verdict(address)
     purge(address, BETWEEN)
     after = verdict(address)
-    assert (after.batches, after.problems) == (before.batches, [])
+    assert (after.blocks, after.problems) == (before.blocks, [])
     assert (before.decisions, before.purged, after.decisions, after.purged) == (5, 0, 2, 3)
 
 
-def test_a_batch_goes_as_a_whole_by_the_time_at_which_it_was_decided(address: str) -> None:
+def test_a_block_goes_as_a_whole_by_the_time_at_which_it_was_decided(address: str) -> None:
     async def live() -> None:
         log = DecisionLog(open_database(address, timeout=10), ORIGIN)
         for at in (LONG_AGO, RECENTLY):
@@ -138,7 +138,7 @@ def test_a_purge_that_fails_on_its_way_deletes_nothing(address: str) -> None:
 
 def test_a_service_stores_between_the_transactions_of_a_purge(address: str) -> None:
     """The one that stores waits for no lock: its database gives up at once where there is one."""
-    put_many(address, batch_count=12, size=5)
+    put_many(address, block_count=12, size=5)
     sizes: list[int] = []
     stored: list[str] = []
 
@@ -153,7 +153,7 @@ def test_a_service_stores_between_the_transactions_of_a_purge(address: str) -> N
 
 
 def test_an_interrupted_purge_leaves_a_log_that_verifies_and_is_finished_by_the_next_one(address: str) -> None:
-    put_many(address, batch_count=4, size=3)
+    put_many(address, block_count=4, size=3)
 
     def on_purged(count: int) -> None:
         raise KeyboardInterrupt
@@ -167,20 +167,20 @@ def test_an_interrupted_purge_leaves_a_log_that_verifies_and_is_finished_by_the_
     assert (found.decisions, found.purged, found.problems) == (0, 12, [])
 
 
-def test_a_purge_says_whose_batches_it_took_from_which_to_which(address: str) -> None:
-    put_many(address, batch_count=3, size=2)
+def test_a_purge_says_whose_blocks_it_took_from_which_to_which(address: str) -> None:
+    put_many(address, block_count=3, size=2)
     purge(address, BETWEEN)
     (writer,) = ask(address, lambda connection: list(connection.scalars(select(writers.c.id))), reading=True)
     (record,) = ask(address, lambda connection: list(connection.execute(select(purges))), reading=True)
     assert (record.writer, record.first, record.last, record.decisions) == (writer, 1, 3, 6)
 
 
-def put_many(address: str, *, batch_count: int, size: int) -> None:
-    """One worker's life long ago: batches of this size."""
+def put_many(address: str, *, block_count: int, size: int) -> None:
+    """One worker's life long ago: blocks of this size."""
 
     async def live() -> None:
         log = DecisionLog(open_database(address, timeout=10), ORIGIN)
-        for _ in range(batch_count):
+        for _ in range(block_count):
             await log.store_given([entry().row._replace(id=id_at(LONG_AGO)) for _ in range(size)], LONG_AGO)
         await log.close()
 

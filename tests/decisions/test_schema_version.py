@@ -23,14 +23,16 @@ from sqlalchemy import Connection, insert, inspect, text
 from benchmarks.support.decision_records import ORIGIN, ask, entry, purge, put, rows_in
 from benchmarks.support.postgres import Postgres
 from credit_scoring.decisions import outcomes, reviews, schema_version
-from credit_scoring.decisions.chain import Batch, Hash, Introduction, Row, writer_hash
+from credit_scoring.decisions.chain import Block, Hash, Introduction, Row, writer_hash
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.migrations import HEAD, OLDEST_CODE
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import metadata, writers
 from credit_scoring.decisions.verification import verify
+from credit_scoring.decisions.writer import Writer
 from credit_scoring.errors import DecisionLogError
 
 REPORT: dict[str, Any] = {"outcome": Outcome.PAID, "observed_on": datetime.now(UTC).date()}
@@ -261,7 +263,7 @@ def test_a_database_says_which_code_its_tables_suit(address: str) -> None:
 
 
 class OldAppender:
-    """How the first version of this code stored a batch."""
+    """How the first version of this code stored a block."""
 
     POSTGRESQL = (
         "INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash)",
@@ -273,23 +275,23 @@ class OldAppender:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    async def append(self, batch: Batch) -> None:
-        await asyncio.to_thread(ask, self._address, partial(self._insert, batch))
+    async def append(self, block: Block) -> None:
+        await asyncio.to_thread(ask, self._address, partial(self._insert, block))
 
-    def append_at_once(self, batch: Batch) -> bool:
+    def append_at_once(self, block: Block) -> bool:
         return False
 
     async def close(self) -> None:
         pass
 
-    def _insert(self, batch: Batch, connection: Connection) -> None:
-        place = (batch.writer, batch.number)
+    def _insert(self, block: Block, connection: Connection) -> None:
+        place = (block.writer, block.number)
         is_server = connection.dialect.name == "postgresql"
-        at = batch.decided_at if is_server else batch.decided_at.replace(tzinfo=None).isoformat(" ")
+        at = block.decided_at if is_server else block.decided_at.replace(tzinfo=None).isoformat(" ")
         rows: tuple[Sequence[tuple[object, ...]], ...] = (
-            [(*place, at, len(batch.rows), batch.rows_hash, batch.hash)],
-            [(row[0], *place, *row[1:]) for row in batch.rows],
-            batch.claims,
+            [(*place, at, len(block.rows), block.rows_hash, block.hash)],
+            [(row[0], *place, *row[1:]) for row in block.rows],
+            block.claims,
         )
         for statement, some in zip(self.POSTGRESQL if is_server else self.SQLITE, rows, strict=True):
             for row in some:
@@ -298,12 +300,12 @@ class OldAppender:
                 connection.execute(text(f"{statement} VALUES ({marks})"), values)
 
 
-class OldLog(DecisionLog):
+class OldWriter(Writer):
     """How the first version of this code introduced itself."""
 
     def _introduce(self, connection: Connection) -> Hash:
         origin = (ORIGIN.model, ORIGIN.policy_version, ORIGIN.threshold, json.dumps(ORIGIN.features))
-        introduction = Introduction(self.writer, datetime.now(UTC), *origin, ORIGIN.service_version, "[]")
+        introduction = Introduction(self.id, datetime.now(UTC), *origin, ORIGIN.service_version, "[]")
         columns = {name: value for name, value in introduction._asdict().items() if name != "events"}
         hashed = writer_hash(introduction)
         connection.execute(insert(writers), columns | {"hash": hashed})
@@ -317,7 +319,8 @@ async def worker(address: str, code: str = HEAD) -> AsyncIterator[DecisionLog]:
     with pytest.MonkeyPatch.context() as patch:
         if code != HEAD:
             patch.setattr(database, "appender", lambda: OldAppender(address))
-        log = DecisionLog(database, ORIGIN) if code == HEAD else OldLog(database, ORIGIN)
+            patch.setattr("credit_scoring.decisions.log.Writer", OldWriter)
+        log = DecisionLog(database, ORIGIN)
     try:
         yield log
     finally:

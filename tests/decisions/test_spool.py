@@ -18,10 +18,11 @@ from benchmarks.support.traffic import crash
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry
+from credit_scoring.decisions.entries import Entry
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.spool import Spool, left_behind
 from credit_scoring.decisions.spooled_log import SpooledLog
-from credit_scoring.decisions.tables import batches, claims, decisions
+from credit_scoring.decisions.tables import blocks, claims, decisions
 from credit_scoring.decisions.verification import verify
 from credit_scoring.errors import DecisionLogError, NotReadyError, NotStoredError, RepeatError
 from credit_scoring.serving.recorder import Recorder, Submission
@@ -39,7 +40,7 @@ def some(count: int) -> list[Entry]:
 
 
 def ids(*entries: Sequence[Entry]) -> list[str]:
-    return [each.row.id for batch in entries for each in batch]
+    return [each.row.id for block in entries for each in block]
 
 
 @asynccontextmanager
@@ -67,17 +68,17 @@ async def copied(spool: Spool) -> list[str]:
 # The spool
 
 
-def test_batches_come_back_in_the_order_in_which_they_were_kept_as_they_were(tmp_path: Path) -> None:
+def test_blocks_come_back_in_the_order_in_which_they_were_kept_as_they_were(tmp_path: Path) -> None:
     strange = {"asked_by": "Filial São Paulo \u2028", "application_id": '"\\😀\u0085'}
     kept = [some(2), [entry(0.1 + 0.2, **strange), entry(5e-324)], some(1)]
 
     async def life() -> None:
         async with spool(tmp_path / "spool") as (each, log):
             before = datetime.now(UTC)
-            for batch in kept:
-                await log.store(batch)
+            for block in kept:
+                await log.store(block)
             found = await each.next()
-            assert [block.rows for block in found] == [[given.row for given in batch] for batch in kept]
+            assert [block.rows for block in found] == [[given.row for given in block] for block in kept]
             assert all(before <= block.decided_at <= datetime.now(UTC) for block in found)
             assert each.count() == 5
             assert await copied(each) == ids(*kept)
@@ -91,8 +92,8 @@ def test_what_is_copied_does_not_come_back_and_what_is_kept_meanwhile_does(tmp_p
 
     async def life() -> None:
         async with spool(tmp_path / "spool") as (each, log):
-            for batch in (first, second):
-                await log.store(batch)
+            for block in (first, second):
+                await log.store(block)
             each.note_copied((await each.next())[0])
             await log.store(third)
             if is_cleared:
@@ -147,9 +148,9 @@ from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.connect import open_database
 from benchmarks.support.decision_records import ORIGIN, entry
 
-async def live(address, folder, *batches):
+async def live(address, folder, *blocks):
     log = SpooledLog(DecisionLog(open_database(address), ORIGIN), Path(folder))
-    for size in batches:
+    for size in blocks:
         settled = await log.store([entry() for _ in range(int(size))])
         print(*(decision.decision_id for decision in settled), flush=True)
     print(flush=True)
@@ -161,9 +162,9 @@ UNREACHABLE = "postgresql://owner@127.0.0.1:9/decisions"  # the discard port: no
 
 
 @contextmanager
-def living_worker(address: str, folder: Path, *batches: int) -> Iterator[list[str]]:
-    """Another process that has answered these batches; the ids of its decisions. It is killed at the end."""
-    command = [sys.executable, "-c", DYING_WORKER, address, str(folder), *map(str, batches)]
+def living_worker(address: str, folder: Path, *blocks: int) -> Iterator[list[str]]:
+    """Another process that has answered these blocks; the ids of its decisions. It is killed at the end."""
+    command = [sys.executable, "-c", DYING_WORKER, address, str(folder), *map(str, blocks)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT_FOLDER) as process:
         try:
             assert process.stdout
@@ -262,11 +263,11 @@ async def answered(log: SpooledLog, entries: Sequence[Entry]) -> None:
 
 
 def stored(address: str) -> list[str]:
-    """Ids of the decisions on record, batch by batch as they were chained."""
+    """Ids of the decisions on record, block by block as they were chained."""
     ordered = (
         select(decisions.c.id)
-        .join(batches, (batches.c.writer == decisions.c.writer) & (batches.c.number == decisions.c.batch))
-        .order_by(batches.c.writer, batches.c.number, decisions.c.id)
+        .join(blocks, (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch))
+        .order_by(blocks.c.writer, blocks.c.number, decisions.c.id)
     )
     return ask(address, lambda connection: list(connection.execute(ordered).scalars()), reading=True)
 
@@ -277,7 +278,7 @@ def problems(address: str) -> list[str]:
 
 def test_while_the_database_takes_what_it_is_given_nothing_waits_in_the_spool(address: str, tmp_path: Path) -> None:
     first = entry(application_id="a")
-    batch = some(3)
+    block = some(3)
 
     async def life() -> None:
         async with spooling(address, tmp_path / "spool") as (log, told):
@@ -285,12 +286,12 @@ def test_while_the_database_takes_what_it_is_given_nothing_waits_in_the_spool(ad
             again, refused = await log.store([entry(application_id="a"), entry(application_id="a", age=50)])
             assert again == first.decision
             assert isinstance(refused, RepeatError)
-            await answered(log, batch)
+            await answered(log, block)
             assert told == []
         assert list((tmp_path / "spool").iterdir()) == []
 
     asyncio.run(life())
-    assert stored(address) == ids([first], batch)
+    assert stored(address) == ids([first], block)
 
 
 def test_during_an_outage_answers_are_given_and_follow_in_order_when_it_is_over(
@@ -303,8 +304,8 @@ def test_during_an_outage_answers_are_given_and_follow_in_order_when_it_is_over(
         async with spooling(address, tmp_path / "spool") as (log, told):
             await answered(log, before)
             async with outage():
-                for batch in during:
-                    await answered(log, batch)
+                for block in during:
+                    await answered(log, block)
                 assert told == [2, 5, 6]
             await answered(log, after)
             await told.drained()
@@ -331,7 +332,7 @@ def test_what_waited_is_on_record_with_the_time_at_which_it_was_decided(
             return decided_before
 
     decided_before = asyncio.run(life())
-    newest = select(batches.c.decided_at).order_by(batches.c.number.desc()).limit(1)
+    newest = select(blocks.c.decided_at).order_by(blocks.c.number.desc()).limit(1)
     found = ask(address, lambda connection: connection.execute(newest).scalar_one(), reading=True)
     assert found <= decided_before
 
@@ -344,8 +345,8 @@ def test_a_worker_that_starts_during_an_outage_answers_and_its_decisions_follow(
     async def life() -> None:
         async with outage(), spooling(address, tmp_path / "spool") as (log, _):
             assert await log.store([]) == []
-            for batch in during:
-                await answered(log, batch)
+            for block in during:
+                await answered(log, block)
         async with spooling(address, tmp_path / "spool") as (log, told):
             assert await log.store([]) == []
             await told.drained()
@@ -362,13 +363,13 @@ def test_what_comes_while_the_spool_is_drained_follows_in_order(address: str, ou
         async with spooling(address, tmp_path / "spool") as (log, told):
             await log.store([])
             async with outage():
-                for batch in during:
-                    await answered(log, batch)
+                for block in during:
+                    await answered(log, block)
             async with asyncio.timeout(SOON_S):
                 while told[-1] == len(during):
                     await asyncio.sleep(0.001)
-            for batch in meanwhile:
-                await answered(log, batch)
+            for block in meanwhile:
+                await answered(log, block)
             await told.drained()
 
     asyncio.run(life())
@@ -415,13 +416,13 @@ def test_what_a_killed_worker_left_behind_is_stored_by_the_next_one(address: str
 def test_a_worker_that_was_killed_while_it_drained_its_spool_leaves_nothing_to_be_stored_twice(
     address: str, tmp_path: Path
 ) -> None:
-    """It had copied the first batch and not deleted it."""
+    """It had copied the first block and not deleted it."""
     kept = [[entry(application_id="a"), entry()], some(3)]
 
     async def die() -> None:
         async with spool(tmp_path / "spool" / "killed") as (each, log), worker(address) as main:
-            for batch in kept:
-                await log.store(batch)
+            for block in kept:
+                await log.store(block)
             first, _ = await each.next()
             await main.store_given(first.rows, first.decided_at)
 
@@ -507,8 +508,8 @@ def test_a_database_that_takes_long_keeps_nobody_waiting_and_has_everything_in_t
 
     async def life() -> None:
         async with spooling(address, tmp_path / "spool") as (log, told):
-            for batch in given:
-                await answered(log, batch)
+            for block in given:
+                await answered(log, block)
             assert told[-1] > 0
             await told.drained()
 
@@ -518,7 +519,7 @@ def test_a_database_that_takes_long_keeps_nobody_waiting_and_has_everything_in_t
 
 
 def slow_down(postgres: Postgres, address: str) -> None:
-    """Let each commit of a batch take 500 ms."""
+    """Let each commit of a block take 500 ms."""
     body = "BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END"
     made = f"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS '{body}'"
     event = "AFTER INSERT ON batches DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from benchmarks.support.decision_records import entry
 from credit_scoring.decisions import schema_version
-from credit_scoring.decisions.chain import Batch, Claims, Head, Row
+from credit_scoring.decisions.chain import Block, Claims, Head, Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender
 from credit_scoring.decisions.ids import new_id
@@ -92,7 +92,7 @@ def recovering(path: Path) -> Iterator[None]:
             other.stdin.close()
 
 
-def batch(*rows: Row, claims: Claims | None = None) -> Batch:
+def block(*rows: Row, claims: Claims | None = None) -> Block:
     """The first of a writer that nobody knows."""
     return Head(0, "0" * 64).next(new_id(), datetime.now(UTC), rows, claims)
 
@@ -124,7 +124,7 @@ def test_what_is_appended_at_once_is_there_for_others_when_that_returns(path: Pa
     async def scenario() -> None:
         async with appending(path) as appender:
             row = a_row()
-            assert appender.append_at_once(batch(row))
+            assert appender.append_at_once(block(row))
             assert stored(path) == [row]
 
     asyncio.run(scenario())
@@ -133,7 +133,7 @@ def test_what_is_appended_at_once_is_there_for_others_when_that_returns(path: Pa
 def test_while_another_process_writes_nothing_is_appended_at_once_and_afterwards_it_is(path: Path) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
-            waiting = batch(a_row("a"))
+            waiting = block(a_row("a"))
             with locked(path):
                 assert not appender.append_at_once(waiting)
                 assert not appender.append_at_once(waiting)
@@ -144,13 +144,13 @@ def test_while_another_process_writes_nothing_is_appended_at_once_and_afterwards
     asyncio.run(scenario())
 
 
-def test_what_fails_at_once_leaves_nothing_of_its_batch(path: Path) -> None:
+def test_what_fails_at_once_leaves_nothing_of_its_block(path: Path) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
-            assert appender.append_at_once(batch(a_row("a")))
-            assert not appender.append_at_once(batch(a_row("b"), a_row("a")))
-            assert not appender.append_at_once(batch(a_row(), claims=[("a", new_id())]))
-            assert appender.append_at_once(batch(a_row("b")))
+            assert appender.append_at_once(block(a_row("a")))
+            assert not appender.append_at_once(block(a_row("b"), a_row("a")))
+            assert not appender.append_at_once(block(a_row(), claims=[("a", new_id())]))
+            assert appender.append_at_once(block(a_row("b")))
 
     asyncio.run(scenario())
     assert [row.application_id for row in stored(path)] == ["a", "b"]
@@ -164,7 +164,7 @@ SLOW_DOWN = (
 )
 
 
-def test_while_batches_take_long_none_is_appended_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_blocks_take_long_none_is_appended_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would hold up the event loop; in the thread they take as long, and tell when they are short again."""
     monkeypatch.setattr(
         "credit_scoring.decisions.sqlite.SHORT_S", 0.05
@@ -172,15 +172,15 @@ def test_while_batches_take_long_none_is_appended_at_once(path: Path, monkeypatc
 
     async def scenario() -> None:
         async with appending(path) as appender:
-            assert appender.append_at_once(batch(a_row()))
+            assert appender.append_at_once(block(a_row()))
             execute(path, *SLOW_DOWN)
-            while appender.append_at_once(batch(a_row())):
+            while appender.append_at_once(block(a_row())):
                 assert count(path, "batches") < 20
-            await appender.append(batch(a_row()))
-            assert not appender.append_at_once(batch(a_row()))
+            await appender.append(block(a_row()))
+            assert not appender.append_at_once(block(a_row()))
             execute(path, "DROP TRIGGER slow")
-            while not appender.append_at_once(batch(a_row())):
-                await appender.append(batch(a_row()))
+            while not appender.append_at_once(block(a_row())):
+                await appender.append(block(a_row()))
                 assert count(path, "batches") < 1000
 
     asyncio.run(scenario())
@@ -189,7 +189,7 @@ def test_while_batches_take_long_none_is_appended_at_once(path: Path, monkeypatc
 def test_where_there_is_no_database_yet_nothing_is_appended_at_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with appending(tmp_path / "new.db") as appender:
-            assert not appender.append_at_once(batch(a_row()))
+            assert not appender.append_at_once(block(a_row()))
 
     asyncio.run(scenario())
 
@@ -201,7 +201,7 @@ def test_where_there_is_no_database_yet_nothing_is_appended_at_once(tmp_path: Pa
 def test_append_waits_until_the_other_process_has_finished(path: Path, to_all: bool) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
-            waiting = batch(a_row())
+            waiting = block(a_row())
             with locked(path, to_all=to_all):
                 appending_it = asyncio.create_task(appender.append(waiting))
                 done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
@@ -215,7 +215,7 @@ def test_append_waits_until_the_other_process_has_finished(path: Path, to_all: b
 def test_append_waits_until_the_other_process_has_recovered_the_write_ahead_log(path: Path) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
-            waiting = batch(a_row())
+            waiting = block(a_row())
             with recovering(path):
                 appending_it = asyncio.create_task(appender.append(waiting))
                 done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
@@ -229,7 +229,7 @@ def test_append_waits_until_the_other_process_has_recovered_the_write_ahead_log(
 def test_a_database_that_stays_locked_is_an_error_after_the_timeout_and_nothing_is_stored(path: Path) -> None:
     async def scenario() -> None:
         async with appending(path, timeout=SHORT_S) as appender:
-            waiting = batch(a_row())
+            waiting = block(a_row())
             with locked(path), pytest.raises(DecisionLogError, match="database is locked") as failure:
                 await appender.append(waiting)
             assert not isinstance(failure.value, DuplicateError)
@@ -240,28 +240,28 @@ def test_a_database_that_stays_locked_is_an_error_after_the_timeout_and_nothing_
     asyncio.run(scenario())
 
 
-def test_an_application_id_that_is_claimed_already_is_a_duplicate_and_nothing_of_its_batch_is_stored(
+def test_an_application_id_that_is_claimed_already_is_a_duplicate_and_nothing_of_its_block_is_stored(
     path: Path,
 ) -> None:
     async def scenario() -> None:
         async with appending(path) as one, appending(path) as two:
-            await one.append(batch(a_row("a")))
+            await one.append(block(a_row("a")))
             with pytest.raises(DuplicateError):
-                await two.append(batch(a_row("b"), a_row("a")))
-            await two.append(batch(a_row("b")))
+                await two.append(block(a_row("b"), a_row("a")))
+            await two.append(block(a_row("b")))
 
     asyncio.run(scenario())
     assert [row.application_id for row in stored(path)] == ["a", "b"]
     assert (count(path, "batches"), count(path, "claims")) == (2, 2)
 
 
-def test_a_batch_of_many_rows_is_stored_whole_and_in_order(path: Path) -> None:
+def test_a_block_of_many_rows_is_stored_whole_and_in_order(path: Path) -> None:
     rows = [a_row(str(number)) for number in range(3 * LARGEST_INSERT + 1)]
 
     async def scenario() -> None:
         async with appending(path) as appender:
-            await appender.append(batch(*rows[1:]))
-            assert appender.append_at_once(batch(rows[0]))
+            await appender.append(block(*rows[1:]))
+            assert appender.append_at_once(block(rows[0]))
 
     asyncio.run(scenario())
     assert stored(path) == rows
@@ -271,7 +271,7 @@ def test_a_batch_of_many_rows_is_stored_whole_and_in_order(path: Path) -> None:
 def test_two_workers_that_write_at_the_same_time_both_store_all_they_have(path: Path) -> None:
     async def write(appender: Appender) -> None:
         for _ in range(25):
-            await appender.append(batch(a_row()))
+            await appender.append(block(a_row()))
 
     async def scenario() -> None:
         async with appending(path) as one, appending(path) as two:
@@ -306,7 +306,7 @@ def test_every_text_and_every_float_comes_back_exactly(
 
     async def scenario() -> None:
         async with appending(path) as appender:
-            await appender.append(batch(*rows, claims=[]))
+            await appender.append(block(*rows, claims=[]))
 
     asyncio.run(scenario())
 
@@ -344,15 +344,15 @@ def test_a_file_that_is_taken_away_while_it_is_in_use_is_written_no_more(
         database = opened(path)
         appender = database.appender()
         try:
-            assert appender.append_at_once(batch(a_row()))
-            await appender.append(batch(a_row()))
+            assert appender.append_at_once(block(a_row()))
+            await appender.append(block(a_row()))
             database.check()
             take_away(path)
             with pytest.raises(DecisionLogError, match=r"decisions\.db.* moved, deleted or replaced"):
                 database.check()
-            assert not appender.append_at_once(batch(a_row()))
+            assert not appender.append_at_once(block(a_row()))
             with pytest.raises(DecisionLogError, match="Put it back, or restart the service"):
-                await appender.append(batch(a_row()))
+                await appender.append(block(a_row()))
             with pytest.raises(DecisionLogError, match="moved, deleted or replaced"):
                 await database.run(lambda connection: connection.execute(text("INSERT INTO claims VALUES ('a', 'b')")))
             assert path.exists() == (take_away is not delete)
@@ -367,12 +367,12 @@ def test_a_file_that_is_put_back_is_written_again(path: Path) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
             rows = [a_row(), a_row()]
-            await appender.append(batch(rows[0]))
+            await appender.append(block(rows[0]))
             away = path.rename(path.with_suffix(".away"))
             with pytest.raises(DecisionLogError):
-                await appender.append(batch(a_row()))
+                await appender.append(block(a_row()))
             away.rename(path)
-            await appender.append(batch(rows[1]))
+            await appender.append(block(rows[1]))
             assert stored(path) == rows
 
     asyncio.run(scenario())
@@ -385,13 +385,13 @@ def test_no_message_holds_a_value_of_a_row(path: Path) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
             row = a_row(MARKER)._replace(received=MARKER, seen=MARKER, asked_by=MARKER)
-            await appender.append(batch(row))
+            await appender.append(block(row))
             with pytest.raises(DuplicateError) as duplicate:
-                await appender.append(batch(row))
+                await appender.append(block(row))
             assert MARKER not in str(duplicate.value)
             execute(path, "DROP TABLE claims")
             with pytest.raises(DecisionLogError) as failure:
-                await appender.append(batch(row))
+                await appender.append(block(row))
             assert MARKER not in str(failure.value)
 
     asyncio.run(scenario())

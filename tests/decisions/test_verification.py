@@ -19,13 +19,14 @@ from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, p
 from benchmarks.support.postgres import Postgres
 from credit_scoring.decisions import ends, events, outcomes, reviews, verdict
 from credit_scoring.decisions.anchors import Anchor, Anchors
-from credit_scoring.decisions.chain import Batch, Head, Introduction, Row, writer_hash
+from credit_scoring.decisions.chain import Block, Head, Introduction, Row, writer_hash
 from credit_scoring.decisions.connect import open_database
+from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.log import DecisionLog, Entry
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.reviews import ReviewStep, Step
-from credit_scoring.decisions.tables import batches, decisions, writers
+from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.decisions.verdict import Verdict
 from credit_scoring.decisions.verification import verify
 from credit_scoring.settings import PROJECT_FOLDER
@@ -39,7 +40,7 @@ _copies = count(1)
 
 
 def fill(address: str, *sizes: int, shared: bool = False) -> list[str]:
-    """One worker's life: it stores batches of these sizes; the ids of the first one.
+    """One worker's life: it stores blocks of these sizes; the ids of the first one.
 
     `shared`: two owners use the same application id in the second one.
     """
@@ -96,7 +97,7 @@ def noted(address: str, path: Path) -> Anchors:
     return anchors
 
 
-# A log that has everything: what a purge has left, three batches, claims, an outcome and a review
+# A log that has everything: what a purge has left, three blocks, claims, an outcome and a review
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _copy(address: str, postgres: Postgres) -> str:
 
 def test_an_untouched_log_has_nothing_wrong(log: Log) -> None:
     found = check(log.address, log.anchors)
-    assert (found.decisions, found.batches, found.purged, found.unchained) == (7, 4, 1, 0)
+    assert (found.decisions, found.blocks, found.purged, found.unchained) == (7, 4, 1, 0)
     assert found.problems == []
 
 
@@ -160,7 +161,7 @@ FAKE_OLD_PURGE = (
     "INSERT INTO purges (id, purged_at, decided_before, decisions) "
     f"VALUES ({NO_ID}, '2026-11-24 00:00:00', '2999-11-24 00:00:00', 3)"
 )
-BATCH_2_GONE = (
+BLOCK_2_GONE = (
     "DELETE FROM claims WHERE decision IN (SELECT id FROM decisions WHERE batch = 2)",
     "DELETE FROM decisions WHERE batch = 2",
 )
@@ -169,66 +170,66 @@ BATCH_2_GONE = (
 SEEN: dict[str, tuple[Callable[[str], None], str]] = {
     "a risk altered": (
         tamper(f"UPDATE decisions SET risk_probability = 0.31 WHERE {SOME_ROW}"),
-        "batch 1: a decision was altered",
+        "block 1: a decision was altered",
     ),
     "an answer altered": (
         tamper(f"UPDATE decisions SET decision = 'APROVADO' WHERE {SOME_ROW}"),
-        "batch 1: a decision was altered",
+        "block 1: a decision was altered",
     ),
     "an application altered": (
         tamper(f"UPDATE decisions SET received = '{{}}' WHERE {SOME_ROW}"),
-        "batch 1: a decision was altered",
+        "block 1: a decision was altered",
     ),
     "what the model saw altered": (
         tamper(f"UPDATE decisions SET seen = '[1.0]' WHERE {SOME_ROW}"),
-        "batch 1: a decision was altered",
+        "block 1: a decision was altered",
     ),
     "who asked altered": (
         tamper(f"UPDATE decisions SET asked_by = 'nobody' WHERE {SOME_ROW}"),
-        "batch 1: a decision was altered",
+        "block 1: a decision was altered",
     ),
     "an application id altered": (
         tamper(f"UPDATE decisions SET application_id = '' WHERE {SOME_ROW}"),
-        "batch 1: a decision was altered",
+        "block 1: a decision was altered",
     ),
-    "a decision moved to another batch": (
+    "a decision moved to another block": (
         tamper(f"UPDATE decisions SET batch = 2 WHERE {SOME_ROW}"),
-        "batch 1: 1 decisions, 2 were stored",
+        "block 1: 1 decisions, 2 were stored",
     ),
     "a decision removed": (
         tamper(f"DELETE FROM decisions WHERE {SOME_ROW}"),
-        "batch 1: 1 decisions, 2 were stored",
+        "block 1: 1 decisions, 2 were stored",
     ),
-    "all decisions of a batch removed": (
-        tamper(*BATCH_2_GONE),
-        "batch 2: all of its 3 decisions were removed",
+    "all decisions of a block removed": (
+        tamper(*BLOCK_2_GONE),
+        "block 2: all of its 3 decisions were removed",
     ),
-    "a decision inserted into a batch": (
+    "a decision inserted into a block": (
         tamper(f"{INSERTED} SELECT {NO_ID}, writer, batch, {A_LIKE}"),
-        "batch 1: 3 decisions, 2 were stored",
+        "block 1: 3 decisions, 2 were stored",
     ),
-    "a decision inserted without a batch": (
+    "a decision inserted without a block": (
         tamper(f"{INSERTED} SELECT {NO_ID}, writer, 77, {A_LIKE}"),
-        "1 decisions of batch 77, which is not on record",
+        "1 decisions of block 77, which is not on record",
     ),
-    "a batch removed": (
+    "a block removed": (
         tamper("DELETE FROM batches WHERE number = 2"),
-        "batch 2 was removed, or 3 inserted",
+        "block 2 was removed, or 3 inserted",
     ),
-    "a batch altered": (
+    "a block altered": (
         tamper("UPDATE batches SET decided_at = '2020-01-01 00:00:00' WHERE number = 2"),
-        "batch 2: altered, or chained to another batch",
+        "block 2: altered, or chained to another block",
     ),
     "a hash altered": (
         tamper("UPDATE batches SET hash = rows_hash WHERE number = 2"),
-        "batch 2: altered, or chained to another batch",
+        "block 2: altered, or chained to another block",
     ),
-    "a batch inserted": (
+    "a block inserted": (
         tamper(
             "INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash) "
             "SELECT writer, 9, decided_at, 0, rows_hash, hash FROM batches WHERE number = 3"
         ),
-        "batch 4 was removed, or 9 inserted",
+        "block 4 was removed, or 9 inserted",
     ),
     "a worker's introduction altered": (
         tamper("UPDATE writers SET threshold = 0.5"),
@@ -300,12 +301,12 @@ SEEN: dict[str, tuple[Callable[[str], None], str]] = {
         "Event 3: its purge .* was removed",
     ),
     "decisions removed and a purge inserted to cover it": (
-        tamper(*BATCH_2_GONE, FAKE_PURGE),
+        tamper(*BLOCK_2_GONE, FAKE_PURGE),
         "Purge 0.*: inserted, it has no event",
     ),
     "decisions removed and a purge as of an earlier version inserted": (
-        tamper(*BATCH_2_GONE, FAKE_OLD_PURGE),
-        "batch 2: all of its 3 decisions were removed",
+        tamper(*BLOCK_2_GONE, FAKE_OLD_PURGE),
+        "block 2: all of its 3 decisions were removed",
     ),
     "an event altered": (
         tamper("UPDATE events SET content_hash = hash WHERE number = 4"),
@@ -324,28 +325,28 @@ def write_anew(address: str) -> None:
     def work(connection: Connection) -> None:
         connection.execute(text(f"UPDATE decisions SET risk_probability = 0.31 WHERE {SOME_ROW}"))
         writer, begun = connection.execute(text("SELECT id, hash FROM writers ORDER BY id DESC LIMIT 1")).one()
-        head, chain = Head(0, begun), select(batches).where(batches.c.writer == str(writer)).order_by(batches.c.number)
+        head, chain = Head(0, begun), select(blocks).where(blocks.c.writer == str(writer)).order_by(blocks.c.number)
         for each in connection.execute(chain).all():
-            of_batch = select(*(decisions.c[name] for name in Row._fields)).where(decisions.c.batch == each.number)
-            rows = [Row(*row) for row in connection.execute(of_batch.order_by(decisions.c.id))]
-            batch = head.next(each.writer, each.decided_at, rows)
-            hashes = {"rows_hash": batch.rows_hash, "hash": batch.hash}
-            is_it = (batches.c.writer == each.writer) & (batches.c.number == each.number)
-            connection.execute(update(batches).where(is_it).values(hashes))
-            head = Head(batch.number, batch.hash)
+            of_block = select(*(decisions.c[name] for name in Row._fields)).where(decisions.c.batch == each.number)
+            rows = [Row(*row) for row in connection.execute(of_block.order_by(decisions.c.id))]
+            block = head.next(each.writer, each.decided_at, rows)
+            hashes = {"rows_hash": block.rows_hash, "hash": block.hash}
+            is_it = (blocks.c.writer == each.writer) & (blocks.c.number == each.number)
+            connection.execute(update(blocks).where(is_it).values(hashes))
+            head = Head(block.number, block.hash)
 
     ask(address, work)
 
 
-BATCH_3_GONE = (
+BLOCK_3_GONE = (
     "DELETE FROM claims WHERE decision IN (SELECT id FROM decisions WHERE batch = 3)",
     "DELETE FROM decisions WHERE batch = 3",
     "DELETE FROM batches WHERE number = 3",
 )
 SEEN_WITH_ANCHORS: dict[str, tuple[Callable[[str], None], str]] = {
-    "the last batches removed, with their decisions": (
-        tamper(*BATCH_3_GONE),
-        "its chain was cut off before batch 3, noted in anchor 1",
+    "the last blocks removed, with their decisions": (
+        tamper(*BLOCK_3_GONE),
+        "its chain was cut off before block 3, noted in anchor 1",
     ),
     "a worker removed, with everything that it stored": (
         tamper(
@@ -354,7 +355,7 @@ SEEN_WITH_ANCHORS: dict[str, tuple[Callable[[str], None], str]] = {
             f"DELETE FROM batches WHERE CAST(writer AS TEXT) = {LAST_WRITER}",
             f"DELETE FROM writers WHERE CAST(id AS TEXT) = {LAST_WRITER}",
         ),
-        "its chain was cut off before batch 3, noted in anchor 1",
+        "its chain was cut off before block 3, noted in anchor 1",
     ),
     "the last outcomes, reviews or purges removed, with their events": (
         tamper("DELETE FROM reviews", "DELETE FROM events WHERE number = 5"),
@@ -362,7 +363,7 @@ SEEN_WITH_ANCHORS: dict[str, tuple[Callable[[str], None], str]] = {
     ),
     "a chain rewritten with new hashes": (
         write_anew,
-        "batch 3: not the one noted in anchor 1",
+        "block 3: not the one noted in anchor 1",
     ),
 }
 
@@ -426,11 +427,11 @@ def test_the_manual_says_of_each_tampering_whether_it_is_seen() -> None:
 
 def test_a_chain_that_was_cut_off_at_its_end_is_found_by_what_a_later_worker_recorded(log: Log) -> None:
     fill(log.address, 1)
-    tamper(*BATCH_3_GONE)(log.address)
+    tamper(*BLOCK_3_GONE)(log.address)
     tamper("DELETE FROM reviews", "DELETE FROM events WHERE number = 5")(log.address)
     found = check(log.address).problems
     assert len(found) == 2
-    assert "cut off before batch 3, recorded by writer" in found[0]
+    assert "cut off before block 3, recorded by writer" in found[0]
     assert "cut off before event 5, recorded by writer" in found[1]
 
 
@@ -471,12 +472,12 @@ def _store_as_an_earlier_version_did(address: str) -> None:
     ask(address, work)
 
 
-def _insert(batch: Batch, connection: Connection) -> None:
-    size = len(batch.rows)
-    values = {name: getattr(batch, name) for name in ("writer", "number", "decided_at", "rows_hash", "hash")}
-    connection.execute(insert(batches), values | {"size": size})
-    place = {"writer": batch.writer, "batch": batch.number}
-    connection.execute(insert(decisions), [row._asdict() | place for row in batch.rows])
+def _insert(block: Block, connection: Connection) -> None:
+    size = len(block.rows)
+    values = {name: getattr(block, name) for name in ("writer", "number", "decided_at", "rows_hash", "hash")}
+    connection.execute(insert(blocks), values | {"size": size})
+    place = {"writer": block.writer, "batch": block.number}
+    connection.execute(insert(decisions), [row._asdict() | place for row in block.rows])
 
 
 # How it is told
@@ -503,11 +504,11 @@ def test_progress_is_told_to_the_end(log: Log) -> None:
 # What it costs
 
 
-def test_a_log_of_many_batches_takes_no_more_memory_than_one_of_few(
+def test_a_log_of_many_blocks_takes_no_more_memory_than_one_of_few(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verdict, "ROWS_AT_A_TIME", 100)
-    few, many = (_log_of(batch_count, tmp_path / str(batch_count)) for batch_count in (1_000, 6_000))
+    few, many = (_log_of(block_count, tmp_path / str(block_count)) for block_count in (1_000, 6_000))
     check(few)  # so that what SQLAlchemy keeps for good is there already
     peaks = []
     for address in (few, many):
@@ -518,21 +519,21 @@ def test_a_log_of_many_batches_takes_no_more_memory_than_one_of_few(
     assert peaks[1] < 1.5 * peaks[0]
 
 
-def _log_of(batch_count: int, folder: Path) -> str:
+def _log_of(block_count: int, folder: Path) -> str:
     address = make_sqlite_log(folder)
     fill(address, 1)
 
     def work(connection: Connection) -> None:
         ((writer, number, hashed),) = ends.of_all(connection)
-        for batch in _chain(writer, Head(number, hashed), batch_count):
-            _insert(batch, connection)
+        for block in _chain(writer, Head(number, hashed), block_count):
+            _insert(block, connection)
 
     ask(address, work)
     return address
 
 
-def _chain(writer: str, head: Head, batch_count: int) -> Iterator[Batch]:
-    for _ in range(batch_count):
-        batch = head.next(writer, datetime.now(UTC), [entry().row])
-        head = Head(batch.number, batch.hash)
-        yield batch
+def _chain(writer: str, head: Head, block_count: int) -> Iterator[Block]:
+    for _ in range(block_count):
+        block = head.next(writer, datetime.now(UTC), [entry().row])
+        head = Head(block.number, block.hash)
+        yield block

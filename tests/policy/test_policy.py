@@ -33,17 +33,17 @@ def _cost_by_hand(portfolio: list[tuple[bool, float, float]], threshold: float, 
 class TestPolicy:
     @given(thresholds)
     def test_a_risk_at_the_threshold_is_negado(self, threshold: float) -> None:
-        assert Policy(threshold=threshold, costs=CostMatrix()).answer(threshold) == "NEGADO"
+        assert Policy(threshold=threshold, costs=CostMatrix()).answers(np.array([threshold])) == ["NEGADO"]
 
     @given(thresholds)
     def test_a_risk_just_below_the_threshold_is_aprovado(self, threshold: float) -> None:
-        below = float(np.nextafter(threshold, 0))
-        assert Policy(threshold=threshold, costs=CostMatrix()).answer(below) == "APROVADO"
+        below = np.array([np.nextafter(threshold, 0)])
+        assert Policy(threshold=threshold, costs=CostMatrix()).answers(below) == ["APROVADO"]
 
-    @given(thresholds, st.floats(0, 1))
-    def test_every_risk_gets_one_of_the_two_answers(self, threshold: float, risk: float) -> None:
-        answer = Policy(threshold=threshold, costs=CostMatrix()).answer(risk)
-        assert answer == ("NEGADO" if risk >= threshold else "APROVADO")
+    @given(thresholds, st.lists(st.floats(0, 1)))
+    def test_every_risk_gets_one_of_the_two_answers_in_order(self, threshold: float, risk: list[float]) -> None:
+        answers = Policy(threshold=threshold, costs=CostMatrix()).answers(np.array(risk))
+        assert answers == ["NEGADO" if each >= threshold else "APROVADO" for each in risk]
 
     @given(thresholds, shares, shares, thresholds, shares, shares)
     def test_the_version_changes_with_the_content_and_only_then(

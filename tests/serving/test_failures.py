@@ -32,7 +32,7 @@ from benchmarks.support.traffic import (
     workers,
 )
 from benchmarks.support.waiting import keep_answering, wait_for
-from credit_scoring.decisions.tables import batches, decisions
+from credit_scoring.decisions.tables import blocks, decisions
 from tests.conftest import STOPPED_WITHIN, RunningService, wait_until_ready
 from tests.support.disks import fill_up, small_disk
 from tests.test_service import is_ready, served
@@ -228,7 +228,7 @@ def test_workers_whose_sqlite_file_is_deleted_are_not_ready_though_nobody_asks_a
 
 @contextmanager
 def slow_commits(postgres: Postgres, address: str, seconds: float) -> Iterator[None]:
-    """Let each commit of a batch take so long."""
+    """Let each commit of a block take so long."""
     name = address.rpartition("/")[2]
     body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END"
     event = "AFTER INSERT ON batches DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()"
@@ -261,13 +261,13 @@ def test_a_database_that_takes_500_ms_a_commit_keeps_nobody_waiting_and_loses_no
 
 
 def in_chained_order(connection: Connection) -> dict[str, list[str]]:
-    """The ids of each writer's decisions, batch by batch."""
+    """The ids of each writer's decisions, block by block."""
     columns = decisions.c
     found: dict[str, list[str]] = {}
     for writer, id in connection.execute(
         select(columns.writer, columns.id)
-        .join(batches, (batches.c.writer == columns.writer) & (batches.c.number == columns.batch))
-        .order_by(batches.c.writer, batches.c.number, columns.id)
+        .join(blocks, (blocks.c.writer == columns.writer) & (blocks.c.number == columns.batch))
+        .order_by(blocks.c.writer, blocks.c.number, columns.id)
     ):
         found.setdefault(writer, []).append(id)
     return found

@@ -15,9 +15,11 @@ from pydantic_core import from_json
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, entry
 from credit_scoring.application.schemas import Decision
 from credit_scoring.decisions.connect import open_database
-from credit_scoring.decisions.log import DecisionLog, Entry, Settled
+from credit_scoring.decisions.entries import Entry, Log, Settled
+from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.errors import DecisionLogError, NotReadyError, NotStoredError, OverloadedError, RepeatError
-from credit_scoring.serving.recorder import LARGEST_TRANSACTION, MOST_WAITING, PROBE_EVERY_S, Log, Recorder, Submission
+from credit_scoring.serving.log_watch import PROBE_EVERY_S
+from credit_scoring.serving.recorder import LARGEST_TRANSACTION, MOST_WAITING, Recorder, Submission
 
 AMPLE_S = 60.0
 SHORT_S = 0.05
@@ -36,7 +38,7 @@ class Notes:
 
 @dataclass
 class HeldLog(Log):
-    """A log that ends a transaction when the test does; empty batches succeed at once unless it is `broken`."""
+    """A log that ends a transaction when the test does; empty blocks succeed at once unless it is `broken`."""
 
     broken: Exception | None = None
     is_quick: bool = False
@@ -113,7 +115,7 @@ def submission(of: Entry | None = None) -> Submission:
 
 
 def keep(recorder: Recorder, entries: Sequence[Entry]) -> list[Caller]:
-    """Give the recorder a batch; who waits for it."""
+    """Give the recorder a micro-batch; who waits for it."""
     callers: list[Caller] = [asyncio.get_running_loop().create_future() for _ in entries]
     recorder.keep([submission(each) for each in entries], callers, [each.decision for each in entries])
     return callers.copy()
@@ -169,7 +171,7 @@ def test_callers_are_told_in_the_order_in_which_they_came() -> None:
     asyncio.run(scenario())
 
 
-def test_what_has_come_while_a_batch_was_stored_is_stored_in_one_transaction() -> None:
+def test_what_has_come_while_a_micro_batch_was_stored_is_stored_in_one_transaction() -> None:
     async def scenario() -> None:
         log = HeldLog()
         async with recording(log) as (recorder, _):
@@ -185,7 +187,7 @@ def test_what_has_come_while_a_batch_was_stored_is_stored_in_one_transaction() -
     asyncio.run(scenario())
 
 
-def test_a_transaction_takes_no_more_batches_than_fit() -> None:
+def test_a_transaction_takes_no_more_micro_batches_than_fit() -> None:
     async def scenario() -> None:
         log = HeldLog()
         half = LARGEST_TRANSACTION // 2
@@ -215,7 +217,7 @@ def test_what_the_log_takes_at_once_is_answered_at_once() -> None:
     asyncio.run(scenario())
 
 
-def test_nothing_is_stored_at_once_while_another_batch_is_being_stored() -> None:
+def test_nothing_is_stored_at_once_while_another_micro_batch_is_being_stored() -> None:
     async def scenario() -> None:
         log = HeldLog()
         async with recording(log) as (recorder, _):
@@ -380,7 +382,7 @@ def test_when_a_transaction_fails_all_its_callers_are_told_and_nobody_is_admitte
     asyncio.run(scenario())
 
 
-def test_batches_that_wait_while_another_fails_are_tried_all_the_same() -> None:
+def test_micro_batches_that_wait_while_another_fails_are_tried_all_the_same() -> None:
     async def scenario() -> None:
         log = HeldLog()
         async with recording(log) as (recorder, notes):
@@ -433,7 +435,7 @@ def test_a_commit_that_takes_too_long_is_given_up_and_nobody_is_admitted_until_t
     asyncio.run(scenario())
 
 
-def test_a_batch_that_was_given_up_before_its_transaction_began_is_never_stored(tmp_path: Path) -> None:
+def test_a_micro_batch_that_was_given_up_before_its_transaction_began_is_never_stored(tmp_path: Path) -> None:
     """Its application id is free again, and the commit before it is not blamed."""
     path = tmp_path / "decisions.db"
 
@@ -484,7 +486,9 @@ def test_a_late_event_loop_is_not_taken_for_a_slow_log(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_batch_whose_transaction_waits_for_another_process_is_not_stored_once_it_is_given_up(tmp_path: Path) -> None:
+def test_a_micro_batch_whose_transaction_waits_for_another_process_is_not_stored_once_it_is_given_up(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "decisions.db"
 
     async def scenario() -> None:
@@ -504,7 +508,7 @@ def test_a_batch_whose_transaction_waits_for_another_process_is_not_stored_once_
 
 
 def test_while_a_transaction_is_under_way_the_log_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("credit_scoring.serving.recorder.PROBE_EVERY_S", 0.0)
+    monkeypatch.setattr("credit_scoring.serving.log_watch.PROBE_EVERY_S", 0.0)
 
     async def scenario() -> None:
         log = HeldLog()
@@ -693,7 +697,7 @@ def test_what_came_what_the_model_saw_and_who_asked_are_on_record_when_the_answe
     asyncio.run(scenario())
 
 
-def test_each_caller_of_many_batches_gets_its_own_answer_and_all_are_on_record(tmp_path: Path) -> None:
+def test_each_caller_of_many_micro_batches_gets_its_own_answer_and_all_are_on_record(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     batches = [some(size % 7 + 1) for size in range(100)]
 

@@ -12,13 +12,13 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from credit_scoring.serving import connections, guarded
-from credit_scoring.serving import hot_route as protocol
+from credit_scoring.serving import connections, guarded, hot_route, ordered
 
 TESTED = "0.54"
 ADVICE = (
     f"Written for uvicorn {TESTED}, found {uvicorn.__version__}: read its httptools_impl.py and flow_control.py beside "
-    "guarded.py, protocol.py and connections.py, run tests/serving/test_hot_route.py, then change TESTED and the pin."
+    "ordered.py, guarded.py, hot_route.py and connections.py, run tests/serving/test_hot_route.py, then change TESTED "
+    "and the pin."
 )
 
 PROTOCOL = {
@@ -52,7 +52,7 @@ def _of(cls: type) -> set[str]:
     return _of_self(ast.parse(inspect.getsource(cls)))
 
 
-@pytest.mark.parametrize("module", [guarded, protocol, connections], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [ordered, guarded, hot_route, connections], ids=lambda module: module.__name__)
 def test_every_attribute_of_uvicorn_that_is_used_is_named_here(module: ModuleType) -> None:
     assert set(_taken(module)) <= PROTOCOL | FLOW
 
