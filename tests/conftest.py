@@ -30,6 +30,7 @@ GUARDIAN = Guardian()
 _HOME = tempfile.mkdtemp(prefix="credit-scoring-tests-")
 GUARDIAN.watch(_HOME)
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads of a model that wait would take the processor from other tests
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # and so would those of its small matrices, which wait for each other
 os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
