@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any, Self
 
 import numpy as np
@@ -96,13 +95,6 @@ def application_frame(records: Sequence[Mapping[str, Any]], names: Sequence[str]
 def _values(name: str, values: list[Any]) -> npt.NDArray[Any]:
     dtype = object if FIELDS[name].kind in ("category", "text") else np.float64
     return np.array(values, dtype=dtype)
-
-
-def getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """What reads these fields of a record, always as a tuple."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda record: tuple(record[name] for name in names)
 
 
 class DerivedFields(TransformerMixin, BaseEstimator):

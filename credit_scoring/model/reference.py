@@ -8,16 +8,18 @@ formulas as recording rules.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.schemas import FIELDS
+
+if TYPE_CHECKING:  # so that the API can be described without pandas
+    import pandas as pd
 
 Counts = npt.NDArray[np.int64]
 
@@ -94,7 +96,7 @@ class DriftReference(BaseModel):
     fields: tuple[FieldBins, ...]
 
 
-def reference_of(frame: pd.DataFrame, features: Sequence[str], risk: Floats) -> DriftReference:
+def reference_of(frame: "pd.DataFrame", features: Sequence[str], risk: Floats) -> DriftReference:
     """The reference of a training frame; `risk` is held out, shape (rows,)."""
     fields = [_bins_of(name, frame[name]) for name in features]
     return DriftReference(rows=len(frame), fields=(*fields, number_bins(RISK, risk)))
@@ -104,7 +106,9 @@ def _bins_of(name: str, column: "pd.Series[Any]") -> FieldBins:
     kind = FIELDS[name].kind if name in FIELDS else "number"
     if kind == "category":
         bins = FieldBins(field=name, values=FIELDS[name].categories, counts=())
-        return _filled(bins, bins.count([None if pd.isna(value) else value for value in column]))
+        return _filled(
+            bins, bins.count([value if known else None for value, known in zip(column, column.notna(), strict=True)])
+        )
     numbers = column.to_numpy(dtype=np.float64)
     if kind == "flag":
         return _filled(FieldBins(field=name, edges=(0.5,), is_flag=True, counts=()), count_numbers(numbers, HALF))
@@ -120,7 +124,7 @@ def number_bins(name: str, numbers: Floats) -> FieldBins:
 
 
 def _filled(bins: FieldBins, counts: Counts) -> FieldBins:
-    quantile = float(chi2.ppf(1 - BY_CHANCE, len(counts) - 1))
+    quantile = float(chdtri(len(counts) - 1, BY_CHANCE))
     return bins.model_copy(update={"counts": tuple(counts.tolist()), "quantile": quantile})
 
 
