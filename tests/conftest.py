@@ -35,6 +35,8 @@ os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
 
+import bentoml  # noqa: E402 - both variables are read on import
+
 from benchmarks.support.ports import free_port as free_port  # noqa: E402, PLC0414 - as above; tests have it from here
 from benchmarks.support.postgres import Postgres, throwaway  # noqa: E402 - as above
 from benchmarks.support.postgres import missing as postgres_missing  # noqa: E402 - as above
@@ -96,6 +98,19 @@ def model_tag(scorer: Scorer) -> str:
     return store.save(scorer)
 
 
+@pytest.fixture
+def published() -> Iterator[Callable[[], list[str]]]:
+    """Gives the tags that the test has added to the store so far; they are removed from it in the end."""
+
+    def tags() -> set[str]:
+        return {str(model.tag) for model in bentoml.models.list()}
+
+    before = tags()
+    yield lambda: sorted(tags() - before)
+    for each in tags() - before:
+        bentoml.models.delete(each)
+
+
 @dataclass(frozen=True)
 class RunningService:
     """A service in its own processes, as `bentoml serve` starts it."""
@@ -155,7 +170,8 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def service(model_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """The service on the small scorer, shared by all tests that only send requests."""
-    running = start_service("credit_scoring.service:CreditScoring", tmp_path_factory.mktemp("service"))
+    folder = tmp_path_factory.mktemp("service")
+    running = start_service("credit_scoring.service:CreditScoring", folder, CREDIT_SCORING_MODEL=model_tag)
     try:
         wait_until_ready(running)
         yield running
@@ -170,7 +186,7 @@ def postgres() -> Iterator[Postgres]:
         if "CI" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
-    with throwaway() as server:
+    with throwaway(fsync=False) as server:
         GUARDIAN.watch(server.folder)
         _servers.append(server)
         yield server
