@@ -127,19 +127,19 @@ def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[Th
 
 
 def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[Importance]:
-    found = {name: _auc_loss(scorer, part, name, generator) for name in scorer.card.features}
+    whole = auc(part.defaulted, scorer.score(part.frame), 0.0)
+    found = {name: _auc_loss(scorer, part, name, whole, generator) for name in scorer.card.features}
     shares = _log_odds_shares(scorer, part, generator)
     for name in sorted(found, key=lambda each: found[each].value, reverse=True):
         yield Importance(field=name, auc_loss=found[name], log_odds_share=shares[name])
 
 
-def _auc_loss(scorer: Scorer, part: Dataset, name: str, generator: np.random.Generator) -> Interval:
-    """AUC lost when a field is shuffled (Breiman 2001), mean and range over the shuffles."""
-    whole = auc(part.defaulted, scorer.score(part.frame), 0.0)
-    losses = []
-    for _ in range(SHUFFLES):
-        shuffled = part.frame.assign(**{name: generator.permutation(part.frame[name].to_numpy())})
-        losses.append(whole - auc(part.defaulted, scorer.score(shuffled), 0.0))
+def _auc_loss(scorer: Scorer, part: Dataset, name: str, whole: float, generator: np.random.Generator) -> Interval:
+    """What of the AUC is lost when a field is shuffled (Breiman 2001), mean and range over the shuffles."""
+    values = part.frame[name].to_numpy()
+    shuffled = [part.frame.assign(**{name: generator.permutation(values)}) for _ in range(SHUFFLES)]
+    risks = scorer.score(pd.concat(shuffled)).reshape(SHUFFLES, len(values))
+    losses = [whole - auc(part.defaulted, each, 0.0) for each in risks]
     return Interval(value=float(np.mean(losses)), low=min(losses), high=max(losses))
 
 
@@ -154,13 +154,13 @@ def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generat
     clients = part.frame.iloc[rows][features].reset_index(drop=True)
     shares = {name: np.zeros(len(clients)) for name in features}
     for _ in range(SHAPLEY_ORDERS):
-        mixed = clients.iloc[generator.permutation(len(clients))].reset_index(drop=True)
-        before = _log_odds(scorer, mixed)
-        for name in generator.permutation(features):
-            mixed = mixed.assign(**{name: clients[name]})
-            after = _log_odds(scorer, mixed)
-            shares[name] += (after - before) / SHAPLEY_ORDERS
-            before = after
+        mixed = [clients.iloc[generator.permutation(len(clients))].reset_index(drop=True)]
+        order = generator.permutation(features)
+        for name in order:
+            mixed.append(mixed[-1].assign(**{name: clients[name]}))
+        log_odds = _log_odds(scorer, pd.concat(mixed)).reshape(len(mixed), len(clients))
+        for name, change in zip(order, np.diff(log_odds, axis=0), strict=True):
+            shares[name] += change / SHAPLEY_ORDERS
     return {name: float(np.abs(each).mean()) for name, each in shares.items()}
 
 
@@ -177,7 +177,9 @@ def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Gen
         if part.frame[name].isna().all():  # another portfolio may not have the field
             continue
         values = _grid(part.frame[name], name)
-        risks = np.array([scorer.score(clients.assign(**{name: value})) for value in values])
+        each_with_all = clients.iloc[np.tile(np.arange(len(clients)), len(values))]
+        asked = each_with_all.assign(**{name: np.repeat(values, len(clients))})
+        risks = scorer.score(asked).reshape(len(values), len(clients))
         moves = FIELDS[name].column.risk_moves
         steps = np.diff(risks, axis=0) * (-1 if moves == "down" else 1)
         yield PartialDependence(
