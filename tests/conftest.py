@@ -197,7 +197,20 @@ _servers: list[Postgres] = []
 
 # First what takes longest, so that no worker of pytest has it before itself when the others are through; and the first
 # two not both in need of the scorer.
-LONGEST = ("test_failures", "test_alerts", "test_monitoring", "test_app", "test_train", "test_bento", "test_candidates")
+LONGEST = (
+    "test_failures",
+    "test_alerts",
+    "test_monitoring",
+    "test_app",
+    "test_instance",
+    "test_suite",
+    "test_service",
+    "test_train",
+    "test_sources",
+    "test_candidates",
+    "test_monitor",
+    "test_drift_report",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
