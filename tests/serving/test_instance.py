@@ -89,7 +89,7 @@ def test_on_sighup_workers_are_replaced_one_after_the_other_and_nobody_is_refuse
         wait_until_ready(running)
         wait_for(lambda: running.log_text().count("has proved its scores") == 2, "both workers")
         before = set(workers(running.process.pid))
-        with Traffic(running.url, clients=4) as load:
+        with Traffic(running.url, clients=4, pause=0.01) as load:
             load.wait_for_answers(50)
             running.process.send_signal(signal.SIGHUP)
             wait_for(lambda: "All workers have been replaced" in running.log_text(), "new workers", within=300)
