@@ -30,9 +30,12 @@ GUARDIAN = Guardian()
 _HOME = tempfile.mkdtemp(prefix="credit-scoring-tests-")
 GUARDIAN.watch(_HOME)
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads of a model that wait would take the processor from other tests
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # and so would those of its small matrices, which wait for each other
 os.environ["BENTOML_HOME"] = f"{_HOME}/bentoml"
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{_HOME}/prometheus"
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
+
+import bentoml  # noqa: E402 - both variables are read on import
 
 from benchmarks.support.ports import free_port as free_port  # noqa: E402, PLC0414 - as above; tests have it from here
 from benchmarks.support.postgres import Postgres, throwaway  # noqa: E402 - as above
@@ -95,6 +98,19 @@ def model_tag(scorer: Scorer) -> str:
     return store.save(scorer)
 
 
+@pytest.fixture
+def published() -> Iterator[Callable[[], list[str]]]:
+    """Gives the tags that the test has added to the store so far; they are removed from it in the end."""
+
+    def tags() -> set[str]:
+        return {str(model.tag) for model in bentoml.models.list()}
+
+    before = tags()
+    yield lambda: sorted(tags() - before)
+    for each in tags() - before:
+        bentoml.models.delete(each)
+
+
 @dataclass(frozen=True)
 class RunningService:
     """A service in its own processes, as `bentoml serve` starts it."""
@@ -154,7 +170,8 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def service(model_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """The service on the small scorer, shared by all tests that only send requests."""
-    running = start_service("credit_scoring.service:CreditScoring", tmp_path_factory.mktemp("service"))
+    folder = tmp_path_factory.mktemp("service")
+    running = start_service("credit_scoring.service:CreditScoring", folder, CREDIT_SCORING_MODEL=model_tag)
     try:
         wait_until_ready(running)
         yield running
@@ -169,7 +186,7 @@ def postgres() -> Iterator[Postgres]:
         if "CI" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
-    with throwaway() as server:
+    with throwaway(fsync=False) as server:
         GUARDIAN.watch(server.folder)
         _servers.append(server)
         yield server
@@ -180,7 +197,20 @@ _servers: list[Postgres] = []
 
 # First what takes longest, so that no worker of pytest has it before itself when the others are through; and the first
 # two not both in need of the scorer.
-LONGEST = ("test_failures", "test_alerts", "test_monitoring", "test_app", "test_train", "test_bento", "test_candidates")
+LONGEST = (
+    "test_failures",
+    "test_alerts",
+    "test_monitoring",
+    "test_app",
+    "test_instance",
+    "test_suite",
+    "test_service",
+    "test_train",
+    "test_sources",
+    "test_candidates",
+    "test_monitor",
+    "test_drift_report",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

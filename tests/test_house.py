@@ -1,6 +1,8 @@
 """The house that CONTRIBUTING shows is the one that the folders and the contract make."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from typing import Any
 
@@ -41,3 +43,10 @@ def test_the_table_has_one_row_for_each_room() -> None:
 def test_every_room_says_what_it_is_for() -> None:
     texts = {room: (PROJECT_FOLDER / "credit_scoring" / room / "__init__.py").read_text() for room in ROOMS}
     assert all(text.startswith('"""') for text in texts.values()), texts
+
+
+def test_what_starts_the_workers_loads_neither_scikit_learn_nor_pandas() -> None:
+    """They would take it a second and 100 MB, and it only describes the API; without a model it ends there."""
+    code = "import sys, credit_scoring.service; print({'sklearn', 'scipy.stats', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr

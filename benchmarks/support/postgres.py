@@ -36,11 +36,16 @@ def _program(name: str) -> str | None:
 
 @dataclass
 class Postgres:
-    """A cluster in a folder; `database` makes a new, empty database in it."""
+    """A cluster in a folder; `database` makes a new, empty database in it.
+
+    Without `fsync` all survives that the server's own end does not take away, but not that of the machine.
+    """
 
     folder: Path
+    fsync: bool = True
     port: int = field(default_factory=free_port)
     _made: int = 0
+    _tables: str = ""
     _is_up: bool = False
 
     def create(self) -> None:
@@ -52,6 +57,7 @@ class Postgres:
     def start(self) -> None:
         """Start the server and wait until it takes connections; OSError with its log when it does not."""
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=50"
+        options += "" if self.fsync else " -c fsync=off"
         wait = ("-w", "-t", str(STARTED_WITHIN))
         for _ in range(ATTEMPTS):
             self.end()
@@ -104,16 +110,21 @@ class Postgres:
 
     def database(self, user: str = OWNER) -> str:
         """The address of a new database."""
-        self._made += 1
-        name = f"decisions_{self._made}"
-        self.run(f"CREATE DATABASE {name}")
-        return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
+        return self._copy("template1", user)
 
     def decision_log(self) -> str:
         """The address of a new database with the decision log's tables."""
-        address = self.database()
-        open_database(address, timeout=STARTED_WITHIN).run_now(schema_version.upgrade)
-        return address
+        if not self._tables:
+            address = self.database()
+            open_database(address, timeout=STARTED_WITHIN).run_now(schema_version.upgrade)
+            self._tables = address.rpartition("/")[2]
+        return self._copy(self._tables, OWNER)
+
+    def _copy(self, template: str, user: str) -> str:
+        self._made += 1
+        name = f"decisions_{self._made}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
 
     def run(self, statement: str, database: str = "postgres") -> str:
         """What psql prints for a statement, as the owner."""
@@ -158,10 +169,10 @@ def running_in(folder: Path) -> list[psutil.Process]:
 
 
 @contextmanager
-def throwaway() -> Iterator[Postgres]:
+def throwaway(*, fsync: bool = True) -> Iterator[Postgres]:
     """A running server that goes with its folder, whichever way the block is left."""
     with tempfile.TemporaryDirectory(prefix="credit-scoring-postgres-", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
+        server = Postgres(Path(folder), fsync)
         try:
             server.create()
             server.start()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from credit_scoring.application.arrays import Flags, Floats
-from credit_scoring.evaluation.performance import share
+from credit_scoring.evaluation.performance import by_risk, ranked_right, share
 from credit_scoring.model.card import Interval
 
 NORMAL_975 = 1.959964
@@ -71,12 +71,8 @@ def auc_interval(defaulted: Flags, risk: Floats) -> Interval:
 
 def weighted_auc(risk: Floats, likelihood: Floats) -> float | None:
     """AUC if each client defaults with this likelihood; the usual AUC if all are 0 or 1, None without both outcomes."""
-    values, place = np.unique(risk, return_inverse=True)
-    bad = np.bincount(place, weights=likelihood, minlength=len(values))
-    good = np.bincount(place, weights=1 - likelihood, minlength=len(values))
-    below = np.cumsum(good) - good
-    pairs = float(bad.sum() * good.sum())
-    return float((bad * (below + good / 2)).sum()) / pairs if pairs > 0 else None
+    bad, good = by_risk(risk, likelihood)
+    return ranked_right(bad, good) if bad.sum() * good.sum() > 0 else None
 
 
 def _recall(rate: Interval, denied_defaults: float, approved: int) -> Interval:

@@ -151,13 +151,13 @@ def _log_odds_shares(scorer: Scorer, part: Dataset, generator: np.random.Generat
     clients = part.frame.iloc[rows][features].reset_index(drop=True)
     shares = {name: np.zeros(len(clients)) for name in features}
     for _ in range(SHAPLEY_ORDERS):
-        mixed = clients.iloc[generator.permutation(len(clients))].reset_index(drop=True)
-        before = _log_odds(scorer, mixed)
-        for name in generator.permutation(features):
-            mixed = mixed.assign(**{name: clients[name]})
-            after = _log_odds(scorer, mixed)
-            shares[name] += (after - before) / SHAPLEY_ORDERS
-            before = after
+        mixed = [clients.iloc[generator.permutation(len(clients))].reset_index(drop=True)]
+        order = generator.permutation(features)
+        for name in order:
+            mixed.append(mixed[-1].assign(**{name: clients[name]}))
+        log_odds = _log_odds(scorer, pd.concat(mixed)).reshape(len(mixed), len(clients))
+        for name, change in zip(order, np.diff(log_odds, axis=0), strict=True):
+            shares[name] += change / SHAPLEY_ORDERS
     return {name: float(np.abs(each).mean()) for name, each in shares.items()}
 
 
@@ -175,7 +175,9 @@ def _partial_dependences(scorer: Scorer, part: Dataset, generator: np.random.Gen
             continue
         field = scorer.catalogue.fields[name]
         values = _grid(part.frame[name], field)
-        risks = np.array([scorer.score(clients.assign(**{name: value})) for value in values])
+        each_with_all = clients.iloc[np.tile(np.arange(len(clients)), len(values))]
+        asked = each_with_all.assign(**{name: np.repeat(values, len(clients))})
+        risks = scorer.score(asked).reshape(len(values), len(clients))
         moves = field.risk_moves
         steps = np.diff(risks, axis=0) * (-1 if moves == "down" else 1)
         yield PartialDependence(

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
+from credit_scoring.application.records import getter
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import LogOddsEnsemble, weighted_mean
-from credit_scoring.model.features import OutlierClipper, getter
+from credit_scoring.model.features import OutlierClipper
 
 Record = Mapping[str, Any]
 LogOdds = Callable[[Floats], Floats]

@@ -1,9 +1,8 @@
 """From raw fields to the matrix that an estimator sees: derived fields, clipping, imputing, encoding."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -27,13 +26,6 @@ def application_frame(records: Sequence[Mapping[str, Any]], catalogue: Catalogue
     """These fields of records as a frame: numbers and flags as float64 with NaN, categories as text with None."""
     dtypes = {name: np.float64 if catalogue.fields[name].is_numeric else object for name in names}
     return pd.DataFrame({name: np.array([each.get(name) for each in records], dtype=dtypes[name]) for name in names})
-
-
-def getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """What reads these fields of a record, always as a tuple."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda record: tuple(record[name] for name in names)
 
 
 class DerivedFields(TransformerMixin, BaseEstimator):

@@ -8,17 +8,19 @@ formulas as recording rules.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField
+
+if TYPE_CHECKING:  # so that the API can be described without pandas
+    import pandas as pd
 
 Counts = npt.NDArray[np.int64]
 
@@ -96,7 +98,7 @@ class DriftReference(BaseModel):
     fields: tuple[FieldBins, ...]
 
 
-def reference_of(frame: pd.DataFrame, features: Sequence[str], catalogue: Catalogue, risk: Floats) -> DriftReference:
+def reference_of(frame: "pd.DataFrame", features: Sequence[str], catalogue: Catalogue, risk: Floats) -> DriftReference:
     """The reference of a training frame; `risk` is held out, shape (rows,)."""
     fields = [_bins_of(catalogue.fields[name], frame[name]) for name in features]
     return DriftReference(rows=len(frame), fields=(*fields, number_bins(RISK, risk)))
@@ -106,7 +108,8 @@ def _bins_of(field: ApplicationField, column: "pd.Series[Any]") -> FieldBins:
     name = field.name
     if field.kind == "category":
         bins = FieldBins(field=name, title=field.title, values=field.categories, counts=())
-        return _filled(bins, bins.count([None if pd.isna(value) else value for value in column]))
+        values = [value if known else None for value, known in zip(column, column.notna(), strict=True)]
+        return _filled(bins, bins.count(values))
     numbers = column.to_numpy(dtype=np.float64)
     if field.kind == "flag":
         return _filled(
@@ -125,7 +128,7 @@ def number_bins(name: str, numbers: Floats, title: str = "") -> FieldBins:
 
 
 def _filled(bins: FieldBins, counts: Counts) -> FieldBins:
-    quantile = float(chi2.ppf(1 - BY_CHANCE, len(counts) - 1))
+    quantile = float(chdtri(len(counts) - 1, BY_CHANCE))
     return bins.model_copy(update={"counts": tuple(counts.tolist()), "quantile": quantile})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_scoring.model.features import getter
+from credit_scoring.application.records import getter
 from credit_scoring.model.reference import RISK, Counts, DriftReference, count_numbers
 from credit_scoring.serving.metrics import announce_reference, bin_counters
 

@@ -8,11 +8,10 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import bentoml
 import pytest
 from typer.testing import CliRunner
 
@@ -162,21 +161,23 @@ class TestData:
 
 
 class TestBadInput:
-    def test_a_missing_file_is_one_error(self, tmp_path: Path) -> None:
-        message = _error_of(_run("data", "--source", "csv", "--path", tmp_path / "nowhere.csv"))
+    def test_a_missing_file_is_one_error(self, run_here: Main, tmp_path: Path) -> None:
+        message = _error_of(run_here("data", "--source", "csv", "--path", tmp_path / "nowhere.csv"))
         assert "nowhere.csv: cannot be read (No such file or directory). Check --path." in message
 
-    def test_a_foreign_csv_is_one_error_before_any_search(self, tmp_path: Path) -> None:
+    def test_a_foreign_csv_is_one_error_before_any_search(
+        self, run_here: Main, published: Callable[[], list[str]], tmp_path: Path
+    ) -> None:
         path = tmp_path / "weather.csv"
         path.write_text("city,rain\nSantos,yes\n", encoding="utf-8")
-        message = _error_of(_run("train", "--source", "csv", "--path", path, home=tmp_path / "home"))
+        message = _error_of(run_here("train", "--source", "csv", "--path", path))
         assert "no column credit_letter_value, outcome; found city, rain" in message
-        assert _files(tmp_path / "home" / "models") == []
+        assert published() == []
 
-    def test_a_binary_file_is_one_error(self, tmp_path: Path) -> None:
+    def test_a_binary_file_is_one_error(self, run_here: Main, tmp_path: Path) -> None:
         path = tmp_path / "image.csv"
         path.write_bytes(bytes(range(256)) * 100)
-        message = _error_of(_run("data", "--source", "kaggle", "--path", path))
+        message = _error_of(run_here("data", "--source", "kaggle", "--path", path))
         assert "Is it a CSV file?" in message
 
     def test_a_file_with_too_many_bad_rows_is_one_error_with_their_lines(self, run_here: Main, small_csv: Path) -> None:
@@ -265,30 +266,33 @@ class TestTrain:
         assert sorted(stages, key=found.stderr.index) == stages
 
     def test_a_model_that_misses_the_gate_is_not_published(
-        self, run_here: Main, small_csv: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        run_here: Main,
+        small_csv: Path,
+        published: Callable[[], list[str]],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
-        before = sorted(str(model.tag) for model in bentoml.models.list())
         options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
         found = run_here("train", *options, "--jobs", "1", "--min-auc", "1")
         assert (found.returncode, found.stdout) == (1, "")
         assert "error: Not published: auc on the test part is 0." in found.stderr
-        assert sorted(str(model.tag) for model in bentoml.models.list()) == before
+        assert published() == []
 
-    def test_if_missing_does_nothing_when_the_store_has_a_model(self, model_tag: str) -> None:
-        before = sorted(str(model.tag) for model in bentoml.models.list())
-        found = _run("train", "--if-missing")
+    def test_if_missing_does_nothing_when_the_store_has_a_model(
+        self, run_here: Main, model_tag: str, published: Callable[[], list[str]]
+    ) -> None:
+        found = run_here("train", "--if-missing")
         assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
-        assert sorted(str(model.tag) for model in bentoml.models.list()) == before
-        assert model_tag in before
+        assert published() == []
 
 
 class TestEvaluate:
     def test_a_stored_model_is_measured_on_the_test_part_of_its_own_data(
-        self, model_tag: str, scorer: Scorer, tmp_path: Path
+        self, run_here: Main, model_tag: str, scorer: Scorer, tmp_path: Path
     ) -> None:
         folder = tmp_path / "report"
-        found = _run("evaluate", model_tag, "--output", folder)
+        found = run_here("evaluate", model_tag, "--output", folder)
         assert found.returncode == 0, found.stderr
         assert found.stdout.strip() == str(folder / "card.html")
         assessment = Assessment.model_validate_json((folder / "assessment.json").read_bytes())
@@ -296,9 +300,11 @@ class TestEvaluate:
         assert assessment.metrics["auc"].value == scorer.card.test["auc"].value
         assert "warning: Demo data" in found.stderr
 
-    def test_on_other_data_every_row_counts(self, model_tag: str, small_csv: Path, tmp_path: Path) -> None:
+    def test_on_other_data_every_row_counts(
+        self, run_here: Main, model_tag: str, small_csv: Path, tmp_path: Path
+    ) -> None:
         options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING)
-        found = _run("evaluate", model_tag, *options, "--output", tmp_path / "report")
+        found = run_here("evaluate", model_tag, *options, "--output", tmp_path / "report")
         assert found.returncode == 0, found.stderr
         rows = len(small_csv.read_text(encoding="utf-8").splitlines()) - 1
         assert f"all {rows} rows" in found.stderr

@@ -21,7 +21,7 @@ from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import metadata
 from credit_scoring.decisions.verification import verify
 from credit_scoring.errors import ConfigurationError, DecisionLogError
-from tests.support.command_line import error_here, error_of, run, run_here
+from tests.support.command_line import error_here, run, run_here
 
 LONG_AGO = datetime(2020, 11, 24, 12, tzinfo=UTC)
 
@@ -71,9 +71,7 @@ def test_a_purge_that_is_confirmed_takes_the_old_and_leaves_the_rest(database: s
 def test_a_purge_without_a_terminal_needs_a_yes_said_beforehand(database: str) -> None:
     put(database, [entry()], at=LONG_AGO)
     purge = ("decisions", "purge", "--older-than", "2021-01-01", "--database", database)
-    assert (
-        error_of(run(*purge)) == "error: Standard input is no terminal, so nobody can confirm: use --yes to delete.\n"
-    )
+    assert error_here(*purge) == "Standard input is no terminal, so nobody can confirm: use --yes to delete."
     assert rows_in(database, "decisions") == 1
     found = run_here(*purge, "--yes")
     assert (found.exit_code, found.stdout) == (0, "")
@@ -95,8 +93,8 @@ def test_a_purge_of_nothing_asks_nobody(database: str) -> None:
 def test_the_owner_makes_the_tables_and_the_service_may_only_add_and_read(postgres: Postgres) -> None:
     address = postgres.database()
     postgres.run("CREATE ROLE clerk LOGIN")
-    found = run("decisions", "migrate", "--grant-to", "clerk", CREDIT_SCORING_DATABASE_URL=address)
-    assert (found.returncode, found.stdout) == (0, "")
+    found = run_here("decisions", "migrate", "--grant-to", "clerk", CREDIT_SCORING_DATABASE_URL=address)
+    assert (found.exit_code, found.stdout) == (0, "")
     assert f"The tables in {address} are up to date." in found.stderr
     as_clerk = address.replace(f"{OWNER}@", "clerk@")
     _work_as_a_service_does(as_clerk)
@@ -166,9 +164,9 @@ def test_a_database_that_cannot_be_used_is_refused_without_its_password(address:
 def test_a_server_that_is_not_there_is_named_in_one_line_without_the_password() -> None:
     address = "postgresql://ana:segredo@127.0.0.1:1/log"
     place = "postgresql://ana:***@127.0.0.1:1/log"
-    message = error_of(run("decisions", "list", "--database", address))
+    message = error_here("decisions", "list", "--database", address)
     failed = f"The decision log at {place} failed: ConnectionRefusedError."
-    assert message == f"error: {failed} Does it run, and is the address right?\n"
+    assert message == f"{failed} Does it run, and is the address right?"
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_the_list_keeps_to_what_is_asked_for(database: str) -> None:
 def test_a_dossier_is_shown_as_json(database: str) -> None:
     (decision,) = put(database, [entry(application_id="ação 7")])
     report(database, decision, Outcome.PAID)
-    found = run("decisions", "show", decision, CREDIT_SCORING_DATABASE_URL=database)
-    assert (found.returncode, found.stderr) == (0, "")
+    found = run_here("decisions", "show", decision, CREDIT_SCORING_DATABASE_URL=database)
+    assert (found.exit_code, found.stderr) == (0, "")
     expected = ask(database, partial(dossiers.find, decision), reading=True)
     assert Dossier.model_validate_json(found.stdout) == expected
     assert found.stdout.count("\n") > len(Dossier.model_fields)
@@ -107,8 +107,8 @@ def test_an_export_has_a_row_for_each_decision_asked_for(database: str, tmp_path
 
 def test_an_untouched_log_is_verified(database: str) -> None:
     put(database, [entry(), entry()])
-    found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
-    assert (found.returncode, found.stdout) == (0, "")
+    found = run_here("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
+    assert (found.exit_code, found.stdout) == (0, "")
     assert "2 decisions in 1 blocks." in found.stderr
     assert "Nothing was altered, removed or inserted." in found.stderr
 
@@ -116,8 +116,8 @@ def test_an_untouched_log_is_verified(database: str) -> None:
 def test_a_log_that_was_tampered_with_ends_in_exit_code_1_and_the_place(database: str) -> None:
     put(database, [entry(), entry()])
     tamper(database, "UPDATE decisions SET decision = 'APROVADO'")
-    found = run("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
-    assert (found.returncode, found.stdout) == (1, "")
+    found = run_here("decisions", "verify", CREDIT_SCORING_DATABASE_URL=database)
+    assert (found.exit_code, found.stdout) == (1, "")
     assert re.search(r"problem: Writer \S+, block 1: a decision was altered", found.stderr)
     assert "Traceback" not in found.stderr
     assert "Nothing was altered" not in found.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from credit_scoring.serving.auth import Keyring, Scope, read_keys
-from tests.support.command_line import Ended, error_here, error_of, run, run_here
+from tests.support.command_line import Ended, error_here, run, run_here
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def test_the_user_is_told_to_restart_the_service(made: tuple[Ended, Path]) -> No
 def test_a_name_that_is_taken_is_refused_in_one_line_and_the_file_stays_as_it_was(made: tuple[Ended, Path]) -> None:
     _, file = made
     before = file.read_bytes()
-    message = error_of(run("keys", "new", "gateway-1", "--scope", "predict", "--file", file))
-    assert message == f"error: {file} has a key named gateway-1 already. Choose another name.\n"
+    message = error_here("keys", "new", "gateway-1", "--scope", "predict", "--file", file)
+    assert message == f"{file} has a key named gateway-1 already. Choose another name."
     assert file.read_bytes() == before
 
 

@@ -1,7 +1,6 @@
 """The service's own decisions as training data: which of them count, as what, and training on them end to end."""
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,10 +21,13 @@ from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.errors import DataError
+from credit_scoring.model import store
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.manifest import CARD_FILE
 from credit_scoring.model.scorer import Scorer
-from tests.support.command_line import error_here, run, run_here
+from credit_scoring.training import search
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+from tests.support.command_line import error_here, run_here
 
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -249,14 +251,17 @@ def test_where_an_outcome_is_too_rare_the_error_counts_both_and_says_where_outco
     assert "\n" not in message
 
 
-def test_a_log_without_outcomes_ends_the_command_in_one_line_and_saves_nothing(database: str, tmp_path: Path) -> None:
+def test_a_log_without_outcomes_ends_the_command_in_one_line_and_saves_nothing(
+    database: str, published: Callable[[], list[str]]
+) -> None:
     put(database, [entry(monthly_income=TELL_TALE)])
-    found = run("train", "--source", "decisions", CREDIT_SCORING_DATABASE_URL=database, BENTOML_HOME=str(tmp_path))
-    *stages, error = found.stderr.splitlines()
-    assert all(stage.endswith(" …") for stage in stages)
-    assert error.startswith("error: ")
-    assert "0 rows defaulted and 0 paid" in error
-    assert list((tmp_path / "models").rglob("*.json")) == []
+    found = run_here("train", "--source", "decisions", CREDIT_SCORING_DATABASE_URL=database)
+    assert isinstance(found.exception, DataError)
+    assert "0 rows defaulted and 0 paid" in str(found.exception)
+    assert "\n" not in str(found.exception)
+    assert found.stdout == ""
+    assert all(stage.endswith(" …") for stage in found.stderr.splitlines())
+    assert published() == []
 
 
 @pytest.mark.parametrize("command", ["train", "data", "evaluate"])
@@ -310,14 +315,17 @@ def test_data_shows_what_training_would_see(history: str) -> None:
     assert "those that were denied" in found.stderr
 
 
-def test_a_model_is_trained_on_the_log_and_its_card_says_so(history: str, tmp_path: Path) -> None:
-    home = tmp_path / "bentoml"
+def test_a_model_is_trained_on_the_log_and_its_card_says_so(
+    history: str, published: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
     gate = ["--min-auc", "0.5", "--min-recall", "0"]
     options = ["--source", "decisions", "--trials", "1", "--jobs", "1", *gate]
-    found = run("train", *options, CREDIT_SCORING_DATABASE_URL=history, BENTOML_HOME=str(home))
-    assert found.returncode == 0, found.stderr
-    assert re.fullmatch(r"credit_scoring:\w+\n", found.stdout)
-    folder = home / "models" / "credit_scoring" / found.stdout.strip().partition(":")[2]
+    found = run_here("train", *options, CREDIT_SCORING_DATABASE_URL=history)
+    assert found.exit_code == 0, found.output
+    (tag,) = published()
+    assert found.stdout == f"{tag}\n"
+    folder = Path(store.find(tag).path)
     card = ModelCard.model_validate_json((folder / CARD_FILE).read_bytes())
     log = load(history)
     assert (card.data.source, card.data.sha256, card.data.note) == ("decisions", log.sha256, log.note)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.support.decision_records import entry, put, tamper
 from credit_scoring.decisions.anchors import make_keys
-from tests.support.command_line import error_here, run, run_here
+from tests.support.command_line import error_here, run_here
 
 
 class Notary:
@@ -52,13 +52,13 @@ def test_the_commands_of_the_manual_make_keys_anchor_and_verify(tmp_path: Path) 
     database = f"sqlite:///{tmp_path}/decisions.db"
     put(database, [entry(), entry()])
     key, public_key, file = tmp_path / "key.pem", tmp_path / "public.pem", tmp_path / "anchors.jsonl"
-    made = run("decisions", "signing-key", "--key", key, "--public-key", public_key)
-    assert (made.returncode, made.stdout) == (0, "")
+    made = run_here("decisions", "signing-key", "--key", key, "--public-key", public_key)
+    assert (made.exit_code, made.stdout) == (0, "")
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    found = run("decisions", "anchor", "--key", key, "--anchors", file, "--database", database)
-    assert (found.returncode, found.stdout, found.stderr) == (0, "", "Anchor 1: 1 chains have grown.\n")
-    found = run("decisions", "verify", "--anchors", file, "--public-key", public_key, "--database", database)
-    assert (found.returncode, found.stdout) == (0, "")
+    found = run_here("decisions", "anchor", "--key", key, "--anchors", file, "--database", database)
+    assert (found.exit_code, found.stdout, found.stderr) == (0, "", "Anchor 1: 1 chains have grown.\n")
+    found = run_here("decisions", "verify", "--anchors", file, "--public-key", public_key, "--database", database)
+    assert (found.exit_code, found.stdout) == (0, "")
     assert "1 anchors, the last one of 20" in found.stderr
     assert "Nothing was altered, removed or inserted." in found.stderr
 

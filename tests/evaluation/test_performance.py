@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from credit_scoring.evaluation.performance import METRICS, bootstrap, measure
 from credit_scoring.model.card import Interval
@@ -27,6 +28,20 @@ def test_the_metrics_of_five_clients_are_those_found_by_hand() -> None:
             "approval_rate": 3 / 5,
         }
     )
+
+
+@given(st.data())
+def test_auc_ks_and_brier_are_those_of_scikit_learn(data: st.DataObject) -> None:
+    defaulted, exact = _portfolio(data.draw(st.integers(0, 100)), size=60)
+    risk = exact.round(data.draw(st.integers(0, 8)))
+    false_alarms, hits, _ = roc_curve(defaulted, risk, drop_intermediate=False)
+    expected = {
+        "auc": roc_auc_score(defaulted, risk),
+        "ks": np.abs(hits - false_alarms).max(),
+        "brier": brier_score_loss(defaulted, risk),
+    }
+    found = measure(defaulted, risk, 0.5)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_perfect_ranking_has_auc_and_ks_one() -> None:

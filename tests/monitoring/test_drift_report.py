@@ -32,7 +32,7 @@ from credit_scoring.monitoring.cohorts import Cohort
 from credit_scoring.monitoring.drift_page import period_page
 from credit_scoring.monitoring.drift_report import PeriodReport
 from credit_scoring.monitoring.exporter import Monitor
-from tests.support.command_line import error_here, run, run_here
+from tests.support.command_line import error_here, run_here
 
 APRIL, SEPTEMBER = datetime(2025, 4, 10, 12, tzinfo=UTC), datetime(2025, 9, 10, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
@@ -271,8 +271,9 @@ def test_a_month_with_few_outcomes_says_that_they_are_too_few(september: PeriodR
 
 def test_the_command_writes_the_page_and_prints_where(log: Log, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    found = run("monitor", "report", "--since", "2025-09-09", "--html", path, CREDIT_SCORING_DATABASE_URL=log.address)
-    assert (found.returncode, found.stdout, found.stderr) == (0, f"{path}\n", "")
+    options = ("--since", "2025-09-09", "--html", path)
+    found = run_here("monitor", "report", *options, CREDIT_SCORING_DATABASE_URL=log.address)
+    assert (found.exit_code, found.stdout, found.stderr) == (0, f"{path}\n", "")
     page = path.read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert f"Decisions by <code>{log.model}</code>" in page

@@ -88,16 +88,6 @@ def wait_until_all_ready(running: RunningService) -> None:
     wait_for(lambda: keep_answering(f"{running.url}/readyz"), "readiness of all workers")
 
 
-def test_from_the_first_worker_that_is_ready_on_nobody_is_refused(model_tag: str, tmp_path: Path) -> None:
-    """The other worker takes requests no earlier than it can store what it decides."""
-    settings = {"CREDIT_SCORING_MODEL": model_tag, "CREDIT_SCORING_WORKERS": "2"}
-    with served(tmp_path, CREDIT_SCORING_DATABASE_URL=f"sqlite:///{tmp_path}/decisions.db", **settings) as running:
-        wait_until_ready(running)
-        with Traffic(running.url) as load:
-            load.wait_for_answers(2000)
-    assert (load.record.refused, load.record.strange, load.record.overdue) == (0, {}, 0)
-
-
 # Killed
 
 
@@ -358,15 +348,17 @@ async def _terminated_meanwhile(running: RunningService, sent: list[Sent]) -> li
             line.close()
 
 
-def test_sigterm_under_load_ends_the_service_and_every_answer_that_it_gave_is_stored(
+def test_from_the_first_ready_worker_to_sigterm_nobody_is_refused_and_every_answer_is_stored(
     model_tag: str, tmp_path: Path
 ) -> None:
+    """The second worker takes requests no earlier than it can store what it decides."""
     address = f"sqlite:///{tmp_path}/decisions.db"
     environment = {"CREDIT_SCORING_DATABASE_URL": address, "CREDIT_SCORING_WORKERS": "2"}
     with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, **environment) as running:
         wait_until_ready(running)
         with Traffic(running.url) as load:
-            load.wait_for_answers(300)
+            load.wait_for_answers(2000)
+            assert (load.record.refused, load.record.strange, load.record.overdue) == (0, {}, 0)
             running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(STOPPED_WITHIN) == 0
     assert "Traceback" not in running.log_text()

@@ -1,8 +1,6 @@
 """Every source of training data to the end: trained on, published, served and evaluated, by the commands of users."""
 
-import os
-import subprocess
-import sys
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,83 +18,66 @@ from credit_scoring.decisions import outcomes
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.evaluation.model_report import ASSESSMENT_FILE
 from credit_scoring.evaluation.results import Assessment
+from credit_scoring.model import store
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.manifest import CARD_FILE
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.settings import PROJECT_FOLDER
-from tests.conftest import start_service, stop, wait_until_ready
-from tests.support.command_line import WIDE, run_here
-from tests.support.kaggle import KAGGLE_CSV, write_made_one
-
-# The commands with one quick candidate to search: the others would only cost time here.
-QUICK = """
-from credit_scoring.cli import app as cli
+from credit_scoring.serving.api import CreditApi, loaded
+from credit_scoring.serving.auth import Keyring
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.settings import ServiceSettings
 from credit_scoring.training import search
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
-search.CANDIDATES = (CANDIDATE_BY_NAME["logistic_regression"],)
-cli.main()
-"""
+from tests.conftest import wait_until_ready
+from tests.support.command_line import run_here
+from tests.support.kaggle import KAGGLE_CSV, write_made_one
+from tests.test_service import served
+
+Json = dict[str, Any]
+
 EASY = ("--trials", "1", "--jobs", "1", "--min-auc", "0.5", "--min-recall", "0")
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 
 DAYS, PER_DAY = 30, 10
 LINES = 3_000  # of the real file: enough to train on
-TRAINED_WITHIN = 900.0  # on a machine that much else is done on
 
 
 @dataclass(frozen=True)
-class Store:
-    """A model store and a decision log of a test's own."""
+class Files:
+    """A test's own files and decision log."""
 
     folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "bentoml"
 
     @property
     def log(self) -> str:
         return f"sqlite:///{self.folder}/decisions.db"
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"BENTOML_HOME": str(self.home), "CREDIT_SCORING_DATABASE_URL": self.log}
-
     def run(self, *arguments: str | Path) -> str:
         """What a command prints to its standard output."""
-        inherited = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
-        ended = subprocess.run(
-            [sys.executable, "-c", QUICK, *arguments],
-            env={**inherited, **WIDE, **self.environment},
-            cwd=PROJECT_FOLDER,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TRAINED_WITHIN,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout.strip()
+        ended = run_here(*arguments, CREDIT_SCORING_DATABASE_URL=self.log)
+        assert ended.exit_code == 0, ended.output
+        printed: str = ended.stdout
+        return printed.strip()
 
 
-def _embedded(store: Store) -> list[str | Path]:
+def _embedded(files: Files) -> list[str | Path]:
     return ["--source", "embedded"]
 
 
-def _kaggle(store: Store) -> list[str | Path]:
+def _kaggle(files: Files) -> list[str | Path]:
     if not KAGGLE_CSV.exists():
         pytest.skip(f"KAGGLE DATA ABSENT, kaggle source not tried to the end: no {KAGGLE_CSV.name}")
-    path = store.folder / KAGGLE_CSV.name
+    path = files.folder / KAGGLE_CSV.name
     path.write_text("".join(KAGGLE_CSV.read_text(encoding="utf-8").splitlines(keepends=True)[:LINES]), encoding="utf-8")
     return ["--source", "kaggle", "--path", path]
 
 
-def _made_kaggle(store: Store) -> list[str | Path]:
-    return ["--source", "kaggle", "--path", write_made_one(store.folder / "kaggle.csv")]
+def _made_kaggle(files: Files) -> list[str | Path]:
+    return ["--source", "kaggle", "--path", write_made_one(files.folder / "kaggle.csv")]
 
 
-def _without_audit_fields(store: Store) -> list[str | Path]:
-    path = store.folder / "carteira.csv"
+def _without_audit_fields(files: Files) -> list[str | Path]:
+    path = files.folder / "carteira.csv"
     income = np.random.default_rng(1).integers(1_000, 20_000, 600)
     bad = np.random.default_rng(2).uniform(2_000, 15_000, 600) > income
     columns = {"credit_letter_value": 50_000, "monthly_income": income, "outcome": np.where(bad, "DEFAULTED", "PAID")}
@@ -104,68 +85,95 @@ def _without_audit_fields(store: Store) -> list[str | Path]:
     return ["--source", "csv", "--path", path]
 
 
-def _decisions(store: Store) -> list[str | Path]:
+def _decisions(files: Files) -> list[str | Path]:
     """Thirty days of ten approved clients, the poorer half of whom defaulted."""
     for number in range(DAYS):
         at = NOON + timedelta(days=number)
-        made = put(store.log, [entry(0.1, monthly_income=1000.0 * each) for each in range(1, PER_DAY + 1)], at=at)
+        made = put(files.log, [entry(0.1, monthly_income=1000.0 * each) for each in range(1, PER_DAY + 1)], at=at)
         became = [Outcome.DEFAULTED if each < PER_DAY / 2 else Outcome.PAID for each in range(PER_DAY)]
         reports = [
             OutcomeReport(decision_id=decision, outcome=outcome, observed_on=(at + timedelta(days=90)).date())
             for decision, outcome in zip(made, became, strict=True)
         ]
-        ask(store.log, partial(outcomes.record, reports, ""))
+        ask(files.log, partial(outcomes.record, reports, ""))
     return ["--source", "decisions"]
 
 
-SOURCES: dict[str, tuple[Callable[[Store], list[str | Path]], set[str]]] = {
-    "embedded": (_embedded, {"age", "marital_status"}),
-    "kaggle": (_kaggle, {"age"}),
-    "a made file of Kaggle's shape": (_made_kaggle, {"age"}),
-    "own csv without audit fields": (_without_audit_fields, set()),
-    "decisions": (_decisions, {"age", "marital_status"}),
+def _answered(tag: str, folder: Path) -> Json:
+    """What the service's API answers to the example of its document with this model, in this process."""
+    settings = ServiceSettings(anonymous="anywhere", decision_log="off")
+    api = CreditApi(settings, Keyring(anonymous="anywhere"))
+    scorer = Scorer.load(Path(store.find(tag).path))
+
+    async def answer() -> httpx.Response:
+        api.use(loaded(DecisionDesk(scorer, tag), None, None, settings))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api.app), base_url="http://here") as client:
+            return await client.post("/predict", json=_example((await client.get("/docs.json")).json()))
+
+    return _decision(asyncio.run(answer()))
+
+
+def _answered_by_bentoml(tag: str, folder: Path) -> Json:
+    """The same over HTTP, from the service in its own processes."""
+    with served(folder, CREDIT_SCORING_MODEL=tag, CREDIT_SCORING_DATABASE_URL=Files(folder).log) as running:
+        wait_until_ready(running)
+        document = httpx.get(f"{running.url}/docs.json", timeout=30).json()
+        return _decision(httpx.post(f"{running.url}/predict", json=_example(document), timeout=30))
+
+
+def _example(document: Json) -> Json:
+    """The application that the OpenAPI document shows, of the catalogue of the model in use."""
+    found: Json = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    return found
+
+
+def _decision(answer: httpx.Response) -> Json:
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+Prepare = Callable[[Files], list[str | Path]]
+Answer = Callable[[str, Path], Json]
+SOURCES: dict[str, tuple[Prepare, Answer, set[str]]] = {
+    "embedded": (_embedded, _answered, {"age", "marital_status"}),
+    "kaggle": (_kaggle, _answered, {"age"}),
+    "a made file of Kaggle's shape": (_made_kaggle, _answered, {"age"}),
+    "own csv without audit fields": (_without_audit_fields, _answered_by_bentoml, set()),
+    "decisions": (_decisions, _answered, {"age", "marital_status"}),
 }
 
 
-@pytest.mark.parametrize(("prepare", "compared"), SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize(("prepare", "answered", "compared"), SOURCES.values(), ids=SOURCES)
 def test_a_model_of_each_source_is_published_served_and_evaluated(
-    prepare: Callable[[Store], list[str | Path]], compared: set[str], tmp_path: Path
+    prepare: Prepare,
+    answered: Answer,
+    compared: set[str],
+    published: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    store = Store(tmp_path)
-    options = prepare(store)
-    tag = store.run("train", *options, *EASY)
-    assert _decides(store, tag)["model"] == tag
+    """With one quick candidate to search: the others would only cost time here."""
+    monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+    files = Files(tmp_path)
+    options = prepare(files)
+    tag = files.run("train", *options, *EASY)
+    assert published() == [tag]
+    assert answered(tag, tmp_path)["model"] == tag
     report = tmp_path / "report"
-    page = store.run("evaluate", tag, *options, "--output", report)
+    page = files.run("evaluate", tag, *options, "--output", report)
     assert tag in Path(page).read_text(encoding="utf-8")
     assessment = Assessment.model_validate_json((report / ASSESSMENT_FILE).read_bytes())
-    card = ModelCard.model_validate_json((store.home / "models" / tag.replace(":", "/") / CARD_FILE).read_bytes())
+    card = ModelCard.model_validate_json((Path(store.find(tag).path) / CARD_FILE).read_bytes())
     assert {each.field for each in assessment.groups} == compared
     assert assessment.rows == card.data.rows_test
     assert assessment.metrics["auc"].value == card.test["auc"].value
 
 
-def _decides(store: Store, tag: str) -> dict[str, Any]:
-    """The answer of a service with this model to the example of its own catalogue."""
-    service = start_service(
-        "credit_scoring.service:CreditScoring", store.folder, CREDIT_SCORING_MODEL=tag, **store.environment
-    )
-    try:
-        wait_until_ready(service)
-        documented = httpx.get(f"{service.url}/docs.json", timeout=30).json()["paths"]["/predict"]["post"]
-        example = documented["requestBody"]["content"]["application/json"]["example"]
-        answer = httpx.post(f"{service.url}/predict", json=example, timeout=30)
-    finally:
-        stop(service.process)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
 def test_a_model_is_evaluated_on_data_that_lack_fields_which_it_uses(
     model_tag: str, scorer: Scorer, tmp_path: Path
 ) -> None:
-    options = _without_audit_fields(Store(tmp_path))
+    options = _without_audit_fields(Files(tmp_path))
     found = run_here("evaluate", model_tag, *options, "--output", tmp_path / "report")
     assert found.exit_code == 0, found.output
     assessment = Assessment.model_validate_json((tmp_path / "report" / ASSESSMENT_FILE).read_bytes())
