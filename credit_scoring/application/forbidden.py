@@ -49,7 +49,7 @@ _BY_THEMSELVES = {
         *("health", "disease", "disability", "disabled", "pregnancy", "pregnant", "saude", "doenca", "deficiencia"),
         *("deficiente", "pcd", "gravidez", "gravida", "gestante"),
     ),
-    "marital status": ("married", "casado"),
+    "marital status": ("married", "marriage", "casado", "casamento"),
 }
 _SAYS_NOTHING = {
     *("code", "cod", "codigo", "cd", "co", "id", "num", "nr", "tp", "tipo", "type", "cat", "category", "categoria"),

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from credit_scoring.cli import evidence as evidence_commands
+from credit_scoring.cli import fields as field_commands
 from credit_scoring.cli import keys as key_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
@@ -48,6 +49,7 @@ app = typer.Typer(
 
 
 app.add_typer(evidence_commands.decisions, name="decisions")
+app.add_typer(field_commands.app, name="fields")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(monitor_commands.app, name="monitor")
 app.command()(score_command.score)
@@ -209,7 +211,7 @@ def _show_result(scorer: Scorer) -> None:
     if card.monotone_price:
         console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
     console.print(
-        f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the letter, "
+        f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the exposure, "
         f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
     )
     _show_metrics(f"the untouched test part, {card.data.rows_test:,} rows", card.test)

@@ -34,11 +34,19 @@ class ThresholdOptions:
 
     loss_given_default: Annotated[
         float,
-        typer.Option(min=0.001, max=1, help="Cost of approving a client who defaults, as a share of the letter value."),
+        typer.Option(
+            min=0.001,
+            max=1,
+            help="Cost of approving a client who defaults, as a share of the letter (or other exposure).",
+        ),
     ] = 0.45
     margin: Annotated[
         float,
-        typer.Option(min=0.001, max=1, help="Cost of denying a client who would pay, as a share of the letter value."),
+        typer.Option(
+            min=0.001,
+            max=1,
+            help="Cost of denying a client who would pay, as a share of the letter (or other exposure).",
+        ),
     ] = 0.20
     threshold_min_recall: Annotated[
         float | None,

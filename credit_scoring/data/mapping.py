@@ -22,17 +22,18 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
 from credit_scoring.application.schemas import Fault, faults
+from credit_scoring.decisions.queries import AFTER, BEFORE
 from credit_scoring.errors import DataError
 
 EXAMPLE_MOMENT = datetime(2026, 11, 24, 13, 5, 59)
 OWN_DATE = "decided_at"
-OWN_OTHERS = (  # further columns of `credit-scoring decisions export`
-    *("decision_id", "decision", "risk_probability", "threshold", "model", "policy_version", "service_version"),
-    *("asked_by", "observed_on"),
-)
+OWN_OTHERS = tuple(name for name in (*BEFORE, *AFTER) if name not in (OWN_DATE, "application_id", "outcome"))
 
 _DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+FLAGS = {
+    **dict.fromkeys(("true", "1", "yes", "y", "sim", "s"), True),
+    **dict.fromkeys(("false", "0", "no", "n", "não", "nao"), False),
+}
 
 
 class Target(BaseModel):
@@ -156,17 +157,19 @@ class ColumnMapping(BaseModel):
 
     def _typed(self, field: ApplicationField, text: str) -> Any:
         if field.kind == "flag":
-            return _FLAGS.get(text.lower(), text)
+            return FLAGS.get(text.lower(), text)
         if not field.is_number:
             return text
-        number = _number(text, self.decimal)
+        number = number_of(text, self.decimal)
         if number is None:
             return text
         number *= self.factors.get(field.name, 1.0)
         return int(number) if number.is_integer() else number
 
 
-def _number(text: str, decimal: str) -> float | None:
+def number_of(text: str, decimal: str) -> float | None:
+    """The number that a text stands for, as `R$ 3.500,00` does with a decimal comma; None where it stands for none."""
+    text = text.removeprefix("R$").strip()
     if decimal == "," and _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(".", "").replace(",", ".")
     elif decimal == "," or "_" in text:

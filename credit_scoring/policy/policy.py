@@ -16,7 +16,7 @@ _DENIED, _APPROVED = Answer.DENIED, Answer.APPROVED  # to look a member up takes
 
 
 class CostMatrix(BaseModel):
-    """What the two wrong answers cost, as shares of the letter value; the right ones cost nothing.
+    """What the two wrong answers cost, as shares of the exposure (the value of a letter); the right ones cost nothing.
 
     Approving a client who defaults loses `loss_given_default`; refusing one who would have paid loses `margin`.
     """
@@ -31,10 +31,10 @@ class CostMatrix(BaseModel):
         """The default probability at which approving and refusing cost the same (Elkan 2001, eq. 2)."""
         return self.margin / (self.margin + self.loss_given_default)
 
-    def cost(self, defaulted: Flags, denied: Flags, letter_value: Floats) -> float:
+    def cost(self, defaulted: Flags, denied: Flags, exposure: Floats) -> float:
         """Cost in R$ of these answers."""
-        approved_bad = letter_value[defaulted & ~denied].sum() * self.loss_given_default
-        denied_good = letter_value[~defaulted & denied].sum() * self.margin
+        approved_bad = exposure[defaulted & ~denied].sum() * self.loss_given_default
+        denied_good = exposure[~defaulted & denied].sum() * self.margin
         return float(approved_bad + denied_good)
 
 
@@ -79,7 +79,7 @@ class Policy(BaseModel):
 
 
 def choose_threshold(
-    defaulted: Flags, risk: Floats, letter_value: Floats, costs: CostMatrix, limits: Limits = NO_LIMITS
+    defaulted: Flags, risk: Floats, exposure: Floats, costs: CostMatrix, limits: Limits = NO_LIMITS
 ) -> float:
     """The threshold, in whole per cent, at which these out-of-fold risks would have cost least within the limits.
 
@@ -96,4 +96,4 @@ def choose_threshold(
             "Ask for less, or search for a better model (--trials)."
         )
     ordered = sorted(allowed, key=lambda threshold: abs(threshold - costs.break_even))
-    return float(min(ordered, key=lambda threshold: costs.cost(defaulted, risk >= threshold, letter_value)))
+    return float(min(ordered, key=lambda threshold: costs.cost(defaulted, risk >= threshold, exposure)))

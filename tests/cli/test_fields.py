@@ -1,0 +1,68 @@
+"""`credit-scoring fields …` as its users run it."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.support.consorcio import FIELDS
+from credit_scoring.application.catalogue import SHIPPED, Catalogue
+from tests.data.test_profile import brazilian
+from tests.support.command_line import error_here, run_here
+
+__all__ = ["brazilian"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_catalogue_is_shown_field_by_field(name: str) -> None:
+    found = run_here("fields", "show", name)
+    assert found.exit_code == 0
+    assert "missing counts as" in found.stdout
+
+
+def test_a_stored_model_shows_the_fields_that_it_was_trained_with(model_tag: str) -> None:
+    found = run_here("fields", "show", model_tag)
+    assert all(name in found.stdout for name in FIELDS if name != "application_id")
+
+
+def test_what_is_shown_as_toml_can_be_changed_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(run_here("fields", "show", "--toml").stdout, encoding="utf-8")
+    found = run_here("fields", "check", path)
+    assert found.exit_code == 0
+    assert "consorcio: 13 fields for the model, 12 derived, 2 for rules or audits. Nothing is wrong" in found.stderr
+    path.write_text(path.read_text(encoding="utf-8").replace('kind = "flag"', 'kind = "money"'), encoding="utf-8")
+    assert "fields.has_negative_record.kind: Input should be" in error_here("fields", "check", path)
+
+
+def test_a_draft_is_two_files_and_the_command_that_trains_with_them(brazilian: Path, tmp_path: Path) -> None:
+    found = run_here("fields", "draft", brazilian, "-o", tmp_path / "own")
+    assert found.exit_code == 0
+    assert "left out SEXO: Refused: sex" in found.stderr
+    assert "Outcome: INADIMPLENTE, where SIM means default." in found.stderr
+    assert found.stdout.startswith(f"credit-scoring train --source csv --path {brazilian} --fields ")
+    assert Catalogue.read(tmp_path / "own" / "fields.toml").name == "carteira"
+    command = found.stdout.split()[2:]
+    checked = run_here("data", *command)
+    assert checked.exit_code == 0
+    assert "4 feature fields" in checked.stderr
+
+
+def test_a_draft_overwrites_nothing(brazilian: Path, tmp_path: Path) -> None:
+    (tmp_path / "fields.toml").write_text("mine", encoding="utf-8")
+    assert "fields.toml is there already" in error_here("fields", "draft", brazilian, "-o", tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["fields.toml"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["fields", "show", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["fields", "show", "credit_scoring:nothing"], "No model credit_scoring:nothing"),
+        (["fields", "show", "own.toml", "--toml"], "--toml: own.toml is not shipped; expected consorcio or kaggle"),
+        (["fields", "check", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["fields", "draft", "nowhere.csv"], "nowhere.csv: cannot be read"),
+        (["data", "--source", "kaggle", "--fields", "own.toml"], "the source kaggle has its own fields"),
+    ],
+)
+def test_wrong_input_is_named_with_the_way_out(command: list[str], said: str) -> None:
+    assert said in error_here(*command)
