@@ -17,7 +17,7 @@ from credit_scoring.application.validation import application_class
 from credit_scoring.errors import CatalogueError
 
 FOLDER = Path(__file__).parent
-SHIPPED = ("consorcio", "kaggle")
+SHIPPED = ("consorcio", "kaggle", "consorcio_bureau")
 
 MAX_BYTES = 1024 * 1024
 MAX_FIELDS = 500

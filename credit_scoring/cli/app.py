@@ -190,6 +190,13 @@ def _show_data(dataset: Dataset) -> None:
         console.print(dataset.note.strip(), style="dim")
     for problem in datasets.summarise(dataset.bad_rows):
         console.print(f"[yellow]left out[/] {problem}")
+    if dataset.unknown:
+        console.print(f"[yellow]left out[/] {dataset.unknown:,} rows whose outcome is not known yet")
+    if dataset.young:
+        console.print(
+            f"[yellow]young[/] {dataset.young:,} rows had less time to default than the outcome's window_months; "
+            "they make the model too hopeful. Leave them out of the file, or count them as unknown."
+        )
     if dataset.unused_columns:
         console.print(f"[yellow]not used[/] columns {', '.join(dataset.unused_columns)}")
     if dataset.duplicates:

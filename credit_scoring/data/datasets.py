@@ -56,6 +56,8 @@ class Dataset:
     """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted.
 
     The frame has a column for each field of the catalogue. `days` are those of the decisions, where they are known.
+    `unknown` rows were left out because their outcome was not known yet; `young` ones are in, but had less time to
+    default than the outcome's window.
     """
 
     source: str
@@ -67,6 +69,8 @@ class Dataset:
     bad_rows: tuple[BadRow, ...]
     unused_columns: tuple[str, ...]
     days: Days | None = None
+    unknown: int = 0
+    young: int = 0
 
     @property
     def columns(self) -> Columns:
@@ -178,8 +182,12 @@ def parse(
     defaulted: list[bool] = []
     days: list[date | None] = []
     bad_rows: list[BadRow] = []
+    unknown = 0
     for line, row in _rows_with_lines(reader, source):
-        problems = list(_structure_problems(line, row)) or list(_value_problems(line, row, mapping))
+        if not (structure := list(_structure_problems(line, row))) and mapping.is_unknown(row):
+            unknown += 1
+            continue
+        problems = structure or list(_value_problems(line, row, mapping))
         bad_rows += problems
         if not problems:
             records.append(mapping.record(row))
@@ -188,6 +196,7 @@ def parse(
     _check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(source, outcomes, f"column {mapping.target.column}")
+    known_days = np.array(days, dtype="datetime64[D]") if mapping.date_column else None
     used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column}
     return Dataset(
         source=source,
@@ -198,8 +207,17 @@ def parse(
         defaulted=outcomes,
         bad_rows=tuple(bad_rows),
         unused_columns=tuple(name for name in header if name not in used),
-        days=np.array(days, dtype="datetime64[D]") if mapping.date_column else None,
+        days=known_days,
+        unknown=unknown,
+        young=_younger(known_days, mapping.target.window_months),
     )
+
+
+def _younger(days: Days | None, months: int | None) -> int:
+    """Decisions that were made within so many months of the newest one."""
+    if days is None or months is None:
+        return 0
+    return int((days.astype("datetime64[M]") > days.max().astype("datetime64[M]") - months).sum())
 
 
 def summarise(bad_rows: Sequence[BadRow], most: int = 5) -> list[str]:
@@ -298,8 +316,7 @@ def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:
 
 def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -> Iterator[BadRow]:
     if mapping.defaulted(row) is None:
-        expected = ", ".join(mapping.target.defaulted + mapping.target.paid)
-        yield BadRow(line, mapping.target.column, f"Outcome should be one of {expected}")
+        yield BadRow(line, mapping.target.column, f"Outcome should be {mapping.target.expected}")
     if mapping.date_column and mapping.day(row) is None:
         yield BadRow(line, mapping.date_column, f"Not a day as {mapping.date_format or 'ISO 8601'} writes it")
     try:

@@ -1,5 +1,6 @@
 """How a foreign table's columns, values and units become application fields; read from a TOML file."""
 
+import math
 import re
 import tomllib
 from collections import Counter
@@ -37,13 +38,28 @@ FLAGS = {
 
 
 class Target(BaseModel):
-    """The target column, and which of its values mean default or payment."""
+    """The column that tells what the client did, and what of it means default.
+
+    Rows with a value in `unknown` are left out: their outcome is not known yet. With `overdue_days`, the column holds
+    the most days that the client was overdue, and so many or more mean default. A client has to default within
+    `window_months` to count; younger decisions had not enough time.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     column: str = "outcome"
     defaulted: tuple[str, ...] = ("DEFAULTED",)
     paid: tuple[str, ...] = ("PAID",)
+    unknown: tuple[str, ...] = ()
+    overdue_days: float | None = Field(None, gt=0)
+    window_months: int | None = Field(None, ge=1, le=120)
+
+    @property
+    def expected(self) -> str:
+        """What the column may hold, in a few words."""
+        if self.overdue_days is not None:
+            return "a number of days"
+        return f"one of {', '.join(self.defaulted + self.paid + self.unknown)}"
 
 
 class ColumnMapping(BaseModel):
@@ -148,9 +164,16 @@ class ColumnMapping(BaseModel):
             return None
         return moment.date()
 
+    def is_unknown(self, row: Mapping[str, str]) -> bool:
+        """Whether the outcome of this row is not known yet."""
+        return row[self.target.column].strip() in self.target.unknown
+
     def defaulted(self, row: Mapping[str, str]) -> bool | None:
         """Whether the client of this row defaulted; None when the target's value is neither."""
         value = row[self.target.column].strip()
+        if self.target.overdue_days is not None:
+            days = number_of(value, self.decimal)
+            return None if days is None or math.isnan(days) else days >= self.target.overdue_days
         if value in self.target.defaulted:
             return True
         return False if value in self.target.paid else None

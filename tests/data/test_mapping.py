@@ -76,7 +76,10 @@ def test_a_factor_turns_a_foreign_unit_into_reais() -> None:
     assert record["credit_letter_value"] == pytest.approx(300)
 
 
-@pytest.mark.parametrize(("text", "number"), [("1.234,56", 1234.56), ("0,5", 0.5), ("1.000.000", 1_000_000)])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("R$ 3.500,00", 3500), ("R$3,5", 3.5), ("1.234,56", 1234.56), ("0,5", 0.5), ("1.000.000", 1_000_000)],
+)
 def test_a_brazilian_number_is_read_with_a_decimal_comma(text: str, number: float) -> None:
     assert _mapping(decimal=",").record(_row(letter=text))["credit_letter_value"] == pytest.approx(number)
 
@@ -86,7 +89,7 @@ def test_a_dot_that_separates_no_thousands_is_not_dropped_from_a_brazilian_numbe
     assert _mapping(decimal=",").record(_row(letter=text))["credit_letter_value"] == text
 
 
-@pytest.mark.parametrize("text", ["mil", "1_000", "R$ 10", "1,000.5", "0x10"])
+@pytest.mark.parametrize("text", ["mil", "1_000", "R$ mil", "10 R$", "1,000.5", "0x10"])
 def test_text_that_is_no_number_stays_text_for_the_schema_to_refuse(text: str) -> None:
     assert _mapping().record(_row(letter=text))["credit_letter_value"] == text
 
@@ -246,3 +249,17 @@ def test_a_header_that_repeats_itself_is_told_with_what_to_do(header: list[str],
 def test_all_faults_of_a_mapping_file_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"delimiter: .*; decimal: .*; columns: "):
         _read(tmp_path, 'delimiter = ""\ndecimal = "x"')
+
+
+@pytest.mark.parametrize(
+    ("days", "defaulted"), [("0", False), ("89", False), ("90", True), ("1.200", True), ("x", None)]
+)
+def test_days_overdue_tell_who_defaulted(days: str, defaulted: bool | None) -> None:
+    found = _mapping(decimal=",", target={"column": "dias", "overdue_days": 90})
+    assert found.defaulted({"dias": days}) is defaulted
+
+
+def test_an_outcome_may_be_unknown_yet() -> None:
+    found = _mapping(target={"column": "situacao", "unknown": ["em dia"]})
+    assert found.is_unknown({"situacao": " em dia "})
+    assert not found.is_unknown({"situacao": "PAID"})

@@ -341,3 +341,17 @@ def test_the_card_says_from_which_day_on_the_model_was_tested(small: Dataset) ->
 
 def test_the_card_of_a_model_on_data_without_days_says_that_its_test_part_was_drawn_at_random(scorer: Scorer) -> None:
     assert scorer.card.data.split == "at random"
+
+
+def test_rows_without_an_outcome_yet_are_counted_and_young_ones_too(tmp_path: Path) -> None:
+    days = [f"2024-{1 + number % 12:02d}-15" for number in range(240)]
+    path, mapping = tmp_path / "carteira.csv", tmp_path / "mapping.toml"
+    became = ["quitado", "inadimplente", "em andamento"]
+    lines = [f"{written},{1000 + i},{became[i % 5 % 3]}" for i, written in enumerate(days)]
+    path.write_text("\n".join(["dt_proposta,vl_carta,situacao", *lines, ""]), encoding="utf-8")
+    target = '[target]\nunknown = ["em andamento"]\nwindow_months = 3\n'
+    mapping.write_text(MAPPING.format(more="").replace("[target]\n", target), encoding="utf-8")
+    found = load_csv(path, CATALOGUE, mapping)
+    assert (len(found.frame), found.unknown, found.bad_rows) == (192, 48, ())
+    assert found.days is not None
+    assert found.young == int((found.days >= np.datetime64("2024-10-01")).sum())
