@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,12 +236,16 @@ def pytest_runtest_setup(item: pytest.Function) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new database with the decision log's tables, of both kinds in turn."""
-    if request.param == "postgresql":
-        log: str = request.getfixturevalue("postgres").decision_log()
-        return log
-    return make_sqlite_log(tmp_path)
+    if request.param == "sqlite":
+        yield make_sqlite_log(tmp_path)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    log = server.decision_log()
+    yield log
+    with suppress(subprocess.CalledProcessError):  # of a server that the test has left down it goes in the end
+        server.drop(log)
 
 
 def make_sqlite_log(folder: Path) -> str:

@@ -137,12 +137,13 @@ def test_a_database_that_fails_is_counted_and_tried_again_while_metrics_are_serv
     assert not {"7f3a", "87654321"} & set(re.split(r"\W+", " ".join(lines)))
 
 
-def test_a_port_in_use_is_one_error(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
+def test_a_port_in_use_is_one_error(database: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        message = error_here("monitor", "serve", "--database", database, "--port", port)
-    assert message == f"--host 127.0.0.1 --port {port}: cannot listen there (Address already in use)."
+        found = run("monitor", "serve", "--database", database, "--port", port)
+    assert error_of(found) == (
+        f"error: --host 127.0.0.1 --port {port}: cannot listen there (Address already in use).\n"
+    )
 
 
 def test_a_database_that_cannot_be_opened_is_one_error(tmp_path: Path) -> None:
