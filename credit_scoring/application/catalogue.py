@@ -1,7 +1,7 @@
 """The field catalogue: which fields an application has and what they mean, read from TOML and kept in the model."""
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -53,17 +53,9 @@ class Catalogue(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if found := list(problems(self.fields, self.derived, self.groups, self.exposure)):
+        found = list(problems(self.fields, self.derived, self.groups, self.exposure))
+        if found := found or list(_misfits(self)):
             raise ValueError("\n".join(found))
-        return self
-
-    @model_validator(mode="after")
-    def _with_fitting_examples(self) -> Self:
-        try:
-            self.application.model_validate(self.example)
-        except ValidationError as error:
-            found = [f"fields.{each['loc'][0]}.example: {each['msg']}" for each in error.errors()]
-            raise ValueError("\n".join(found)) from None
         return self
 
     def __reduce__(self) -> Any:
@@ -106,12 +98,12 @@ class Catalogue(BaseModel):
     @property
     def features(self) -> tuple[str, ...]:
         """The fields that a model may use."""
-        return self._of(Role.FEATURE)
+        return tuple(name for name, field in self.fields.items() if field.role is Role.FEATURE)
 
     @property
     def audit_fields(self) -> tuple[str, ...]:
         """The fields that only audits use."""
-        return self._of(Role.AUDIT)
+        return tuple(name for name, field in self.fields.items() if field.role is Role.AUDIT)
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -135,8 +127,13 @@ class Catalogue(BaseModel):
             found.append(DerivedField(name, expression, inputs[name], entry.risk_moves))
         return tuple(field for field in found if {*field.inputs} <= {*names})
 
-    def _of(self, role: Role) -> tuple[str, ...]:
-        return tuple(name for name, field in self.fields.items() if field.role is role)
+
+def _misfits(catalogue: Catalogue) -> Iterator[str]:
+    """Examples that their own fields refuse."""
+    try:
+        catalogue.application.model_validate(catalogue.example)
+    except ValidationError as error:
+        yield from (f"fields.{each['loc'][0]}.example: {each['msg']}" for each in error.errors())
 
 
 @cache

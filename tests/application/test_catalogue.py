@@ -77,10 +77,9 @@ def test_roles_name_features_audit_fields_and_what_is_required(tmp_path: Path) -
 
 
 def test_a_derived_field_is_known_by_its_raw_inputs_and_left_out_where_one_is_not_there(tmp_path: Path) -> None:
-    derived = (
-        '[derived.a]\ntitle = "A"\nexpression = "limit / score"\n[derived.b]\ntitle = "B"\nexpression = "a * 2 + limit"'
-    )
-    found = read(tmp_path, LEAST + derived)
+    up = "risk_moves = 'up'\n"
+    more = derived("a", "limit / score", "A") + up + derived("b", "a * 2 + limit", "B") + up
+    found = read(tmp_path, LEAST + more)
     assert [(each.name, each.inputs) for each in found.derived_from(found.features)] == [
         ("a", ("limit", "score")),
         ("b", ("limit", "score")),
@@ -156,6 +155,10 @@ def derived(name: str = "y", expression: str = "limit * 2", title: str = "Deriva
             "uses z, which is itself, or stands below",
         ),
         (field("age", role="audit") + derived(expression="age * 2"), "uses age, an audit field"),
+        (
+            derived(expression="limit / score"),
+            "derived.y: score has risk_moves, which it would undo; give it risk_moves",
+        ),
         (derived("limit"), "derived.limit: differs from fields.limit by case at most"),
         (derived(title="Limite"), "y: title 'Limite' is that of limit already"),
         ('[groups.g]\ntitle = "G"\nweak = "g"', "groups.g.missing: Field required"),
