@@ -340,7 +340,7 @@ def _group_panel(axes: Axes, groups: Sequence[GroupResult], overall: float) -> N
 
 
 def _named(field: str, labels: Mapping[str, Label]) -> str:
-    return _plain(f"{field} ({labels[field].title})" if field in labels else field)
+    return f"{_plain(field)} ({_plain(labels[field].title)})" if field in labels else _plain(field)
 
 
 def _title_and_unit(label: Label | None) -> str:

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.evaluation import plots
 from credit_scoring.evaluation.results import (
     Assessment,
     Curve,
     GroupResult,
     Importance,
+    Label,
     PartialDependence,
     ReliabilityBin,
     ThresholdResult,
@@ -78,6 +80,9 @@ def assessment(**changes: Any) -> Assessment:
         "groups": groups(),
         "importance": importance(),
         "partial_dependence": dependence(),
+        "labels": {
+            name: Label(title=each.title, unit=each.unit, kind=each.kind) for name, each in CATALOGUE.fields.items()
+        },
         "warnings": ("The data are Spanish and old.", "Only 12 clients are above 65."),
     }
     return Assessment(**{**measured, **changes})
