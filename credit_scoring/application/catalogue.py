@@ -142,6 +142,23 @@ def shipped(name: str = SHIPPED[0]) -> Catalogue:
     return Catalogue.read(FOLDER / f"{name}.toml")
 
 
+def freed(catalogue: Catalogue, names: Collection[str]) -> Catalogue:
+    """The same fields, of which these have no direction of risk any more; raises CatalogueError."""
+    content = catalogue.model_dump()
+    entries = {**content["fields"], **content["derived"]}
+    directed = [name for name, entry in entries.items() if entry["risk_moves"]]
+    for name in names:
+        if name not in directed:
+            raise CatalogueError(
+                f"--free {name[:40]}: no field with risk_moves; expected one of {', '.join(directed)}."
+            )
+        entries[name]["risk_moves"] = None
+    try:
+        return Catalogue.model_validate(content)
+    except ValidationError as error:
+        raise CatalogueError(f"--free: {'; '.join(line for each in error.errors() for line in _told(each))}.") from None
+
+
 def _told(error: ErrorDetails) -> list[str]:
     """A line for each thing that is wrong, with where it stands and what was found there."""
     place = ".".join(map(str, error["loc"]))

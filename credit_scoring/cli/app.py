@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from credit_scoring.application.catalogue import freed
 from credit_scoring.cli import evidence as evidence_commands
 from credit_scoring.cli import fields as field_commands
 from credit_scoring.cli import keys as key_commands
@@ -21,6 +23,7 @@ from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
 from credit_scoring.cli.options import grouped
+from credit_scoring.cli.overview import show_overview, write_bad_rows
 from credit_scoring.cli.progress import Planned, searching, stage
 from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
@@ -57,9 +60,23 @@ app.command()(score_command.score)
 
 @app.command()
 @grouped
-def data(data: DataOptions, fields: FieldsOption = None) -> None:
-    """Check a data source and show the data set that training would use."""
-    _show_data(data.load(console, data.catalogue(fields)))
+def data(
+    data: DataOptions,
+    fields: FieldsOption = None,
+    bad_rows: Annotated[
+        Path | None, typer.Option(help="CSV file to list every bad row in: line, column and problem, never a value.")
+    ] = None,
+) -> None:
+    """Check a data source and show the data set that training would use.
+
+    Of each field: what is missing, and the default rate by its values or by quarters of its range.
+    """
+    dataset = replace(data, max_bad_share=1.0).load(console, data.catalogue(fields))
+    if bad_rows:
+        write_bad_rows(dataset, bad_rows)
+    datasets.check_bad_share(dataset.source, dataset.bad_rows, len(dataset.frame), data.max_bad_share)
+    _show_data(dataset)
+    show_overview(dataset)
 
 
 @app.command()
@@ -71,6 +88,10 @@ def train(
     gate: GateOptions,
     compute: ComputeOptions,
     fields: FieldsOption = None,
+    free: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeatable: a field whose declared direction of risk this model need not keep to."),
+    ] = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
     ] = False,
@@ -81,6 +102,7 @@ def train(
     plan = plan_of(search, threshold, gate)
     store.check_writable()
     dataset = data.load(console, data.catalogue(fields))
+    dataset = replace(dataset, catalogue=freed(dataset.catalogue, free or ()))
     _show_data(dataset)
     with compute.engaged():
         tag = _train_and_publish(dataset, plan)

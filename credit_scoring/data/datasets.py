@@ -193,7 +193,7 @@ def parse(
             records.append(mapping.record(row))
             defaulted.append(bool(mapping.defaulted(row)))
             days.append(mapping.day(row))
-    _check_bad_share(source, bad_rows, len(records), max_bad_share)
+    check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(source, outcomes, f"column {mapping.target.column}")
     known_days = np.array(days, dtype="datetime64[D]") if mapping.date_column else None
@@ -223,10 +223,12 @@ def _younger(days: Days | None, months: int | None) -> int:
 def summarise(bad_rows: Sequence[BadRow], most: int = 5) -> list[str]:
     """One line per kind of problem: column, problem, count and the first line numbers."""
     counts = Counter((bad.column, bad.problem) for bad in bad_rows)
-    return [
+    lines = [
         f"{column}: {problem} ({count} rows; lines {_first_lines(bad_rows, column, problem)})"
         for (column, problem), count in counts.most_common(most)
     ]
+    more = [f"{len(counts) - most} more kinds: `credit-scoring data --bad-rows FILE` lists all"]
+    return lines + (more if len(counts) > most else [])
 
 
 def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: int = 5) -> str:
@@ -327,7 +329,8 @@ def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -
                 yield BadRow(line, mapping.columns.get(fault.field, fault.field), fault.message)
 
 
-def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:
+def check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:
+    """Raises DataError where more than this share of all rows is bad, or where there are no rows."""
     bad = len({bad_row.line for bad_row in bad_rows})
     if good == 0 and bad == 0:
         raise DataError(f"Data of source {source}: no rows below the header.")

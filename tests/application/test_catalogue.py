@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION
-from credit_scoring.application.catalogue import FOLDER, MAX_BYTES, SHIPPED, Catalogue, shipped
+from credit_scoring.application.catalogue import FOLDER, MAX_BYTES, SHIPPED, Catalogue, freed, shipped
 from credit_scoring.errors import CatalogueError
 
 LEAST = """
@@ -217,3 +217,27 @@ def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, content: bytes, 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match=r"nowhere\.toml: cannot be read"):
         Catalogue.read(tmp_path / "nowhere.toml")
+
+
+def test_a_field_can_be_freed_of_its_direction() -> None:
+    found = freed(CATALOGUE, ["monthly_income", "instalment_over_income"])
+    assert found.fields["monthly_income"].risk_moves is None
+    assert found.derived["instalment_over_income"].risk_moves is None
+    assert CATALOGUE.fields["monthly_income"].risk_moves == "down"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["housing"], "--free housing: no field with risk_moves; expected one of monthly_income, "),
+        (["letter"], "--free letter: no field with risk_moves"),
+        (
+            ["debt_over_assets"],
+            "--free: derived.debt_over_assets: outstanding_debt has risk_moves, which it would undo",
+        ),
+    ],
+)
+def test_what_cannot_be_freed_is_named(names: list[str], said: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        freed(CATALOGUE, names)
+    assert said in str(caught.value)

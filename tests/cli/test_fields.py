@@ -66,3 +66,29 @@ def test_a_draft_overwrites_nothing(brazilian: Path, tmp_path: Path) -> None:
 )
 def test_wrong_input_is_named_with_the_way_out(command: list[str], said: str) -> None:
     assert said in error_here(*command)
+
+
+def test_data_shows_each_field_with_its_default_rates() -> None:
+    found = run_here("data")
+    assert found.exit_code == 0
+    assert "missing 57.0%" in found.stdout
+    assert "no 22.4%, yes 55.5%" in found.stdout
+
+
+def test_every_bad_row_is_listed_in_a_file_even_where_there_are_too_many(tmp_path: Path) -> None:
+    lines = [f"{1000 + i},{17 if i % 2 else 40},{('PAID', 'DEFAULTED')[i % 3 % 2]}" for i in range(400)]
+    (tmp_path / "own.csv").write_text("\n".join(["credit_letter_value,age,outcome", *lines, ""]), encoding="utf-8")
+    listed = tmp_path / "bad.csv"
+    said = error_here("data", "--source", "csv", "--path", tmp_path / "own.csv", "--bad-rows", listed)
+    assert "200 of 400 rows are bad" in said
+    rows = listed.read_text(encoding="utf-8").splitlines()
+    assert rows[:2] == ["line,column,problem", "3,age,Input should be greater than or equal to 18"]
+    assert len(rows) == 201
+
+
+def test_a_file_for_bad_rows_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    assert "--bad-rows" in error_here("data", "--bad-rows", tmp_path / "nowhere" / "bad.csv")
+
+
+def test_a_direction_that_is_none_cannot_be_freed() -> None:
+    assert "--free housing: no field with risk_moves" in error_here("train", "--free", "housing")
