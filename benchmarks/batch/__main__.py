@@ -32,6 +32,8 @@ from benchmarks.support.consorcio import CATALOGUE, ConsorcioApplication
 from credit_scoring.batch import job as batch
 from credit_scoring.batch.arrow import TypedSource
 from credit_scoring.batch.columnar import decide, examine
+from credit_scoring.batch.input import InputFiles
+from credit_scoring.batch.output import DECISIONS
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -90,7 +92,7 @@ def main(
         with batch.spark_session(f"local[{cores}]") as session:
 
             def spark(name: str = "rows") -> Speed:
-                files = batch.InputFiles(str(place / f"{name}.parquet"))
+                files = InputFiles(str(place / f"{name}.parquet"))
                 job = batch.ScoringJob(files, str(place / "out"), str(stored.tag), Path(stored.path))
                 return _speed(lambda: batch.score(session, job).manifest.rows)
 
@@ -115,7 +117,7 @@ def _processor_time() -> float:
     return sum(sum(each.cpu_times()[:2]) for each in [own, *own.children(recursive=True)])
 
 
-def _round(number: int, scorer: Scorer, table: Any, spark: Callable[[], float]) -> Round:
+def _round(number: int, scorer: Scorer, table: Any, spark: Callable[[], Speed]) -> Round:
     found = Round(
         single=_speed(lambda: sum(decide(each, SOURCE, scorer).num_rows for each in _batches(table))),
         pipeline=_pipeline_speed(scorer, table),
@@ -140,7 +142,7 @@ def _differing(scorer: Scorer, place: Path, size: int, seed: int) -> int:
     table = pyarrow.parquet.read_table(place / "rows.parquet")
     picked = np.random.default_rng(seed).choice(table.num_rows, size, replace=False)
     sent = table.take(picked).to_pylist()
-    decided = pyarrow.parquet.read_table(place / "out" / batch.DECISIONS)
+    decided = pyarrow.parquet.read_table(place / "out" / DECISIONS)
     answers = dict(
         zip(
             decided["application_id"].to_pylist(),

@@ -27,6 +27,7 @@ FOLDER = Path(os.environ.get("CREDIT_SCORING_PUBLIC_SETS", PROJECT_FOLDER.parent
 FEW = 0.01
 
 Directions = Mapping[str, RiskMoves]
+Values = Floats | pd.Series
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _field(name: str, column: "pd.Series[Any]", moves: Directions) -> dict[str, 
     return {"title": name, "kind": "category", "values": {each: each for each in sorted(column.dropna().unique())}}
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def _ratio(numerator: Values, denominator: Values) -> Floats:
     """As in an expression of a catalogue: 0/0 is 0."""
     return Expression("a / b").evaluate({"a": np.asarray(numerator), "b": np.asarray(denominator)})
 
@@ -147,7 +148,7 @@ def _taiwan(path: Path) -> Dataset:
     return _dataset(path, frame, defaulted, {**dict.fromkeys(up, "up"), **dict.fromkeys(down, "down")})
 
 
-def _paid_share(payment: Floats, bill: Floats) -> Floats:
+def _paid_share(payment: Values, bill: Values) -> Floats:
     return np.clip(_ratio(payment, np.maximum(bill, 0)), 0, 10)
 
 

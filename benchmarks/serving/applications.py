@@ -25,8 +25,8 @@ def sample(scorer: Scorer) -> Sample:
     """Every row of the embedded data, absent values left out."""
     frame = load_embedded(PROJECT_FOLDER / "data").frame
     bodies = [_body(row) for row in frame.to_dict(orient="records")]
-    risks = scorer.score(frame).tolist()
-    return Sample(bodies, risks, [scorer.policy.answer(risk) for risk in risks])
+    risks = scorer.score(frame)
+    return Sample(bodies, risks.tolist(), scorer.policy.answers(risks))
 
 
 def _body(row: dict[Any, Any]) -> str:
@@ -36,7 +36,7 @@ def _body(row: dict[Any, Any]) -> str:
 
 def _value(name: str, value: Any) -> Any:
     """Flags and whole numbers are floats in the frame; the API wants them as what they are."""
-    kind = FIELDS[name].kind
-    if kind == "flag":
+    field = FIELDS[name]
+    if field.kind == "flag":
         return bool(value)
-    return int(value) if kind == "number" and float(value).is_integer() else value
+    return int(value) if field.is_number and float(value).is_integer() else value

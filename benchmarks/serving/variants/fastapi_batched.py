@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found, untyped-decorator"
+# mypy: disable-error-code="valid-type, import-not-found, untyped-decorator"
 """(b) FastAPI around this project's own compiled scorer, desk and micro-batcher: what BentoML itself costs."""
 
 import asyncio
@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from benchmarks.serving.variants.model import MODEL_TAG, model_folder
-from credit_scoring.application.schemas import Application, Decision
+from benchmarks.support.consorcio import ConsorcioApplication as Application
+from credit_scoring.application.schemas import Decision
 from credit_scoring.errors import OverloadedError
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving.batching import MicroBatcher

@@ -46,8 +46,12 @@ class PipelineModel:
     def decide(self, applications: Sequence[Application]) -> list[Verdict]:
         """One verdict per application, in order, from one call of the pipeline."""
         frame = application_frame([application.model_dump() for application in applications], CATALOGUE, self.features)
-        risks = self.pipeline.predict_proba(frame)[:, 1].tolist()
-        return [Verdict(decision=self.policy.answer(risk), risk_probability=risk) for risk in risks]
+        risks = self.pipeline.predict_proba(frame)[:, 1]
+        answers = self.policy.answers(risks)
+        return [
+            Verdict(decision=answer, risk_probability=risk)
+            for answer, risk in zip(answers, risks.tolist(), strict=True)
+        ]
 
 
 def model_folder() -> Path:

@@ -1,10 +1,10 @@
-# mypy: disable-error-code="untyped-decorator"
+# mypy: disable-error-code="valid-type, untyped-decorator"
 """(c) A stock BentoML service: `batchable=True` in front of the pipeline, defaults otherwise."""
 
 import bentoml
 
 from benchmarks.serving.variants.model import PipelineModel, Verdict
-from credit_scoring.application.schemas import Application
+from benchmarks.support.consorcio import ConsorcioApplication as Application
 
 # The default of 60 s is no limit at all, and 100 ms refuses nearly everything from 50 requests/s on.
 MAX_LATENCY_MS = 1000

@@ -1,10 +1,10 @@
-# mypy: disable-error-code="import-not-found, untyped-decorator"
+# mypy: disable-error-code="valid-type, import-not-found, untyped-decorator"
 """(a) The textbook: FastAPI, the pipeline from joblib, one predict per request."""
 
 from fastapi import FastAPI
 
 from benchmarks.serving.variants.model import PipelineModel, Verdict
-from credit_scoring.application.schemas import Application
+from benchmarks.support.consorcio import ConsorcioApplication as Application
 
 app = FastAPI()
 model = PipelineModel.load()
