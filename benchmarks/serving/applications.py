@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.support.consorcio import FIELDS, ConsorcioApplication
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.fields import ApplicationField
 from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import load_embedded
 from credit_scoring.model.scorer import Scorer
@@ -23,20 +24,23 @@ class Sample:
 
 def sample(scorer: Scorer) -> Sample:
     """Every row of the embedded data, absent values left out."""
-    frame = load_embedded(PROJECT_FOLDER / "data").frame
-    bodies = [_body(row) for row in frame.to_dict(orient="records")]
+    return sample_of(scorer, load_embedded(PROJECT_FOLDER / "data").frame)
+
+
+def sample_of(scorer: Scorer, frame: pd.DataFrame) -> Sample:
+    """Every row of a frame with the fields of the scorer's catalogue."""
+    bodies = [_body(row, scorer.catalogue) for row in frame.to_dict(orient="records")]
     risks = scorer.score(frame)
     return Sample(bodies, risks.tolist(), scorer.policy.answers(risks))
 
 
-def _body(row: dict[Any, Any]) -> str:
-    values = {name: _value(name, value) for name, value in row.items() if not pd.isna(value)}
-    return ConsorcioApplication.model_validate(values).model_dump_json(exclude_none=True)
+def _body(row: dict[Any, Any], catalogue: Catalogue) -> str:
+    values = {name: _value(catalogue.fields[name], value) for name, value in row.items() if not pd.isna(value)}
+    return catalogue.application.model_validate(values).model_dump_json(exclude_none=True)
 
 
-def _value(name: str, value: Any) -> Any:
+def _value(field: ApplicationField, value: Any) -> Any:
     """Flags and whole numbers are floats in the frame; the API wants them as what they are."""
-    field = FIELDS[name]
     if field.kind == "flag":
         return bool(value)
     return int(value) if field.is_number and float(value).is_integer() else value
