@@ -4,8 +4,9 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -197,26 +198,16 @@ def test_where_there_is_no_database_yet_nothing_is_appended_at_once(tmp_path: Pa
 # In the thread
 
 
-@pytest.mark.parametrize("to_all", [False, True], ids=["writing", "alone"])
-def test_append_waits_until_the_other_process_has_finished(path: Path, to_all: bool) -> None:
+@pytest.mark.parametrize(
+    "busy", [locked, partial(locked, to_all=True), recovering], ids=["writing", "alone", "recovering"]
+)
+def test_append_waits_until_the_other_process_has_finished(
+    path: Path, busy: Callable[[Path], AbstractContextManager[object]]
+) -> None:
     async def scenario() -> None:
         async with appending(path) as appender:
             waiting = block(a_row())
-            with locked(path, to_all=to_all):
-                appending_it = asyncio.create_task(appender.append(waiting))
-                done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
-                assert not done
-            await appending_it
-            assert stored(path) == list(waiting.rows)
-
-    asyncio.run(scenario())
-
-
-def test_append_waits_until_the_other_process_has_recovered_the_write_ahead_log(path: Path) -> None:
-    async def scenario() -> None:
-        async with appending(path) as appender:
-            waiting = block(a_row())
-            with recovering(path):
+            with busy(path):
                 appending_it = asyncio.create_task(appender.append(waiting))
                 done, _ = await asyncio.wait({appending_it}, timeout=SHORT_S)
                 assert not done
