@@ -8,14 +8,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 import bentoml
-import numpy as np
-import pandas as pd
 import typer
 
 from benchmarks.serving.applications import Sample, sample_of
@@ -23,24 +20,16 @@ from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader
 from benchmarks.serving.processes import Cores
 from benchmarks.serving.servers import Stage, serve
-from credit_scoring.application.catalogue import Catalogue
+from benchmarks.support.made_up import made_up, quickly_trained
 from credit_scoring.data.datasets import Dataset, load_embedded
 from credit_scoring.model import store
-from credit_scoring.model.card import DataSummary, ModelCard
-from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy.policy import CostMatrix, Policy
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.settings import PROJECT_FOLDER
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME
-from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.selection import calibrated
 
 SIZES = (60, 200)
-ROWS = 4_000
 CLIENTS = 32
 CONNECTIONS = 200
-CANDIDATE = CANDIDATE_BY_NAME["lightgbm"]
 
 
 def main(
@@ -48,7 +37,7 @@ def main(
     repetitions: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
 ) -> None:
     """Print a row for each catalogue."""
-    datasets = [load_embedded(PROJECT_FOLDER / "data"), *map(_made_up, SIZES)]
+    datasets = [load_embedded(PROJECT_FOLDER / "data"), *(made_up(size) for size in SIZES)]
     with tempfile.TemporaryDirectory(prefix="credit-scoring-fields-") as folder, _stages(datasets, folder) as stages:
         Cores.of_this_machine().leave()
         found: dict[str, list[float]] = {}
@@ -72,7 +61,7 @@ def _stages(datasets: list[Dataset], folder: str) -> Iterator[dict[str, Stage]]:
     try:
         stages = {}
         for dataset in datasets:
-            scorer = _trained(dataset)
+            scorer = quickly_trained(dataset)
             tags.append(store.save(scorer))
             own = Path(folder) / dataset.catalogue.name
             own.mkdir()
@@ -82,42 +71,6 @@ def _stages(datasets: list[Dataset], folder: str) -> Iterator[dict[str, Stage]]:
     finally:
         for tag in tags:
             bentoml.models.delete(tag)
-
-
-def _made_up(size: int) -> Dataset:
-    """Clients with so many numbers, of which the first ten tell who defaults."""
-    generator = np.random.default_rng(size)
-    names = [f"number_{place}" for place in range(size)]
-    values = generator.normal(size=(ROWS, size)).round(4)
-    defaulted = values[:, :10].sum(axis=1) + generator.normal(0, 2, ROWS) > 2
-    fields = {name: {"title": name, "kind": "number", "risk_moves": "up"} for name in names}
-    catalogue = Catalogue.model_validate({"name": f"of-{size}", "fields": fields})
-    return Dataset(f"made-up:{size}", "", "", catalogue, pd.DataFrame(values, columns=names), defaulted, (), ())
-
-
-def _trained(dataset: Dataset) -> Scorer:
-    pipeline = calibrated(CANDIDATE, dataset, CANDIDATE.start, TrainingPlan(folds=3))
-    pipeline.fit(dataset.frame[list(dataset.features)], dataset.defaulted)
-    rate = float(dataset.defaulted.mean())
-    summary = DataSummary(
-        source=dataset.source, sha256="", note="", rows_train=ROWS, rows_test=0, bad_rows=0, default_rate=rate
-    )
-    card = ModelCard(
-        trained_at=datetime.now(UTC),
-        data=summary,
-        features=dataset.features,
-        seed=1,
-        chosen=CANDIDATE.name,
-        candidates=(),
-        calibration="",
-        test={},
-        minimum_auc=0,
-        minimum_recall=0,
-        library_versions=library_versions(),
-    )
-    policy = Policy(threshold=0.3, costs=CostMatrix())
-    risk = pipeline.predict_proba(dataset.frame[list(dataset.features)])[:, 1]
-    return Scorer.of(pipeline, dataset.catalogue, policy, card, dataset.frame, risk)
 
 
 def _row_us(stage: Stage) -> float:
