@@ -22,7 +22,7 @@ OURS, THEIRS = "credit_scoring:ours", "credit_scoring:theirs"
 
 @pytest.fixture(scope="module")
 def other() -> Scorer:
-    """A scorer whose applications have twelve numbers and nothing of a consórcio; loaded anew, as a worker has it."""
+    """A scorer whose applications have twelve numbers and nothing of a consórcio."""
     return quickly_trained(made_up(12, rows=400))
 
 
