@@ -20,6 +20,7 @@ MARK = "TESTS_OF_RUN"
 CHECKED_EVERY_S = 1.0
 ROUNDS = 100  # of ending what is there: what is being ended may still start something
 ENDED_WITHIN = 60.0
+TRACKER = b"resource_tracker"  # joblib's and Python's own: ends with the run, which would complain if it went before
 
 
 class Guardian:
@@ -64,6 +65,8 @@ def _processes(mark: str, folders: list[str]) -> Iterator[int]:
         try:
             place = str((process / "cwd").readlink()).removesuffix(" (deleted)")
             is_ours = mark.encode() in (process / "environ").read_bytes()
+            if TRACKER in (process / "cmdline").read_bytes():
+                continue
         except OSError:  # gone, or somebody else's
             continue
         if is_ours or any(f"{place}/".startswith(f"{folder}/") for folder in folders):
