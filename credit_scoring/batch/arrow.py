@@ -100,7 +100,7 @@ class TextSource:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that are mapped, and the id where there is one."""
-        return (*([ID] if self.id_column else []), *self.mapping.columns)
+        return (*([ID] if self.id_column else []), *self.mapping.columns, *self.mapping.constants)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -109,6 +109,8 @@ class TextSource:
 
     def column(self, batch: Any, name: str) -> tuple[Any, Flags]:
         """What the mapping makes of the column; texts that are no value of its kind have to be looked at."""
+        if name in self.mapping.constants:
+            return self._constant(name, batch.num_rows)
         texts = self._texts(batch, name)
         if name == ID:
             return self._ids(texts)
@@ -135,6 +137,14 @@ class TextSource:
             mangled = pyarrow.compute.match_substring(self._texts(batch, ID), "\N{REPLACEMENT CHARACTER}")
             found.update({int(row): [_UNREADABLE] for row in np.flatnonzero(flags_of(mangled))})
         return found
+
+    def _constant(self, name: str, rows: int) -> tuple[Any, Flags]:
+        field, value = self.mapping.catalogue.fields[name], self.mapping.constants[name]
+        try:
+            found = pyarrow.array([_exact(value)] * rows, _TYPES.get(field.kind, pyarrow.string()))
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+            return pyarrow.nulls(rows, _TYPES.get(field.kind, pyarrow.string())), np.ones(rows, dtype=np.bool_)
+        return found, np.zeros(rows, dtype=np.bool_)
 
     def _texts(self, batch: Any, name: str) -> Any:
         column = self.id_column if name == ID else self.mapping.columns[name]
@@ -198,7 +208,10 @@ def _id_column(header: Collection[str], wanted: str | None) -> str | None:
 
 def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str | None, *, strict: bool) -> None:
     """Raises DataError where a needed column is missing or, if `strict`, where one is not known: it may be misspelt."""
-    needed = {*mapping.columns.values(), *(name for name in mapping.catalogue.required if name not in mapping.columns)}
+    needed = {
+        *mapping.columns.values(),
+        *(name for name in mapping.catalogue.required if name not in {**mapping.columns, **mapping.constants}),
+    }
     if missing := sorted(needed - {*header}):
         raise DataError(
             f"No column {', '.join(missing)}; found {names_found(header)}. "

@@ -250,7 +250,7 @@ def _unmapped(mapping: ColumnMapping) -> list[str]:
     """The fields that every application has and that training needs, without a column; audits do without theirs."""
     fields = mapping.catalogue.fields
     needed = [name for name in mapping.catalogue.required if fields[name].role is not Role.AUDIT]
-    return [name for name in needed if name not in mapping.columns]
+    return [name for name in needed if name not in mapping.columns and name not in mapping.constants]
 
 
 def _read(path: Path) -> bytes:

@@ -66,7 +66,8 @@ class ColumnMapping(BaseModel):
     """A TOML mapping file; each table is keyed by a field of the catalogue, which the file does not name itself.
 
     `columns` names the foreign column, `values` translates its values (to "" for missing), `factors` multiplies
-    its numbers. Columns under `ignore` are known and left out; `note` is shown wherever results on this data are.
+    its numbers, `constants` gives fields that are the same in every row. Columns under `ignore` are known and left out;
+    `note` is shown wherever results on this data are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,9 +86,10 @@ class ColumnMapping(BaseModel):
     columns: dict[str, str]
     values: dict[str, dict[str, str]] = {}
     factors: dict[str, float] = {}
+    constants: dict[str, str | bool | int | float] = {}
     ignore: tuple[str, ...] = ()
 
-    @field_validator("columns", "values", "factors")
+    @field_validator("columns", "values", "factors", "constants")
     @classmethod
     def _known_fields(cls, table: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         fields = info.data["catalogue"].fields
@@ -119,6 +121,8 @@ class ColumnMapping(BaseModel):
         for name, column in self.columns.items():
             if reason := disguise_reason(name, column):
                 problems.append(f"column '{column}' cannot be mapped to {name}: {reason}")
+            if name in self.constants:
+                problems.append(f"{name} has column '{column}' and a constant: give one of them")
             if column == self.target.column:
                 problems.append(f"column '{column}' is the target, it cannot be mapped to {name} as well")
         if problems:
@@ -147,7 +151,7 @@ class ColumnMapping(BaseModel):
 
     def record(self, row: Mapping[str, str]) -> dict[str, Any]:
         """The application fields of one row, typed where the text allows it; missing values are left out."""
-        record = {}
+        record: dict[str, Any] = {**self.constants}
         for name, column in self.columns.items():
             text = row[column].strip()
             translated = self.values.get(name, {}).get(text, text)

@@ -124,6 +124,20 @@ OWN = ColumnMapping.of_own_names(NAMES, CATALOGUE)
 MAPPINGS = [
     OWN,
     OWN.model_copy(update={"decimal": ","}),
+    OWN.model_copy(
+        update={
+            "columns": {
+                name: name for name in OWN.columns if name not in ("good_type", "term_months", "has_negative_record")
+            },
+            "constants": {"good_type": "CAR", "term_months": 60, "has_negative_record": True},
+        }
+    ),
+    OWN.model_copy(
+        update={
+            "columns": {name: name for name in OWN.columns if name != "term_months"},
+            "constants": {"term_months": "sixty"},
+        }
+    ),
     OWN.model_copy(update={"factors": {"monthly_income": 1 / 12, "good_value": 0.1}, "missing": ("", "-", "0")}),
     OWN.model_copy(
         update={"values": {"monthly_income": {"99999999": ""}, "good_type": {"carro": "CAR"}, "housing": {"-": ""}}}
@@ -131,7 +145,9 @@ MAPPINGS = [
 ]
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS, ids=["own names", "decimal comma", "factors", "values"])
+@pytest.mark.parametrize(
+    "mapping", MAPPINGS, ids=["own names", "decimal comma", "constants", "wrong constant", "factors", "values"]
+)
 @given(rows=rows_of_cells)
 def test_cells_are_read_as_training_data_is_and_refused_as_the_api_would(
     mapping: ColumnMapping, rows: list[dict[str, str]]

@@ -263,3 +263,17 @@ def test_an_outcome_may_be_unknown_yet() -> None:
     found = _mapping(target={"column": "situacao", "unknown": ["em dia"]})
     assert found.is_unknown({"situacao": " em dia "})
     assert not found.is_unknown({"situacao": "PAID"})
+
+
+def test_a_constant_is_in_every_record() -> None:
+    found = _mapping(constants={"good_type": "CAR", "term_months": 60})
+    assert {"good_type": "CAR", "term_months": 60}.items() <= found.record(_row()).items()
+
+
+@pytest.mark.parametrize(
+    ("constants", "said"),
+    [({"wage": 1}, "'wage' is not a field"), ({"age": 40}, "age has column 'years' and a constant")],
+)
+def test_a_constant_that_cannot_be_one_is_refused(constants: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        _mapping(constants=constants)
