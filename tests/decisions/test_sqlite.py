@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from benchmarks.support.decision_records import entry
-from credit_scoring.decisions import schema_version
+from credit_scoring.decisions import schema_version, sqlite
 from credit_scoring.decisions.chain import Block, Claims, Head, Row
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.database import Appender
@@ -352,6 +352,21 @@ def test_a_file_that_is_taken_away_while_it_is_in_use_is_written_no_more(
             await database.close()
 
     asyncio.run(scenario())
+
+
+def test_between_two_looks_at_the_files_none_is_taken_unless_they_were_gone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECK_EVERY_S", 1000.0)
+    database = opened(path)
+    with closing(database.connect()):
+        delete(path)
+        database.check_now_and_then()
+        with pytest.raises(DecisionLogError):
+            database.check()
+        with pytest.raises(DecisionLogError):
+            database.check_now_and_then()
+    asyncio.run(database.close())
 
 
 def test_a_file_that_is_put_back_is_written_again(path: Path) -> None:
