@@ -66,7 +66,8 @@ def _stages(datasets: list[Dataset], folder: str) -> Iterator[dict[str, Stage]]:
             own = Path(folder) / dataset.catalogue.name
             own.mkdir()
             path, sample = Path(store.find(tags[-1]).path), sample_of(scorer, dataset.frame)
-            stages[dataset.catalogue.name] = Stage(path, tags[-1], sample, Cores.of_this_machine(), own)
+            served = {"CREDIT_SCORING_MODEL": tags[-1]}
+            stages[dataset.catalogue.name] = Stage(path, tags[-1], sample, Cores.of_this_machine(), own, served)
         yield stages
     finally:
         for tag in tags:
