@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from credit_scoring.application.expressions import Expression
 from credit_scoring.application.fields import ApplicationField, Derived, Group, Role
-from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
+from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
 
 RESERVED = {
     *("application_id", "sources", "outcome", "observed_on", "decided_at", "asked_by"),
@@ -61,6 +61,11 @@ def _prohibited(field: ApplicationField) -> Iterator[str]:
         reason = disguise_reason("", field.name) or disguise_reason("", field.title)
     if reason:
         yield f"fields.{field.name}, '{field.title}': {reason}"
+    if field.role is Role.FEATURE and (is_age(field.name) or is_age(field.title)):
+        yield (
+            f"fields.{field.name}, '{field.title}': age never decides (Lei 10.741/2003 art. 96); "
+            "give it role = 'audit', or 'policy' for legal capacity"
+        )
 
 
 def _expressions(fields: _Fields, derived: _Derived) -> Iterator[str]:

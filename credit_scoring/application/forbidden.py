@@ -93,6 +93,11 @@ def disguise_reason(field: str, column: str) -> str | None:
     return None if subject == _AUDITED.get(field, "") else _reason(subject)
 
 
+def is_age(name: str) -> bool:
+    """Whether a field of this name holds a person's age, of whom nothing but legal capacity may depend on it."""
+    return _said(_words(name)) in ({"age"}, {"idade"})
+
+
 def _reason(subject: str | None) -> str | None:
     if subject is None:
         return None
@@ -111,10 +116,15 @@ def _subject(name: str) -> str | None:
     for subject, pairs in _TOGETHER.items():
         if any(_holds(words, *pair.split()) for pair in pairs):
             return subject
-    said = {word for word in words if word not in _SAYS_NOTHING and not word.isdigit()}
+    said = _said(words)
     by_themselves = (subject for subject, names in _BY_THEMSELVES.items() if said and said <= {*names})
     whole = (subject for subject, names in _WHOLE.items() if " ".join(words) in names)
     return next(by_themselves, None) or next(whole, None)
+
+
+def _said(words: list[str]) -> set[str]:
+    """The words of a name that say what the field is about."""
+    return {word for word in words if word not in _SAYS_NOTHING and not word.isdigit()}
 
 
 def _holds(words: list[str], first: str, second: str) -> bool:

@@ -7,10 +7,9 @@ from unicodedata import combining, normalize
 
 from credit_scoring.application.catalogue_checks import RESERVED
 from credit_scoring.application.fields import REAIS
+from credit_scoring.application.forbidden import is_age
 from credit_scoring.data.mapping import FLAGS
 from credit_scoring.data.profile import Column, Profile, defaulted_of
-
-AGES = ("age", "idade")  # for legal capacity and audits, never scored
 
 _MONEY = re.compile(r"valor|renda|income|amount|amnt|divida|debt|saldo|balance|limite|limit|salari|parcela|vl_", re.I)
 
@@ -68,7 +67,7 @@ def _field(column: Column, name: str) -> Iterator[str]:
     yield f"[fields.{name}]  # column {json.dumps(column.name, ensure_ascii=False)}, {column.missing_share:.1%} missing"
     yield f"title = {_toml(column.name.replace('_', ' ').strip().capitalize()[:80])}"
     yield f'kind = "{column.kind}"'
-    if name in AGES:
+    if is_age(column.name):
         yield 'role = "audit"'
     if column.kind in ("number", "integer"):
         low, middle = column.numbers

@@ -141,6 +141,8 @@ def derived(name: str = "y", expression: str = "limit * 2", title: str = "Deriva
         (field("1x"), "fields.1x: a name has letters, digits and _"),
         (field("sexo"), "fields.sexo, 'Outro': Refused: sex may never enter a credit decision"),
         (field(title="Religião do cliente"), "Refused: religion may never"),
+        (field("idade_cliente"), "age never decides (Lei 10.741/2003 art. 96); give it role = 'audit'"),
+        (field(title="Idade"), "age never decides"),
         (field("marital_status"), "Refused: marital status never decides"),
         (field("race", role="audit"), "Refused: race or ethnic origin"),
         (field(group="nowhere"), "group 'nowhere' is not among no groups at all; add [groups.nowhere]"),

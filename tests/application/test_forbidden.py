@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.support.consorcio import FIELDS
 from credit_scoring.application.catalogue import shipped
-from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
+from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
 from credit_scoring.data.datasets import SOURCES_FOLDER
 from credit_scoring.data.mapping import ColumnMapping
 
@@ -136,3 +136,13 @@ def test_the_audit_field_for_marital_status_may_not_hold_anything_else_that_is_f
 def test_no_column_of_a_shipped_source_is_refused(source: str, catalogue: str) -> None:
     mapping = ColumnMapping.read(SOURCES_FOLDER / source, shipped(catalogue))
     assert [disguise_reason(*pair) for pair in mapping.columns.items()] == [None] * len(mapping.columns)
+
+
+@pytest.mark.parametrize("name", ["age", "AGE", "idade", "Idade", "idade_cliente", "client_age", "nr_idade"])
+def test_the_age_of_a_person_is_told_by_its_name(name: str) -> None:
+    assert is_age(name)
+
+
+@pytest.mark.parametrize("name", ["vehicle_age", "idade_veiculo", "percentage", "usage", "company_years", ""])
+def test_the_age_of_something_else_is_not(name: str) -> None:
+    assert not is_age(name)
