@@ -45,7 +45,7 @@ class DataOptions:
         ),
     ] = Source.EMBEDDED
     path: Annotated[
-        Path | None, typer.Option(help="CSV file. Required with csv; with kaggle it replaces the download.")
+        Path | None, typer.Option(help="CSV or .parquet file. Required with csv; with kaggle it replaces the download.")
     ] = None
     mapping: Annotated[
         Path | None,

@@ -21,6 +21,7 @@ from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
+from credit_scoring.data.parquet import csv_of_parquet
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
 
@@ -153,11 +154,16 @@ def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) 
 def load_csv(
     path: Path, catalogue: Catalogue, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE
 ) -> Dataset:
-    """A file of the user's own, whose columns bear the names of these fields or are mapped onto them."""
-    content = _read(path)
+    """A file of the user's own, whose columns bear the names of these fields or are mapped onto them.
+
+    A file named .parquet is read as the CSV file that it would be, with commas and decimal points.
+    """
+    content, as_written = _read(path), {}
     source = f"csv:{path.name}"
+    if path.suffix == ".parquet":
+        content, as_written = csv_of_parquet(content, source), {"encoding": "utf-8", "delimiter": ",", "decimal": "."}
     if mapping:
-        found = _read_mapping(mapping, catalogue)
+        found = _read_mapping(mapping, catalogue).model_copy(update=as_written)
         return parse(content, source, found, max_bad_share, f"Correct the mapping file {mapping}.")
     header = _header(_decode(content, source, "utf-8-sig"), source, ",")
     return parse(content, source, ColumnMapping.of_own_names(header, catalogue), max_bad_share, OWN_NAMES_ADVICE)
