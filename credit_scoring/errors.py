@@ -4,6 +4,7 @@ CreditScoringError
 ├── ConfigurationError     a setting or option that cannot be used
 ├── CatalogueError         a field catalogue that cannot be used
 ├── DataError              training data that cannot be used
+│   └── BadRowsError (data.datasets)  more of its rows are bad than are allowed
 ├── ModelNotFoundError     the store has no such model
 ├── ModelRejectedError     a stored model that must not decide, or a new one that misses the gate
 ├── ModelStoreError        the model store cannot be read or written

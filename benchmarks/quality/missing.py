@@ -50,8 +50,11 @@ def _aucs(data: Dataset) -> Iterator[tuple[float, float]]:
         fitted = OutlierClipper().fit(raw[train]).transform(raw)
         native = CANDIDATE.build(CANDIDATE.start, directions, 1).fit(fitted[train], data.defaulted[train])
         ours = CANDIDATE.pipeline(data.columns, CANDIDATE.start, 1).fit(frame.iloc[train], data.defaulted[train])
-        risks = native.predict_proba(fitted[test])[:, 1], ours.predict_proba(frame.iloc[test])[:, 1]
-        yield tuple(float(roc_auc_score(data.defaulted[test], risk)) for risk in risks)  # type: ignore[misc]
+        defaulted = data.defaulted[test]
+        yield (
+            float(roc_auc_score(defaulted, native.predict_proba(fitted[test])[:, 1])),
+            float(roc_auc_score(defaulted, ours.predict_proba(frame.iloc[test])[:, 1])),
+        )
 
 
 def _raw(data: Dataset) -> Floats:

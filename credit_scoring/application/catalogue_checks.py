@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from pydantic import BaseModel
+
 from credit_scoring.application.expressions import Expression
 from credit_scoring.application.fields import ApplicationField, Derived, Group, Role
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
@@ -10,6 +12,7 @@ from credit_scoring.application.forbidden import disguise_reason, forbidden_reas
 RESERVED = {
     *("application_id", "sources", "outcome", "observed_on", "decided_at", "asked_by"),
     *("decision", "decision_id", "risk_probability", "threshold", "model", "policy_version", "service_version"),
+    *("faults", "source_file", "source_row"),
 }
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -39,6 +42,8 @@ def _names(fields: _Fields, derived: _Derived) -> Iterator[str]:
             yield f"{place}.{name[:40]}: a name has letters, digits and _, at most 40, and begins with a letter"
         if name in RESERVED:
             yield f"{place}.{name}: the name is used in answers and files already; choose another"
+        if hasattr(BaseModel, name):
+            yield f"{place}.{name}: the library that checks applications uses the name; choose another"
         if other := seen.get(name.lower()):
             yield f"{place}.{name}: differs from {other} by case at most; rename one"
         seen[name.lower()] = f"{place}.{name}"

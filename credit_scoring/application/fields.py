@@ -58,9 +58,9 @@ class ApplicationField(_Entry):
     kind: Kind
     role: Role = Role.FEATURE
     unit: Annotated[str, Field(max_length=20)] | None = None
-    above: float | None = None
-    at_least: float | None = None
-    at_most: float | None = None
+    above: int | float | None = None
+    at_least: int | float | None = None
+    at_most: int | float | None = None
     values: Annotated[dict[str, str], Field(max_length=MAX_VALUES)] = {}
     required: bool = False
     risk_moves: RiskMoves | None = None

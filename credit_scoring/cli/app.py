@@ -28,7 +28,7 @@ from credit_scoring.cli.progress import Planned, searching, stage
 from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
-from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.datasets import BadRowsError, Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import store
@@ -71,10 +71,14 @@ def data(
 
     Of each field: what is missing, and the default rate by its values or by quarters of its range.
     """
-    dataset = replace(data, max_bad_share=1.0).load(console, data.catalogue(fields))
+    try:
+        dataset = data.load(console, data.catalogue(fields))
+    except BadRowsError as error:
+        if bad_rows:
+            write_bad_rows(error.bad_rows, bad_rows)
+        raise
     if bad_rows:
-        write_bad_rows(dataset, bad_rows)
-    datasets.check_bad_share(dataset.source, dataset.bad_rows, len(dataset.frame), data.max_bad_share)
+        write_bad_rows(dataset.bad_rows, bad_rows)
     _show_data(dataset)
     show_overview(dataset)
 

@@ -1,5 +1,7 @@
 """`credit-scoring fields …`: show, check and draft field catalogues."""
 
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -60,13 +62,13 @@ def draft(
     texts = {"fields.toml": drafting.catalogue_of(found, history.stem), "mapping.toml": drafting.mapping_of(found)}
     if there := [name for name in texts if (output / name).exists()]:
         raise ConfigurationError(f"{output / there[0]} is there already. Remove it, or name another folder: --output.")
+    _check(texts)
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (output / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"--output {output}: cannot be written ({error.strerror}). Name another.") from error
-    ColumnMapping.read(output / "mapping.toml", Catalogue.read(output / "fields.toml"))
     for column in found.columns:
         if column.left_out:
             console.print(f"left out {column.name}: {column.left_out}", markup=False, soft_wrap=True)
@@ -79,6 +81,14 @@ def draft(
         f"credit-scoring train --source csv --path {history} --fields {output / 'fields.toml'} "
         f"--mapping {output / 'mapping.toml'}"
     )
+
+
+def _check(texts: Mapping[str, str]) -> None:
+    """Raises an error before anything is written, should a file be so strange that no draft of it can be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        ColumnMapping.read(Path(folder) / "mapping.toml", Catalogue.read(Path(folder) / "fields.toml"))
 
 
 def _found(catalogue: str) -> Catalogue:

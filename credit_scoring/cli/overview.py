@@ -1,14 +1,14 @@
 """What `credit-scoring data` shows of a data set besides its size: fields, months, bad rows."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from credit_scoring.data import overview
-from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.datasets import BadRow, Dataset
 from credit_scoring.data.overview import Part
 from credit_scoring.errors import ConfigurationError
 
@@ -31,13 +31,13 @@ def show_overview(dataset: Dataset) -> None:
         console.print(by_month)
 
 
-def write_bad_rows(dataset: Dataset, path: Path) -> None:
-    """Every bad row as CSV; raises ConfigurationError where it cannot be written."""
+def write_bad_rows(bad_rows: Sequence[BadRow], path: Path) -> None:
+    """These rows as CSV; raises ConfigurationError where it cannot be written."""
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("line", "column", "problem"))
-            writer.writerows((bad.line, bad.column, bad.problem) for bad in dataset.bad_rows)
+            writer.writerows((bad.line, bad.column, bad.problem) for bad in bad_rows)
     except OSError as error:
         raise ConfigurationError(f"--bad-rows {path}: cannot be written ({error.strerror}). Name another.") from error
 

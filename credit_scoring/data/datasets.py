@@ -52,6 +52,14 @@ class BadRow:
     problem: str
 
 
+class BadRowsError(DataError):
+    """More rows are bad than are allowed; `bad_rows` are all of them."""
+
+    def __init__(self, message: str, bad_rows: Sequence[BadRow]) -> None:
+        super().__init__(message)
+        self.bad_rows = tuple(bad_rows)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Applications with their outcomes: `frame` has one row each, `defaulted` is True where the client defaulted.
@@ -199,7 +207,7 @@ def parse(
             records.append(mapping.record(row))
             defaulted.append(bool(mapping.defaulted(row)))
             days.append(mapping.day(row))
-    check_bad_share(source, bad_rows, len(records), max_bad_share)
+    _check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(source, outcomes, f"column {mapping.target.column}")
     known_days = np.array(days, dtype="datetime64[D]") if mapping.date_column else None
@@ -335,16 +343,16 @@ def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -
                 yield BadRow(line, mapping.columns.get(fault.field, fault.field), fault.message)
 
 
-def check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:
-    """Raises DataError where more than this share of all rows is bad, or where there are no rows."""
+def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:
     bad = len({bad_row.line for bad_row in bad_rows})
     if good == 0 and bad == 0:
         raise DataError(f"Data of source {source}: no rows below the header.")
     if bad > max_bad_share * (good + bad):
         problems = "\n  ".join(summarise(bad_rows))
-        raise DataError(
+        raise BadRowsError(
             f"Data of source {source}: {bad:,} of {good + bad:,} rows are bad, more than --max-bad-share "
-            f"{max_bad_share:g} allows:\n  {problems}\nFix the file or its mapping, or allow a larger share."
+            f"{max_bad_share:g} allows:\n  {problems}\nFix the file or its mapping, or allow a larger share.",
+            bad_rows,
         )
 
 

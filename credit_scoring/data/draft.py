@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from unicodedata import combining, normalize
 
+from pydantic import BaseModel
+
 from credit_scoring.application.catalogue_checks import RESERVED
 from credit_scoring.application.fields import REAIS
 from credit_scoring.application.forbidden import is_age
@@ -32,9 +34,12 @@ def catalogue_of(profile: Profile, name: str) -> str:
         "# - group, required, role, better titles; exposure, the field that costs are shares of.",
         f"name = {json.dumps(_identifier(name).lower() or 'own')}",
     ]
+    titles: set[str] = set()
     for column in profile.columns:
         if column.left_out is None:
-            lines += ["", *_field(column, names[column.name])]
+            title = _free(_title(column.name), {*titles}, " ")
+            titles.add(title)
+            lines += ["", *_field(column, names[column.name], title)]
     return "\n".join(lines) + "\n"
 
 
@@ -63,9 +68,9 @@ def mapping_of(profile: Profile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _field(column: Column, name: str) -> Iterator[str]:
-    yield f"[fields.{name}]  # column {json.dumps(column.name, ensure_ascii=False)}, {column.missing_share:.1%} missing"
-    yield f"title = {_toml(column.name.replace('_', ' ').strip().capitalize()[:80])}"
+def _field(column: Column, name: str, title: str) -> Iterator[str]:
+    yield f"[fields.{name}]  # column {_toml(column.name)}, {column.missing_share:.1%} missing"
+    yield f"title = {_toml(title)}"
     yield f'kind = "{column.kind}"'
     if is_age(column.name):
         yield 'role = "audit"'
@@ -85,8 +90,12 @@ def _field(column: Column, name: str) -> Iterator[str]:
 
 
 def _toml(value: str | list[str]) -> str:
-    """JSON's texts and arrays of texts are TOML's as well."""
-    return json.dumps(value, ensure_ascii=False)
+    """JSON's texts and arrays of texts are TOML's as well, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _title(column: str) -> str:
+    return column.replace("_", " ").strip().capitalize()[:70] or column[:70]
 
 
 def _identifier(column: str) -> str:
@@ -96,10 +105,10 @@ def _identifier(column: str) -> str:
     return name[:36] if re.match("[a-z]", name) else f"x_{name}"[:36]
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(name: str, taken: set[str], between: str = "_") -> str:
     """The name, or with a number behind it where it is taken."""
     wanted, number = name, 1
-    while wanted in taken or wanted in RESERVED:
+    while wanted in taken or wanted in RESERVED or hasattr(BaseModel, wanted):
         number += 1
-        wanted = f"{name}_{number}"
+        wanted = f"{name}{between}{number}"
     return wanted

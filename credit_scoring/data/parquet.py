@@ -9,7 +9,7 @@ def csv_of_parquet(content: bytes, source: str) -> bytes:
     """The table as CSV in UTF-8, an empty cell for null; raises DataError where it is none, or without pyarrow."""
     try:
         import pyarrow  # noqa: PLC0415 - optional
-        from pyarrow import csv, parquet  # noqa: PLC0415
+        from pyarrow import csv, parquet  # noqa: PLC0415 - optional
     except ImportError as error:
         raise DataError(
             f"Data of source {source}: Parquet needs pyarrow. Run `pip install pyarrow`, or give CSV."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from credit_scoring.application.fields import MAX_VALUES, Kind
@@ -100,6 +101,7 @@ def _read(path: Path) -> tuple[Layout, pd.DataFrame]:
         raise DataError(f"File {path}: not CSV as its first line has it ({type(error).__name__}).") from error
     if frame.empty:
         raise DataError(f"File {path}: no rows below the header.")
+    frame.columns = pd.Index(header)  # pandas gives a column without a name one of its own
     frame = frame.apply(lambda column: column.str.strip())
     commas = sum(1 for name in frame for cell in frame[name].head(200) if _COMMA.fullmatch(cell))
     return Layout(encoding, delimiter, "," if delimiter != "," and commas else "."), frame
@@ -134,15 +136,15 @@ def _column(name: str, texts: "pd.Series[str]", decimal: str, worse: "pd.Series[
     present = texts[~texts.isin(MISSING)]
     missing_share = 1 - len(present) / len(texts)
     values = tuple(sorted(set(present)))
-    if reason := disguise_reason("", name):
+    if reason := disguise_reason("", name) or (None if name else "it has no name"):
         return Column(name, left_out=reason)
     if len(values) < 2:
         return Column(name, left_out="it has one value at most")
     if set(map(str.lower, values)) <= {*FLAGS} and len(values) == 2:
         return Column(name, "flag", values, missing_share=missing_share)
-    numbers = present.map({text: number_of(text, decimal) for text in values})
-    if numbers.notna().mean() >= NUMERIC_SHARE:
-        return _number(name, numbers.dropna().astype(float), missing_share, worse)
+    numbers = present.map({text: number_of(text, decimal) for text in values}).astype(float)
+    if np.isfinite(numbers).mean() >= NUMERIC_SHARE:
+        return _number(name, numbers[np.isfinite(numbers)], missing_share, worse)
     return _text(name, present, missing_share)
 
 

@@ -335,3 +335,8 @@ def test_a_decision_has_the_fields_of_the_api_with_titles() -> None:
 
 def test_the_roles_are_feature_policy_audit_and_envelope() -> None:
     assert {role.value for role in Role} == {"feature", "policy", "audit", "envelope"}
+
+
+def test_a_whole_bound_is_a_whole_number_in_the_json_schema() -> None:
+    age = ConsorcioApplication.model_json_schema()["properties"]["age"]
+    assert json.dumps([age["minimum"], age["maximum"]]) == "[18, 120]"

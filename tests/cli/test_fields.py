@@ -86,6 +86,16 @@ def test_every_bad_row_is_listed_in_a_file_even_where_there_are_too_many(tmp_pat
     assert len(rows) == 201
 
 
+def test_a_file_without_a_single_good_row_is_told_by_its_bad_ones(tmp_path: Path) -> None:
+    lines = [f"{1000 + i},17,{('PAID', 'DEFAULTED')[i % 2]}" for i in range(200)]
+    (tmp_path / "own.csv").write_text("\n".join(["credit_letter_value,age,outcome", *lines, ""]), encoding="utf-8")
+    listed = tmp_path / "bad.csv"
+    said = error_here("data", "--source", "csv", "--path", tmp_path / "own.csv", "--bad-rows", listed)
+    assert "200 of 200 rows are bad" in said
+    assert "age: Input should be greater than or equal to 18" in said
+    assert len(listed.read_text(encoding="utf-8").splitlines()) == 201
+
+
 def test_a_file_for_bad_rows_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "--bad-rows" in error_here("data", "--bad-rows", tmp_path / "nowhere" / "bad.csv")
 

@@ -36,13 +36,20 @@ def test_values_are_what_the_file_means(brazilian: Path, tmp_path: Path) -> None
 
 
 def test_names_that_would_clash_are_told_apart(tmp_path: Path) -> None:
-    header = "Valor,VALOR!,threshold,9 dias,default"
-    rows = "".join(f"{n % 5}.5,{n % 7}.5,{n % 9}.5,{n % 3}.5,{n % 2}\n" for n in range(200))
+    header = "Valor,VALOR,threshold,9 dias,copy,,default"
+    rows = "".join(f"{n % 5}.5,{n % 7}.5,{n % 9}.5,{n % 3}.5,{n % 4}.5,{n},{n % 2}\n" for n in range(200))
     found = drafted(written(tmp_path, f"{header}\n{rows}"), tmp_path)
-    assert found.features == ("valor", "valor_2", "threshold_2", "x_9_dias")
+    assert found.features == ("valor", "valor_2", "threshold_2", "x_9_dias", "copy_2")
+    assert [field.title for field in found.catalogue.fields.values()][:2] == ["Valor", "Valor 2"]
 
 
-@pytest.mark.parametrize("text", ['quo"te', "back\\slash", "ação"])
+def test_numbers_that_are_not_finite_are_no_example(tmp_path: Path) -> None:
+    rows = "".join(f"{'inf' if n == 7 else n % 5}.5,{n % 2}\n".replace("inf.5", "inf") for n in range(400))
+    found = profile(written(tmp_path, f"valor,default\n{rows}"))
+    assert found.columns[0].numbers == (0.5, 2.5)
+
+
+@pytest.mark.parametrize("text", ['quo"te', "back\\slash", "ação", "del\x7f", "tab\there"])
 def test_any_text_may_be_a_category(tmp_path: Path, text: str) -> None:
     quoted = text.replace('"', '""')
     rows = "".join(f'"{quoted if n % 3 else "other"}",{n % 2}\n' for n in range(200))
