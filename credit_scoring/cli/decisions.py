@@ -130,6 +130,7 @@ def export(
     model: ModelOption = None,
 ) -> None:
     """Write decisions to a file, one row each: decision, application as received, last outcome."""
+    exporting.check_name(output)
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)
     total = opened.run_now(partial(queries.count, wanted), reading=True)

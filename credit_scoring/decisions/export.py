@@ -40,12 +40,16 @@ def kinds_of(records: Iterable[Record], found: Kinds) -> dict[str, str]:
 _KINDS = {bool: "flag", int: "number", float: "number"}
 
 
+def check_name(path: Path) -> None:
+    """Raises ConfigurationError where no sink is for files of such a name."""
+    if path.suffix not in _SINKS:
+        raise ConfigurationError(f"--output {path}: expected a name that ends in {' or '.join(_SINKS)}.")
+
+
 def sink(path: Path, fields: Kinds) -> AbstractContextManager[Sink]:
     """The sink for a file name and these fields; the file appears when the block is left without an error."""
-    kinds = {".csv": _csv_sink, ".parquet": _parquet_sink}
-    if path.suffix not in kinds:
-        raise ConfigurationError(f"--output {path}: expected a name that ends in {' or '.join(kinds)}.")
-    return _whole(path, kinds[path.suffix], fields)
+    check_name(path)
+    return _whole(path, _SINKS[path.suffix], fields)
 
 
 @contextmanager
@@ -133,3 +137,6 @@ def _schema(pyarrow: Any, fields: Kinds) -> Any:
     types |= {"decided_at": pyarrow.timestamp("us", "UTC"), "observed_on": pyarrow.date32()}
     types |= dict.fromkeys(("risk_probability", "threshold"), pyarrow.float64())
     return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in (*BEFORE, *fields, *AFTER)])
+
+
+_SINKS = {".csv": _csv_sink, ".parquet": _parquet_sink}
