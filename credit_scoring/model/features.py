@@ -110,7 +110,10 @@ class CategoryImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def _commonest_of_the_worse(column: "pd.Series[Any]", defaulted: Floats) -> str | None:
     groups = pd.DataFrame({"value": column.to_numpy(), "defaulted": defaulted}).groupby("value", sort=True)["defaulted"]
-    worse = groups.size()[groups.mean() >= defaulted.mean()]
+    rates = groups.mean()
+    worse = groups.size()[
+        rates >= min(defaulted.mean(), rates.max())
+    ]  # even where all are better than those without one
     return str(worse.idxmax()) if len(worse) else None
 
 

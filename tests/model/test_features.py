@@ -238,6 +238,11 @@ class TestCategoryImputer:
         imputer = CategoryImputer().fit(pd.DataFrame({"housing": values}), defaulted)
         assert imputer.transform(pd.DataFrame({"housing": [None, "OWNER"]}))["housing"].tolist() == ["RENT", "OWNER"]
 
+    def test_where_who_says_nothing_defaults_most_it_becomes_the_value_that_defaults_most(self) -> None:
+        frame = pd.DataFrame({"housing": ["OWNER"] * 5 + ["RENT"] * 3 + [None] * 4})
+        defaulted = [False] * 5 + [True, False, False] + [True] * 4
+        assert CategoryImputer().fit(frame, defaulted).stands_ == ["RENT"]
+
     def test_without_outcomes_it_becomes_the_commonest(self) -> None:
         imputer = CategoryImputer().fit(pd.DataFrame({"housing": ["OWNER", "OWNER", "RENT"]}))
         assert imputer.stands_ == ["OWNER"]
