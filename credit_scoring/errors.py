@@ -3,6 +3,7 @@
 CreditScoringError
 ├── ConfigurationError     a setting or option that cannot be used
 ├── CatalogueError         a field catalogue that cannot be used
+├── PolicyError            a policy that cannot be used
 ├── DataError              training data that cannot be used
 │   └── BadRowsError (data.datasets)  more of its rows are bad than are allowed
 ├── ModelNotFoundError     the store has no such model
@@ -32,6 +33,10 @@ class ConfigurationError(CreditScoringError):
 
 class CatalogueError(CreditScoringError):
     """A field catalogue cannot be read, or says what cannot be."""
+
+
+class PolicyError(CreditScoringError):
+    """A policy cannot be read, contradicts itself, or does not do what its cases expect."""
 
 
 class DataError(CreditScoringError):

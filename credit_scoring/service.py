@@ -153,7 +153,8 @@ def _database() -> Database | None:
 
 def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
     card, policy = desk.scorer.card, desk.scorer.policy
-    origin = Origin(desk.tag, policy.version, policy.threshold, card.features, __version__)
+    content, catalogue = policy.model_dump_json(exclude={"version"}), desk.scorer.catalogue.digest
+    origin = Origin(desk.tag, policy.version, policy.threshold, card.features, __version__, content, catalogue)
     direct = DecisionLog(database, origin)
     log: Log = direct
     if settings.decision_log == "best_effort":

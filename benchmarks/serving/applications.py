@@ -10,6 +10,7 @@ from credit_scoring.application.fields import ApplicationField
 from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import load_embedded
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
 from credit_scoring.settings import PROJECT_FOLDER
 
 
@@ -30,8 +31,13 @@ def sample(scorer: Scorer) -> Sample:
 def sample_of(scorer: Scorer, frame: pd.DataFrame) -> Sample:
     """Every row of a frame with the fields of the scorer's catalogue."""
     bodies = [_body(row, scorer.catalogue) for row in frame.to_dict(orient="records")]
-    risks = scorer.score(frame)
-    return Sample(bodies, risks.tolist(), scorer.policy.answers(risks))
+    risks = scorer.score(frame).tolist()
+    return Sample(bodies, risks, [answer_of(risk, scorer.policy) for risk in risks])
+
+
+def answer_of(risk: float, policy: Policy) -> Answer:
+    """What a policy without rules answers."""
+    return Answer.DENIED if risk >= policy.threshold else Answer.APPROVED
 
 
 def _body(row: dict[Any, Any], catalogue: Catalogue) -> str:

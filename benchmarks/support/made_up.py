@@ -10,7 +10,8 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.card import DataSummary, ModelCard
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy.policy import CostMatrix, Policy
+from credit_scoring.policy.costs import CostMatrix
+from credit_scoring.policy.policy import Policy
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.selection import calibrated

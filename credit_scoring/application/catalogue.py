@@ -1,28 +1,26 @@
 """The field catalogue: which fields an application has and what they mean, read from TOML and kept in the model."""
 
-import tomllib
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from credit_scoring.application.catalogue_checks import problems
 from credit_scoring.application.expressions import Expression
 from credit_scoring.application.fields import APPLICATION_ID, ApplicationField, Derived, DerivedField, Group, Role
 from credit_scoring.application.schemas import Application
+from credit_scoring.application.toml_files import read_toml, told
 from credit_scoring.application.validation import application_class
 from credit_scoring.errors import CatalogueError
 
 FOLDER = Path(__file__).parent
 SHIPPED = ("consorcio", "kaggle", "consorcio_bureau")
 
-MAX_BYTES = 1024 * 1024
 MAX_FIELDS = 500
 MAX_GROUPS = 10
-MOST_PROBLEMS = 20
 
 
 class Catalogue(BaseModel):
@@ -65,25 +63,17 @@ class Catalogue(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """The catalogue in a TOML file; raises CatalogueError, which names every fault."""
-        try:
-            content = path.read_bytes()
-            if len(content) > MAX_BYTES:
-                raise CatalogueError(f"Field catalogue {path}: larger than {MAX_BYTES:,} bytes. Leave fields out.")
-            return cls.model_validate(tomllib.loads(content.decode()))
-        except OSError as error:
-            raise CatalogueError(f"Field catalogue {path}: cannot be read ({error.strerror}).") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CatalogueError(f"Field catalogue {path}: not valid TOML: {error}.") from error
-        except ValidationError as error:
-            lines = [line for each in error.errors() for line in _told(each)]
-            more = [f"and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
-            told = "\n  ".join([*lines[:MOST_PROBLEMS], *more])
-            raise CatalogueError(f"Field catalogue {path}:\n  {told}") from error
+        return read_toml(path, cls, "Field catalogue", CatalogueError)
 
     @cached_property
     def application(self) -> type[Application]:
         """The class that checks an application."""
         return application_class(self.fields.values(), self.example)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of its content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
     def example(self) -> dict[str, JsonValue]:
@@ -156,14 +146,4 @@ def freed(catalogue: Catalogue, names: Collection[str]) -> Catalogue:
     try:
         return Catalogue.model_validate(content)
     except ValidationError as error:
-        raise CatalogueError(f"--free: {'; '.join(line for each in error.errors() for line in _told(each))}.") from None
-
-
-def _told(error: ErrorDetails) -> list[str]:
-    """A line for each thing that is wrong, with where it stands and what was found there."""
-    place = ".".join(map(str, error["loc"]))
-    message = error["msg"].removeprefix("Value error, ")
-    if not place:
-        return message.splitlines()
-    found = "" if isinstance(error["input"], dict) else f", found {str(error['input'])[:60]!r}"
-    return [f"{place}: {message}{found}"]
+        raise CatalogueError(f"--free: {'; '.join(line for each in error.errors() for line in told(each))}.") from None

@@ -12,7 +12,7 @@ from credit_scoring.application.forbidden import disguise_reason, forbidden_reas
 RESERVED = {
     *("application_id", "sources", "outcome", "observed_on", "decided_at", "asked_by"),
     *("decision", "decision_id", "risk_probability", "threshold", "model", "policy_version", "service_version"),
-    *("faults", "source_file", "source_row"),
+    *("faults", "source_file", "source_row", "rules", "missing", "outside_training"),
 }
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")

@@ -112,6 +112,7 @@ class Derived(_Entry):
     """A number that is computed from fields, and from derived fields above it."""
 
     expression: Annotated[str, Field(min_length=1)]
+    unit: Annotated[str, Field(max_length=20)] | None = None
     risk_moves: RiskMoves | None = None
     if_missing: IfMissing = "worst"
 

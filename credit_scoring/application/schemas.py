@@ -1,9 +1,11 @@
 """What travels: the application a client sends, the decision it gets, and the one shape of every error."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from credit_scoring.application.fields import APPLICATION_ID, MAX_TEXT, TEXT_PATTERN
 from credit_scoring.application.forbidden import forbidden_reason
@@ -11,6 +13,27 @@ from credit_scoring.errors import RequestError
 
 MAX_FAULTS = 50
 MOST_NAMED = 60
+
+
+def _iso(moment: str) -> str:
+    datetime.fromisoformat(moment)
+    return moment
+
+
+class FieldSource(BaseModel):
+    """Where a field's value comes from, and when it was looked up there."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    source: str = Field(min_length=1, max_length=80, pattern=TEXT_PATTERN, examples=["Serasa"])
+    consulted_at: Annotated[str, AfterValidator(_iso)] | None = Field(
+        None, max_length=40, description="Day or moment as ISO 8601 writes it.", examples=["2026-11-26"]
+    )
+
+
+SOURCES = "sources"
+SOURCES_TITLE = "Fontes dos dados"
+SOURCES_DESCRIPTION = "By field: where its value comes from. On record and in the dossier, never scored."
 
 
 class Application(BaseModel):
@@ -24,6 +47,7 @@ class Application(BaseModel):
         hide_input_in_errors=True,
     )
 
+    sources: dict[str, FieldSource] | None = Field(None, title=SOURCES_TITLE, description=SOURCES_DESCRIPTION)
     application_id: str | None = Field(
         None,
         min_length=1,
@@ -36,9 +60,10 @@ class Application(BaseModel):
 
 
 class Answer(StrEnum):
-    """The two answers a client can get."""
+    """The answers a client can get; EM_ANALISE, that people will decide, only where the policy says so."""
 
     APPROVED = "APROVADO"
+    REVIEW = "EM_ANALISE"
     DENIED = "NEGADO"
 
 
@@ -53,6 +78,13 @@ class Decision(BaseModel):
     decision_id: str = Field(title="Id da decisão", description="UUIDv7 of this decision.")
     model: str = Field(title="Modelo", description="Tag of the model in the BentoML model store.")
     policy_version: str = Field(title="Versão da política", description="Version of the policy that was applied.")
+    rules: list[str] = Field([], title="Regras", description="Ids of the policy's rules that did not pass.")
+    missing: list[str] = Field(
+        [], title="Não informados", description="Fields that the model uses and the application did not have."
+    )
+    outside_training: list[str] = Field(
+        [], title="Fora do histórico", description="Fields whose value lies beyond all that the model was trained on."
+    )
 
 
 class Fault(BaseModel):

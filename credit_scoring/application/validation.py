@@ -6,12 +6,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, create_model
 
 from credit_scoring.application.fields import MAX_TEXT, TEXT_PATTERN, ApplicationField
-from credit_scoring.application.schemas import Application
+from credit_scoring.application.schemas import (
+    SOURCES,
+    SOURCES_DESCRIPTION,
+    SOURCES_TITLE,
+    Application,
+    FieldSource,
+)
 
 
 def application_class(fields: Iterable[ApplicationField], example: dict[str, JsonValue]) -> type[Application]:
     """The `Application` with these fields; pydantic compiles it as it does a class that is written by hand."""
     declared: dict[str, Any] = {field.name: _declared(field) for field in fields}
+    by_field: Any = dict[Literal[tuple(declared)], FieldSource]  # type: ignore[misc]
+    declared[SOURCES] = (by_field | None, Field(None, title=SOURCES_TITLE, description=SOURCES_DESCRIPTION))
     made = create_model("Application", __base__=Application, __doc__=Application.__doc__, **declared)
     made.model_config["json_schema_extra"] = {"example": example}
     made.model_rebuild(force=True)

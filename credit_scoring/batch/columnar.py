@@ -5,7 +5,7 @@ the class that checks applications, which accepts it or names its faults: what i
 refuses, in its words.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from credit_scoring.application.schemas import Fault, faults
 from credit_scoring.batch.arrow import ID, Source, flags_of
 from credit_scoring.model.scorer import Scorer
 
+_NAMES = pyarrow.list_(pyarrow.string())
 _FAULT = pyarrow.struct([(name, pyarrow.string()) for name in Fault.model_fields])
 
 
@@ -106,13 +107,17 @@ def _writable(field: ApplicationField, values: Any) -> Any:
 
 def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
     """The rows of a batch in their order: a decision and its risk probability, or the faults of the row."""
-    features = scorer.card.features
-    examined = examine(batch, source, scorer.catalogue, features)
+    examined = examine(batch, source, scorer.catalogue, scorer.fields)
     good = examined.good
     risk, decision = np.full(len(good), np.nan), np.full(len(good), None)
+    rules: list[Sequence[str] | None] = [None] * len(good)
+    missing, outside = rules.copy(), rules.copy()
     if good.any():
-        risk[good] = scorer.score_records(list(_records(examined, features)))
-    decision[good] = scorer.policy.answers(risk[good])
+        records = list(_records(examined, scorer.fields))
+        risk[good], rulings = scorer.decide(records)
+        unknowns, beyond = scorer.unknowns, scorer.unknowns.outside_training(records)
+        for row, record, ruling, names in zip(np.flatnonzero(good).tolist(), records, rulings, beyond, strict=True):
+            decision[row], rules[row], missing[row], outside[row] = *ruling, unknowns.missing(record), names
     reasons: list[list[dict[str, Any]] | None] = [None] * len(good)
     for row, found in examined.faults.items():
         reasons[row] = [fault.model_dump() for fault in found]
@@ -120,6 +125,9 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
         ID: pyarrow.array(examined.columns[ID], pyarrow.string()),
         "decision": pyarrow.array(decision, pyarrow.string()),
         "risk_probability": pyarrow.array(risk, mask=~good),
+        "rules": pyarrow.array(rules, _NAMES),
+        "missing": pyarrow.array(missing, _NAMES),
+        "outside_training": pyarrow.array(outside, _NAMES),
         "faults": pyarrow.array(reasons, pyarrow.list_(_FAULT)),
     }
     return pyarrow.RecordBatch.from_pydict(arrays)

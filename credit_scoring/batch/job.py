@@ -26,7 +26,7 @@ from credit_scoring.batch.arrow import ID
 from credit_scoring.batch.cluster import archive_package, digest_of, read_model
 from credit_scoring.batch.input import Input, InputFiles
 from credit_scoring.batch.output import DECISIONS, REJECTED, BatchManifest, OutputFolder
-from credit_scoring.batch.task import FILE, RESULT, ROW, Scoring
+from credit_scoring.batch.task import FILE, NAMED, RESULT, ROW, Scoring
 from credit_scoring.errors import ConfigurationError, DataError, ScoringError
 from credit_scoring.model.scorer import Scorer
 
@@ -172,7 +172,7 @@ def _write(scored: DataFrame, output: OutputFolder, folder: str, scorer: Scorer,
     """Both outputs in one pass over the input."""
     origin = {"threshold": scorer.policy.threshold, "model": tag, "policy_version": scorer.policy.version}
     constants = [sql.lit(value).alias(name) for name, value in origin.items()]
-    rows = scored.select(ID, "decision", "risk_probability", *constants, "faults", FILE, ROW)
+    rows = scored.select(ID, "decision", "risk_probability", *NAMED, *constants, "faults", FILE, ROW)
     rows.withColumn(PART, sql.isnotnull("faults")).write.partitionBy(PART).parquet(f"{folder}/{PART}")
     for part, name in (("false", DECISIONS), ("true", REJECTED)):
         if not output.move(f"{PART}/{PART}={part}", name):

@@ -15,8 +15,10 @@ from credit_scoring.batch.columnar import decide
 from credit_scoring.errors import CreditScoringError, ScoringError, place_of
 
 FILE, BLOCK, ROW = "source_file", "_block", "source_row"
+NAMED = ("rules", "missing", "outside_training")
 RESULT = (
     f"{FILE} string, {ROW} bigint, application_id string, decision string, risk_probability double, "
+    "rules array<string>, missing array<string>, outside_training array<string>, "
     "faults array<struct<field: string, message: string, type: string>>"
 )
 

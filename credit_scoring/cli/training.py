@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from credit_scoring.errors import ConfigurationError
-from credit_scoring.policy.policy import CostMatrix, Limits
+from credit_scoring.policy.costs import CostMatrix, Limits
 from credit_scoring.settings import TrainingSettings, read_settings
 from credit_scoring.training.config import TrainingPlan
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import Fault, faults
+from credit_scoring.application.schemas import SOURCES, Fault, faults
 from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outcomes
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
@@ -72,7 +72,9 @@ def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None
 def _application(record: Record, catalogue: Catalogue) -> tuple[dict[str, Any], list[Fault]]:
     """The fields of an application, or why this catalogue rejects it."""
     try:
-        received = {name: value for name, value in from_json(record["received"]).items() if name != "application_id"}
+        received = from_json(record["received"])
+        for name in ("application_id", SOURCES):
+            received.pop(name, None)
         return catalogue.application.model_validate(received).model_dump(), []
     except ValidationError as error:
         return {}, faults(error)

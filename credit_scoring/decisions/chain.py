@@ -20,7 +20,10 @@ _END, _ROW_END, _ABSENT = "\x1f", "\x1e", "\x00"
 
 
 class Row(NamedTuple):
-    """One decision as it is hashed and stored; `seen` is a JSON array of the values that the model saw."""
+    """One decision as it is hashed and stored; `seen` is a JSON array of the values that the model saw.
+
+    `rules` is a JSON array of the ids of rules that did not pass, `outside_training` one of fields; None where empty.
+    """
 
     id: str
     application_id: str | None
@@ -29,6 +32,8 @@ class Row(NamedTuple):
     risk_probability: float
     decision: str
     asked_by: str
+    rules: str | None = None
+    outside_training: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class Introduction(NamedTuple):
     """What all decisions of a writer have in common, and where other chains ended when it began.
 
     `features` is a JSON array of names, `heads` one of [writer, number, hash], `events` the last event's
-    [number, hash]; writers of earlier versions have none.
+    [number, hash]; writers of earlier versions have none. `policy` is the whole policy as JSON, `catalogue` the hash of
+    the field catalogue; they came later still.
     """
 
     id: str
@@ -87,6 +93,8 @@ class Introduction(NamedTuple):
     service_version: str
     heads: str
     events: str | None = None
+    policy: str | None = None
+    catalogue: str | None = None
 
 
 class Event(NamedTuple):
@@ -127,10 +135,21 @@ def rows_hash(rows: Iterable[Row]) -> Hash:
 
 
 def _row_text(
-    id: str, application_id: str | None, received: str, seen: str, risk: float, decision: str, asked_by: str
+    id: str,
+    application_id: str | None,
+    received: str,
+    seen: str,
+    risk: float,
+    decision: str,
+    asked_by: str,
+    rules: str | None,
+    outside: str | None,
 ) -> str:
     applied = _ABSENT if application_id is None else application_id
-    return f"{id}{_END}{applied}{_END}{received}{_END}{seen}{_END}{risk!r}{_END}{decision}{_END}{asked_by}"
+    text = f"{id}{_END}{applied}{_END}{received}{_END}{seen}{_END}{risk!r}{_END}{decision}{_END}{asked_by}"
+    if rules is None and outside is None:  # as rows were hashed before there were any
+        return text
+    return f"{text}{_END}{_ABSENT if rules is None else rules}{_END}{_ABSENT if outside is None else outside}"
 
 
 def block_hash(previous: Hash, writer: str, number: int, decided_at: datetime, size: int, of_rows: Hash) -> Hash:
@@ -140,10 +159,9 @@ def block_hash(previous: Hash, writer: str, number: int, decided_at: datetime, s
 
 def writer_hash(writer: Introduction) -> Hash:
     """Of a writer's introduction; its chain begins with this."""
-    id, started_at, model, policy_version, threshold, features, service_version, heads, events = writer
-    last_event = () if events is None else (events,)
-    start = moment(started_at)
-    return _hash(id, start, model, policy_version, repr(threshold), features, service_version, heads, *last_event)
+    id, started_at, model, policy_version, threshold, features, service_version, heads, *later = writer
+    start, known = moment(started_at), [each for each in later if each is not None]
+    return _hash(id, start, model, policy_version, repr(threshold), features, service_version, heads, *known)
 
 
 def event_hash(previous: Hash, number: int, event: Event) -> Hash:

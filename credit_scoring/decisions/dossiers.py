@@ -13,7 +13,17 @@ from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.outcomes import OutcomeRecord
 from credit_scoring.decisions.reviews import ReviewRecord
 from credit_scoring.decisions.tables import blocks, decisions, writers
+from credit_scoring.decisions.unknowns import missing_of, names_in
 from credit_scoring.errors import RequestError
+
+
+class FailedRule(BaseModel):
+    """A rule that an application did not pass, in the words of the policy that was applied."""
+
+    id: str
+    then: str = Field("", description="deny or review.")
+    reason: str = Field("", description="What the client reads.")
+    basis: str = Field("", description="The norm or contract that it follows from.")
 
 
 class Dossier(BaseModel):
@@ -31,6 +41,9 @@ class Dossier(BaseModel):
     asked_by: str = Field(description="The key that asked: its name, or owner/name; empty where none was needed.")
     received: dict[str, JsonValue] = Field(description="The application as it came.")
     seen: dict[str, JsonValue] = Field(description="What the model saw of it.")
+    rules: list[FailedRule] = Field([], description="Rules of the policy that did not pass.")
+    missing: list[str] = Field([], description="Fields that the model uses and the application did not have.")
+    outside_training: list[str] = Field([], description="Fields beyond all that the model was trained on.")
     writer: str = Field(description="The worker that decided.")
     batch: int = Field(description="Number of the block in the writer's chain.")
     batch_hash: str
@@ -61,6 +74,7 @@ def records() -> Select[Any]:
             writers.c.threshold,
             writers.c.features,
             writers.c.service_version,
+            writers.c.policy,
         )
         .join(blocks, (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch))
         .join(writers, writers.c.id == decisions.c.writer)
@@ -70,8 +84,24 @@ def records() -> Select[Any]:
 def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewRecord]) -> Dossier:
     """The dossier of a row of `records`."""
     values = dict(row._mapping)
+    missing, failed = missing_of(values), _failed(values.pop("rules"), values.pop("policy"))
+    outside = names_in(values.pop("outside_training"))
     seen = dict(zip(from_json(values.pop("features")), from_json(values.pop("seen")), strict=True))
     received = from_json(values.pop("received"))
     return Dossier(
-        decision_id=values.pop("id"), received=received, seen=seen, outcomes=reported, reviews=reviewed, **values
+        decision_id=values.pop("id"),
+        received=received,
+        seen=seen,
+        rules=failed,
+        missing=missing,
+        outside_training=outside,
+        outcomes=reported,
+        reviews=reviewed,
+        **values,
     )
+
+
+def _failed(ids: str | None, policy: str | None) -> list[FailedRule]:
+    """The rules with these ids; the policy is that of the day."""
+    known = {rule["id"]: rule for rule in from_json(policy)["rules"]} if policy else {}
+    return [FailedRule.model_validate(known.get(id, {"id": id})) for id in names_in(ids)]

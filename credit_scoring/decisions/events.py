@@ -1,4 +1,4 @@
-"""The chain of what happened after decisions: one event for each outcome, review and purge."""
+"""The chain of what happened after decisions: one event for each outcome, review, explanation and purge."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from credit_scoring.decisions.chain import Event, Hash, Head, content_hash, event_hash
-from credit_scoring.decisions.tables import decisions, events, outcomes, purges, reviews
+from credit_scoring.decisions.tables import decisions, events, explanations, outcomes, purges, reviews
 
 BEFORE_THE_FIRST = Head(0, "")
 
-OUTCOME, REVIEW, PURGE = "outcome", "review", "purge"
-TABLES: Mapping[str, Table] = {OUTCOME: outcomes, REVIEW: reviews, PURGE: purges}
+OUTCOME, REVIEW, REASONS, PURGE = "outcome", "review", "reasons", "purge"
+TABLES: Mapping[str, Table] = {OUTCOME: outcomes, REVIEW: reviews, REASONS: explanations, PURGE: purges}
 _HASHED = {  # spelled out, so that a column added later leaves the hashes as they are
     OUTCOME: ("id", "decision", "outcome", "observed_on", "reported_at", "reported_by"),
     REVIEW: ("id", "decision", "step", "reason", "reviewer", "recorded_at", "recorded_by"),
+    REASONS: ("id", "decision", "content", "given_at", "given_to"),
     PURGE: ("id", "purged_at", "decided_before", "decisions", "writer", "first", "last", "hash"),
 }
 
@@ -29,7 +30,7 @@ def last(connection: Connection) -> Head:
 
 
 def append(kind: str, rows: Rows, connection: Connection) -> None:
-    """Chain these rows of outcomes, reviews or purges; the caller holds `one_at_a_time` and stores the rows."""
+    """Chain these rows of a table of TABLES; the caller holds `one_at_a_time` and stores the rows."""
     places = {} if kind == PURGE else _places({row["decision"] for row in rows}, connection)
     previous, records = last(connection), []
     for row in rows:

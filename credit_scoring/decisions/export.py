@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json
 
+from credit_scoring.application.schemas import SOURCES
 from credit_scoring.decisions.queries import AFTER, BEFORE, Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
@@ -31,7 +32,7 @@ def kinds_of(records: Iterable[Record], found: Kinds) -> dict[str, str]:
     kinds = dict(found)
     for record in records:
         for name, value in from_json(record["received"]).items():
-            if name not in BEFORE and value is not None:
+            if name not in (*BEFORE, SOURCES) and value is not None:
                 kind = _KINDS.get(type(value), "text")
                 kinds[name] = kind if kinds.get(name, kind) == kind else "text"
     return kinds

@@ -13,8 +13,11 @@ _ROLE = re.compile(r"[a-z_][a-z0-9_$]*")
 
 Rights = Mapping[str, str]
 
-_ADDED_BY_THE_SERVICE = ("writers", "batches", "decisions", "claims", "namesakes", "outcomes", "reviews", "events")
-_DELETED_BY_A_PURGE = ("decisions", "namesakes", "outcomes", "reviews")
+_ADDED_BY_THE_SERVICE = (
+    *("writers", "batches", "decisions", "claims", "namesakes"),
+    *("outcomes", "reviews", "explanations", "events"),
+)
+_DELETED_BY_A_PURGE = ("decisions", "namesakes", "outcomes", "reviews", "explanations")
 SERVICE_MAY: Rights = dict.fromkeys(_ADDED_BY_THE_SERVICE, "INSERT")
 PURGING_MAY: Rights = {
     **dict.fromkeys(_DELETED_BY_A_PURGE, "DELETE"),

@@ -17,6 +17,7 @@ from credit_scoring.decisions.claims import Found, Name, name_of
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.entries import Entry, Settled
 from credit_scoring.decisions.tables import decisions, writers
+from credit_scoring.decisions.unknowns import missing_of, names_in
 from credit_scoring.decisions.writer import Origin, Writer
 from credit_scoring.errors import DecisionLogError, DuplicateError, RepeatError, RequestError, UnreadableError
 
@@ -31,8 +32,9 @@ UNREADABLE = (
 SEE = "`credit-scoring decisions verify` says what else is wrong."
 
 _ANSWER = (
-    *(decisions.c[name] for name in ("id", "received", "risk_probability", "decision")),
-    *(writers.c[name] for name in ("model", "policy_version", "threshold")),
+    *(decisions.c[name] for name in ("id", "received", "seen", "risk_probability", "decision")),
+    *(decisions.c[name] for name in ("rules", "outside_training")),
+    *(writers.c[name] for name in ("model", "policy_version", "threshold", "features")),
 )
 
 
@@ -153,6 +155,9 @@ def _decision(claim: RowMapping) -> Decision:
         decision_id=claim["id"],
         model=claim["model"],
         policy_version=claim["policy_version"],
+        rules=names_in(claim["rules"]),
+        missing=missing_of(claim),
+        outside_training=names_in(claim["outside_training"]),
     )
 
 

@@ -15,11 +15,13 @@ from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import last_known
 from credit_scoring.decisions.tables import blocks, decisions, writers
+from credit_scoring.decisions.unknowns import names_in
 
 CHUNK = 5_000
 EVERYTHING = records()
 WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
     *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
+    *(decisions.c[name] for name in ("rules", "outside_training")),
     blocks.c.decided_at,
     *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
     maintain_column_froms=True,
@@ -30,7 +32,7 @@ Record = dict[str, Any]
 # The columns of a file of decisions, before and after those of the application.
 BEFORE = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
-    *("model", "policy_version", "service_version", "asked_by"),
+    *("model", "policy_version", "service_version", "asked_by", "rules", "outside_training"),
 )
 AFTER = ("outcome", "observed_on")
 
@@ -88,7 +90,8 @@ def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
     """A record as one row of a table: the decision, these fields of the application as received, the last outcome."""
     received = from_json(record["received"])
     of_application = {name: received.get(name) for name in fields}
-    found = {"decision_id": record["id"], **record, **of_application}
+    names = {name: " ".join(names_in(record[name])) or None for name in ("rules", "outside_training")}
+    found = {"decision_id": record["id"], **record, **names, **of_application}
     return {name: found[name] for name in (*BEFORE, *of_application, *AFTER)}
 
 

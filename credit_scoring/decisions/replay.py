@@ -67,18 +67,18 @@ def replay(chunk: Sequence[Record], scorers: Scorers, tag: str | None = None) ->
         except ModelNotFoundError:
             yield from (_without_model(record) for record in records)
             continue
-        risks = scorer.score_records([_seen(record, scorer) for record in records])
-        for record, risk, answer in zip(records, risks.tolist(), scorer.policy.answers(risks), strict=True):
+        risks, rulings = scorer.decide([_seen(record, scorer) for record in records])
+        for record, risk, ruling in zip(records, risks.tolist(), rulings, strict=True):
             finding = _finding(record, risk, scorer, is_same_model=tag in (None, model))
             before = record["decision"], record["risk_probability"]
-            yield Replayed(record["id"], finding, *before, answer.value, risk)
+            yield Replayed(record["id"], finding, *before, ruling.answer.value, risk)
 
 
 def _seen(record: Mapping[str, Any], scorer: Scorer) -> Record:
-    """What the model saw; a field that only the new model uses is taken as it was received."""
+    """What the model saw; a field that only rules or the new model use is taken as it was received."""
     received = from_json(record["received"])
     seen = dict(zip(from_json(record["features"]), from_json(record["seen"]), strict=True))
-    return {name: seen.get(name, received.get(name)) for name in scorer.card.features}
+    return {name: seen.get(name, received.get(name)) for name in scorer.fields}
 
 
 def _finding(record: Mapping[str, Any], risk: float, scorer: Scorer, *, is_same_model: bool) -> Finding:

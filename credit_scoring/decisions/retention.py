@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select
 from credit_scoring.decisions import claims, events
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.tables import blocks, decisions, one_at_a_time, outcomes, purges, reviews
+from credit_scoring.decisions.tables import blocks, decisions, explanations, one_at_a_time, outcomes, purges, reviews
 
 ROWS_AT_A_TIME = 1_000
 BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
@@ -107,7 +107,7 @@ def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
     if not rows:  # another purge was faster
         return 0
     claims.release(ids, connection)
-    for table in (outcomes, reviews):
+    for table in (outcomes, reviews, explanations):
         connection.execute(delete(table).where(table.c.decision.in_(ids)))
     connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
     _put_on_record(_ranges((row.writer, row.batch) for row in rows), moment, connection)

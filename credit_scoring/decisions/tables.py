@@ -1,9 +1,9 @@
 """The tables of the decision log; only `purge` deletes, and only a migration updates.
 
-writers ─< blocks ─< decisions ─< outcomes, reviews
+writers ─< blocks ─< decisions ─< outcomes, reviews, explanations
                       claims, namesakes (one decision for each application id of an owner)
 purges
-events (one for each outcome, review and purge, in one chain)
+events (one for each outcome, review, explanation and purge, in one chain)
 compatibility
 
 There are no foreign keys: the hashes of blocks and events (`chain.py`) hold the rows together; a purge leaves both.
@@ -36,6 +36,7 @@ from credit_scoring.errors import CreditScoringError
 
 ID = String(36).with_variant(UUID(as_uuid=False), "postgresql")
 HASH = String(64)
+ANSWER = String(8).with_variant(String(10), "postgresql")  # SQLite does not hold texts to their length
 EXACT = Float(53).with_variant(DOUBLE_PRECISION, "postgresql")
 
 
@@ -77,6 +78,8 @@ writers = Table(
     ),
     Column("hash", HASH, nullable=False, comment="Of this row; the first batch is chained to it."),
     Column("events", Text, comment="JSON: the last event at its start, [number, hash]; absent from earlier versions."),
+    Column("policy", Text, comment="JSON: the whole policy; absent from earlier versions."),
+    Column("catalogue", HASH, comment="Of the field catalogue; absent from earlier versions."),
 )
 
 # The database calls a block a batch. A migration that renamed the table and its columns would lock out a service of the
@@ -102,8 +105,10 @@ decisions = Table(
     Column("received", Text, nullable=False, comment="The application as it came."),
     Column("seen", Text, nullable=False, comment="JSON: the values that the model saw, named by writers.features."),
     Column("risk_probability", EXACT, nullable=False),
-    Column("decision", String(8), nullable=False),
+    Column("decision", ANSWER, nullable=False),
     Column("asked_by", Text, nullable=False, comment="Name of the key; empty where none was needed."),
+    Column("rules", Text, comment="JSON: ids of the policy's rules that did not pass; absent where all did."),
+    Column("outside_training", Text, comment="JSON: fields beyond the training range; absent where there are none."),
 )
 
 claims = Table(
@@ -147,6 +152,17 @@ reviews = Table(
     Index("reviews_by_decision", "decision"),
 )
 
+explanations = Table(
+    "explanations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("decision", ID, nullable=False),
+    Column("content", Text, nullable=False, comment="JSON: the reasons as they were first given."),
+    Column("given_at", UtcTime, nullable=False),
+    Column("given_to", Text, nullable=False, comment="Name of the key; empty where none was needed."),
+    Index("explanations_by_decision", "decision", unique=True),
+)
+
 purges = Table(
     "purges",
     metadata,
@@ -165,8 +181,8 @@ events = Table(
     "events",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False, comment="From 1, without a gap."),
-    Column("kind", String(8), nullable=False, comment="outcome, review or purge."),
-    Column("subject", ID, nullable=False, comment="Id of the outcome, review or purge."),
+    Column("kind", String(8), nullable=False, comment="outcome, review, reasons or purge."),
+    Column("subject", ID, nullable=False, comment="Id of the outcome, review, explanation or purge."),
     Column("writer", ID, comment="Of the decision; absent for a purge."),
     Column("batch", BigInteger, comment="Of the decision; absent for a purge."),
     Column("content_hash", HASH, nullable=False, comment="Of the outcome, review or purge."),

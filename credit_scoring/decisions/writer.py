@@ -27,6 +27,8 @@ class Origin:
     threshold: float
     features: tuple[str, ...]
     service_version: str
+    policy: str | None = None
+    catalogue: str | None = None
 
 
 class Writer:
@@ -113,6 +115,8 @@ class Writer:
             origin.service_version,
             json.dumps(_heads_to_record(connection)),
             json.dumps(events.last(connection)),
+            origin.policy,
+            origin.catalogue,
         )
         hashed = writer_hash(introduction)
         connection.execute(insert(writers), introduction._asdict() | {"hash": hashed})

@@ -26,7 +26,7 @@ from credit_scoring.evaluation.results import (
 )
 from credit_scoring.model.card import Interval
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy.policy import THRESHOLDS, CostMatrix
+from credit_scoring.policy.costs import THRESHOLDS, CostMatrix
 
 CURVE_POINTS = 200
 RELIABILITY_BINS = 10

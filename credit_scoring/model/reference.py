@@ -49,6 +49,13 @@ class FieldBins(BaseModel):
     is_flag: bool = Field(False, description="Whether its two bins are no and yes.")
     counts: tuple[int, ...] = Field(description="Training rows in each bin, in the order of `labels`.")
     quantile: float = Field(0.0, description="What PSI / (1/n + 1/m) exceeds by chance once in 10,000 times.")
+    least: float | None = Field(None, description="A number's least value; absent in models from before it was kept.")
+    greatest: float | None = Field(None, description="A number's greatest value.")
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """A category's values that training did not have."""
+        return frozenset(value for value, count in zip(self.values, self.counts, strict=False) if not count)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -124,7 +131,9 @@ def number_bins(name: str, numbers: Floats, title: str = "") -> FieldBins:
     known = numbers[~np.isnan(numbers)]
     inner = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if known.size else np.array([])
     edges = tuple(edge for edge in inner.tolist() if edge > known.min())
-    return _filled(FieldBins(field=name, title=title, edges=edges, counts=()), count_numbers(numbers, np.array(edges)))
+    least, greatest = (float(known.min()), float(known.max())) if known.size else (None, None)
+    bins = FieldBins(field=name, title=title, edges=edges, least=least, greatest=greatest, counts=())
+    return _filled(bins, count_numbers(numbers, np.array(edges)))
 
 
 def _filled(bins: FieldBins, counts: Counts) -> FieldBins:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +32,8 @@ from credit_scoring.model.manifest import (
 )
 from credit_scoring.model.proof_rows import proof_rows
 from credit_scoring.model.reference import DriftReference, reference_of
+from credit_scoring.model.unknowns import Unknowns
+from credit_scoring.policy.evaluator import Evaluator, Ruling
 from credit_scoring.policy.policy import Policy
 
 logger = logging.getLogger(__name__)
@@ -96,6 +99,26 @@ class Scorer:
         if self.compiled is None:
             return self.score(application_frame(records, self.catalogue, self.card.features))
         return self.compiled.score(records)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The policy, ready for applications of this catalogue."""
+        return Evaluator(self.policy, self.catalogue)
+
+    @cached_property
+    def unknowns(self) -> Unknowns:
+        """Tells what the model did not know of an application."""
+        return Unknowns(self.card.features, self.reference.drift)
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of an application that decide: those that the model uses, and those that only rules do."""
+        return tuple(dict.fromkeys([*self.card.features, *self.evaluator.fields]))
+
+    def decide(self, records: Sequence[Mapping[str, Any]]) -> tuple[Floats, list[Ruling]]:
+        """Risk probability, shape (records,), and ruling of each record; every one of `fields` is a key of each."""
+        risks = self.score_records(records)
+        return risks, self.evaluator.rulings(records, risks)
 
     def prove(self) -> None:
         """Re-score the reference rows; raises ModelRejectedError when a risk differs from the saved one."""

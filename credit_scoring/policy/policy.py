@@ -1,99 +1,56 @@
-"""From a risk probability to a decision, and how the threshold between the two answers is chosen."""
+"""From a risk probability to a decision: threshold, bands and the lender's own rules."""
 
 import hashlib
+from datetime import date
 from functools import cached_property
 from typing import Annotated
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.schemas import Answer
-from credit_scoring.errors import ConfigurationError
+from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
+from credit_scoring.policy.rules import Case, Rule
 
-THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
-_DENIED, _APPROVED = Answer.DENIED, Answer.APPROVED  # to look a member up takes as long as to compare
-
-
-class CostMatrix(BaseModel):
-    """What the two wrong answers cost, as shares of the exposure (the value of a letter); the right ones cost nothing.
-
-    Approving a client who defaults loses `loss_given_default`; refusing one who would have paid loses `margin`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    loss_given_default: Annotated[float, Field(gt=0, le=1)] = 0.45
-    margin: Annotated[float, Field(gt=0, le=1)] = 0.20
-
-    @property
-    def break_even(self) -> float:
-        """The default probability at which approving and refusing cost the same (Elkan 2001, eq. 2)."""
-        return self.margin / (self.margin + self.loss_given_default)
-
-    def cost(self, defaulted: Flags, denied: Flags, exposure: Floats) -> float:
-        """Cost in R$ of these answers."""
-        approved_bad = exposure[defaulted & ~denied].sum() * self.loss_given_default
-        denied_good = exposure[~defaulted & denied].sum() * self.margin
-        return float(approved_bad + denied_good)
-
-
-class Limits(BaseModel):
-    """What a threshold has to keep to, whatever it earns: shares of defaulters denied and of applications approved."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_recall: Annotated[float, Field(ge=0, le=1)] | None = None
-    max_approval_rate: Annotated[float, Field(ge=0, le=1)] | None = None
-
-    def hold(self, defaulted: Flags, denied: Flags) -> bool:
-        """Whether these answers keep to them."""
-        missed = (defaulted & ~denied).sum() / max(defaulted.sum(), 1)
-        enough = self.min_recall is None or 1 - missed >= self.min_recall
-        return bool(enough and (self.max_approval_rate is None or 1 - denied.mean() <= self.max_approval_rate))
-
-
-NO_LIMITS = Limits()
+_WHEN_GIVEN = ("rules", "cases")
 
 
 class Policy(BaseModel):
-    """Threshold, and the costs and limits that it was chosen for; its version names this very content."""
+    """Threshold and rules, and the costs and limits that the threshold was chosen for; its version names this content.
+
+    A risk from `review_from` up to the threshold is EM_ANALISE. Without that and without a rule that sends to review
+    the only answers are APROVADO and NEGADO.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    name: str | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)]
+    review_from: Annotated[float, Field(gt=0, lt=1)] | None = None
     costs: CostMatrix
     limits: Limits = NO_LIMITS
+    rules: tuple[Rule, ...] = ()
+    cases: tuple[Case, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def version(self) -> str:
-        """Short hash of the policy's content."""
-        content = self.model_dump_json(exclude={"version"}, exclude_none=True)
+        """Short hash of the policy's content; what is not used does not change it."""
+        unused = {name for name in _WHEN_GIVEN if not getattr(self, name)}
+        content = self.model_dump_json(exclude={"version", *unused}, exclude_none=True)
         return "policy-" + hashlib.sha256(content.encode()).hexdigest()[:10]
 
-    def answers(self, risk: Floats) -> list[Answer]:
-        """For each risk probability NEGADO at or above the threshold, APROVADO below."""
-        threshold = self.threshold  # in Python: for the few risks of a micro-batch NumPy takes longer
-        return [_DENIED if each >= threshold else _APPROVED for each in risk.tolist()]
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The answers that it can give."""
+        reviews = self.review_from is not None or any("review" in (each.then, each.if_missing) for each in self.rules)
+        return (Answer.APPROVED, *([Answer.REVIEW] if reviews else []), Answer.DENIED)
 
+    def rule(self, id: str) -> Rule | None:
+        """The rule with this id."""
+        return self._by_id.get(id)
 
-def choose_threshold(
-    defaulted: Flags, risk: Floats, exposure: Floats, costs: CostMatrix, limits: Limits = NO_LIMITS
-) -> float:
-    """The threshold, in whole per cent, at which these out-of-fold risks would have cost least within the limits.
-
-    Of thresholds that cost the same, the one nearest to the break-even probability. Raises ConfigurationError when
-    no threshold keeps to the limits.
-    """
-    allowed = [each for each in THRESHOLDS if limits.hold(defaulted, risk >= each)]
-    if not allowed:
-        denied = risk >= THRESHOLDS[0]
-        recall = (denied & defaulted).sum() / max(defaulted.sum(), 1)
-        raise ConfigurationError(
-            f"No threshold keeps to {limits.model_dump(exclude_none=True)}: the strictest, {THRESHOLDS[0]:g}, denies "
-            f"{recall:.0%} of defaulters and approves {1 - denied.mean():.0%} of applications. "
-            "Ask for less, or search for a better model (--trials)."
-        )
-    ordered = sorted(allowed, key=lambda threshold: abs(threshold - costs.break_even))
-    return float(min(ordered, key=lambda threshold: costs.cost(defaulted, risk >= threshold, exposure)))
+    @cached_property
+    def _by_id(self) -> dict[str, Rule]:
+        return {each.id: each for each in self.rules}

@@ -1,6 +1,6 @@
 """The HTTP API: the routes of the table, each with the handler behind it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from credit_scoring.application.catalogue import Catalogue, shipped
-from credit_scoring.application.schemas import Decision
+from credit_scoring.application.schemas import Answer, Decision
 from credit_scoring.decisions.database import Database
 from credit_scoring.errors import NotReadyError, UnavailableError
 from credit_scoring.serving import metrics
@@ -35,6 +35,7 @@ class Backend:
     """What the routes call: a handler for each operation, by its name, and what the hot route needs besides."""
 
     catalogue: Catalogue
+    answers: Sequence[Answer]
     handlers: Mapping[str, Handler]
     accept: Callable[[bytes, Caller[Decision], str], None]
     check_admission: Callable[[], None]
@@ -47,6 +48,7 @@ def _not_loaded(*_: object) -> NoReturn:
 
 NOT_LOADED = Backend(
     catalogue=shipped(),
+    answers=(Answer.APPROVED, Answer.DENIED),
     handlers={operation.name: _not_loaded for operation in OPERATIONS},
     accept=_not_loaded,
     check_admission=_not_loaded,
@@ -68,7 +70,12 @@ def loaded(
         "model": _model_page(desk),
     }
     return Backend(
-        desk.scorer.catalogue, handlers, predictions.accept, predictions.check_admission, predictions.is_ready
+        desk.scorer.catalogue,
+        desk.scorer.policy.answers,
+        handlers,
+        predictions.accept,
+        predictions.check_admission,
+        predictions.is_ready,
     )
 
 
@@ -97,7 +104,7 @@ class CreditApi:
     def use(self, backend: Backend) -> None:
         """Answer with this backend from now on."""
         self._backend = backend
-        self._pages.describe(backend.catalogue)
+        self._pages.describe(backend.catalogue, backend.answers)
 
     def is_ready(self) -> bool:
         """Whether the model is loaded and what it decides can be stored."""

@@ -1,15 +1,18 @@
 """From valid applications to decisions: score, apply the policy, name each decision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from credit_scoring.application.schemas import Answer, Application, Decision
+from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.serving.metrics import count_decisions
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn
     from credit_scoring.model.scorer import Scorer
+    from credit_scoring.policy.evaluator import Ruling
+
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,23 @@ class DecisionDesk:
         """One decision per application, in order; all are scored together."""
         if not applications:
             return []
-        scorer = self.scorer
-        risks = scorer.score_records([application.__dict__ for application in applications])
-        answers = scorer.policy.answers(risks)
-        decisions = list(map(self._decision, answers, risks.tolist()))
-        count_decisions(answers)
+        records = [application.__dict__ for application in applications]
+        risks, rulings = self.scorer.decide(records)
+        outside = self.scorer.unknowns.outside_training(records)
+        decisions = list(map(self._decision, records, rulings, risks.tolist(), outside))
+        count_decisions(rulings)
         return decisions
 
-    def _decision(self, answer: Answer, risk: float) -> Decision:
+    def _decision(self, record: Record, ruling: "Ruling", risk: float, outside: tuple[str, ...]) -> Decision:
         policy = self.scorer.policy
         return Decision(
-            decision=answer,
+            decision=ruling.answer,
             risk_probability=risk,
             threshold=policy.threshold,
             decision_id=new_id(),
             model=self.tag,
             policy_version=policy.version,
+            rules=list(ruling.rules),
+            missing=list(self.scorer.unknowns.missing(record)),
+            outside_training=list(outside),
         )

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -11,6 +12,9 @@ from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import NotReadyError, OverloadedError
 from credit_scoring.model.card import Interval
 from credit_scoring.serving.instance import FOLDER_VARIABLE
+
+if TYPE_CHECKING:  # so that the API can be described without NumPy
+    from credit_scoring.policy.evaluator import Ruling
 
 PROCESS_ID = os.getpid()
 if FOLDER_VARIABLE in os.environ:
@@ -72,6 +76,7 @@ _quantiles = Gauge(
     multiprocess_mode="max",
 )
 _rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="max")
+_rules = Counter("credit_scoring_rules_failed_total", "Rules of the policy that an application did not pass.", ["rule"])
 _writable = Gauge(
     "credit_scoring_decision_log_writable",
     "1 if every worker can store decisions, else 0.",
@@ -115,10 +120,14 @@ def observe_batch(size: int, oldest_wait: float) -> None:
     _batch_wait.observe(oldest_wait)
 
 
-def count_decisions(answers: Sequence[Answer]) -> None:
-    """These answers were given."""
-    for answer in Answer:
-        _answers[answer].inc(answers.count(answer))
+def count_decisions(rulings: "Sequence[Ruling]") -> None:
+    """These answers were given, and these rules of the policy did not pass."""
+    answers = [each.answer for each in rulings]
+    for answer, counter in _answers.items():
+        counter.inc(answers.count(answer))
+    for ruling in rulings:
+        for rule in ruling.rules:
+            _rules.labels(rule).inc()
 
 
 def announce_model(tag: str, policy_version: str, form: str, test: Mapping[str, Interval]) -> None:

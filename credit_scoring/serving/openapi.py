@@ -1,6 +1,7 @@
 """The OpenAPI document of the whole service, BentoML's own endpoints included."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import Application, ErrorAnswer
+from credit_scoring.application.schemas import Answer, Application, ErrorAnswer
 from credit_scoring.decisions.outcomes import DecisionId
 from credit_scoring.serving.contents import Content, Json, Model, one
 from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, Operation
@@ -39,12 +40,17 @@ _PARAMETERS = {
 }
 
 
-def document(version: str, catalogue: Catalogue) -> Json:
-    """The document as JSON-ready data, with the applications of this catalogue; `version` is the service's."""
+def document(version: str, catalogue: Catalogue, answers: Sequence[Answer]) -> Json:
+    """The document as JSON-ready data, with the applications of this catalogue and the answers that can be given.
+
+    `version` is the service's. A dossier may have answers of earlier policies.
+    """
     _, definitions = models_json_schema(
         [(catalogue.application if model is Application else model, "validation") for model in _models()],
         ref_template="#/components/schemas/{model}",
     )
+    definitions["$defs"]["Decision"]["properties"]["decision"] |= {"enum": [*answers], "type": "string"}
+    definitions["$defs"]["Decision"]["properties"]["decision"].pop("$ref")
     return {
         "openapi": "3.1.0",
         "info": {

@@ -1,6 +1,7 @@
 """What is read of the service itself: metrics, the OpenAPI document, Swagger; and the answer to unknown paths."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import bentoml
@@ -13,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from credit_scoring import __version__
 from credit_scoring.application.catalogue import Catalogue, shipped
+from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import RequestError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.auth import Keyring, Scope
@@ -36,11 +38,11 @@ class Pages:
     def __init__(self, keyring: Keyring, *, metrics_open: bool) -> None:
         self._keyring = keyring
         self._metrics_open = metrics_open
-        self.describe(shipped())
+        self.describe(shipped(), (Answer.APPROVED, Answer.DENIED))
 
-    def describe(self, catalogue: Catalogue) -> None:
-        """From now on the OpenAPI document shows the applications of this catalogue."""
-        self._document = to_json(document(__version__, catalogue))
+    def describe(self, catalogue: Catalogue, answers: Sequence[Answer]) -> None:
+        """From now on the OpenAPI document shows the applications of this catalogue, and these answers to them."""
+        self._document = to_json(document(__version__, catalogue, answers))
 
     def routes(self) -> list[BaseRoute]:
         """The routes to the pages; the last takes whatever no route before it has taken."""

@@ -37,6 +37,8 @@ from credit_scoring.serving.recorder import Recorder, Submission
 from credit_scoring.serving.routes import MAX_APPLICATIONS
 from credit_scoring.settings import ServiceSettings
 
+FIELDS_WITH_SOURCE = 5  # the field, and again with the two fields of its source: room for a stray one
+
 Batcher = MicroBatcher[Submission, Decision]
 
 
@@ -49,7 +51,7 @@ class Predictions:
     def __init__(self, catalogue: Catalogue, batcher: Batcher, recorder: Recorder | None, most_at_once: int) -> None:
         self._application = catalogue.application
         self._known = tuple(catalogue.all_fields)
-        self._max_fields = max(MAX_FIELDS, 2 * len(self._known))
+        self._max_fields = max(MAX_FIELDS, FIELDS_WITH_SOURCE * len(self._known))
         self._batcher = batcher
         self._recorder = recorder
         self._most_at_once = most_at_once

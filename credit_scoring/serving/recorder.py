@@ -172,5 +172,7 @@ def _entry(seen: Callable[[dict[str, Any]], Any], submission: Submission, decisi
         decision.risk_probability,
         decision.decision.value,
         submission.asked_by,
+        to_json(decision.rules).decode() if decision.rules else None,
+        to_json(decision.outside_training).decode() if decision.outside_training else None,
     )
     return Entry(row, application, decision)

@@ -22,6 +22,9 @@ EXAMPLE_DECISION = {
     "decision_id": "019ab2f0-6f3e-7d42-9c1b-5a8d3c2e1f00",
     "model": "credit_scoring:3xk5q2ua6kz7dqwe",
     "policy_version": "policy-9cb39c3846",
+    "rules": [],
+    "missing": ["assets_value"],
+    "outside_training": [],
 }
 
 _ALWAYS = {401, 500, 503}

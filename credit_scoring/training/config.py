@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sklearn.model_selection import StratifiedKFold
 
-from credit_scoring.policy.policy import NO_LIMITS, CostMatrix, Limits
+from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
 
 

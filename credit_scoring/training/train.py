@@ -14,7 +14,8 @@ from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.card import DataSummary, ModelCard
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy.policy import Policy, choose_threshold
+from credit_scoring.policy.costs import choose_threshold
+from credit_scoring.policy.policy import Policy
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.search import OnTrial, search, search_unconstrained
 from credit_scoring.training.selection import calibrated_choice, compare

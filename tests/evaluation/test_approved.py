@@ -21,7 +21,7 @@ from credit_scoring.evaluation.approved import (
 )
 from credit_scoring.model.card import Interval
 from credit_scoring.monitoring.cohorts import Cohort, Decided, cohorts
-from credit_scoring.policy.policy import CostMatrix
+from credit_scoring.policy.costs import CostMatrix
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.selection import calibrated

@@ -19,7 +19,7 @@ from credit_scoring.evaluation.assessment import SHUFFLES, assess, profit, relia
 from credit_scoring.evaluation.model_report import unseen_part
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy.policy import CostMatrix
+from credit_scoring.policy.costs import CostMatrix
 
 UNLUCKY = (563, 113)  # rows, and rows of the test part, whose quotient times the rows is a little more than it
 COSTS = CostMatrix(loss_given_default=0.5, margin=0.1)

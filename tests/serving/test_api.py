@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION
+from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import NotReadyError
 from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi
 from credit_scoring.serving.auth import Keyring
@@ -16,7 +17,7 @@ from credit_scoring.settings import ServiceSettings
 
 Json = dict[str, Any]
 
-DOCUMENT = document("1", CATALOGUE)
+DOCUMENT = document("1", CATALOGUE, list(Answer))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_the_hot_route_refuses_until_the_model_is_loaded(api: CreditApi) -> None
 def test_another_backend_answers_as_soon_as_it_is_used(api: CreditApi) -> None:
     hot_route = api.hot_route()
     handlers = {**NOT_LOADED.handlers, "model": lambda body, asked: asyncio.sleep(0, b"{}")}
-    api.use(Backend(CATALOGUE, handlers, NOT_LOADED.accept, lambda: None, lambda: True))
+    api.use(Backend(CATALOGUE, list(Answer), handlers, NOT_LOADED.accept, lambda: None, lambda: True))
     hot_route.check_admission()
     assert api.is_ready()
     assert ask(api, "GET", "/model").json() == {}

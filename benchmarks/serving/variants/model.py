@@ -47,11 +47,10 @@ class PipelineModel:
         """One verdict per application, in order, from one call of the pipeline."""
         frame = application_frame([application.model_dump() for application in applications], CATALOGUE, self.features)
         risks = self.pipeline.predict_proba(frame)[:, 1]
-        answers = self.policy.answers(risks)
-        return [
-            Verdict(decision=answer, risk_probability=risk)
-            for answer, risk in zip(answers, risks.tolist(), strict=True)
-        ]
+        return [Verdict(decision=self._answer(risk), risk_probability=risk) for risk in risks.tolist()]
+
+    def _answer(self, risk: float) -> Answer:
+        return Answer.DENIED if risk >= self.policy.threshold else Answer.APPROVED
 
 
 def model_folder() -> Path:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from credit_scoring.errors import ConfigurationError
-from credit_scoring.policy.policy import THRESHOLDS, CostMatrix, Limits, Policy, choose_threshold
+from credit_scoring.policy.costs import THRESHOLDS, CostMatrix, Limits, choose_threshold
+from credit_scoring.policy.policy import Policy
 
 shares = st.floats(0.001, 1)
 thresholds = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -31,20 +32,6 @@ def _cost_by_hand(portfolio: list[tuple[bool, float, float]], threshold: float, 
 
 
 class TestPolicy:
-    @given(thresholds)
-    def test_a_risk_at_the_threshold_is_negado(self, threshold: float) -> None:
-        assert Policy(threshold=threshold, costs=CostMatrix()).answers(np.array([threshold])) == ["NEGADO"]
-
-    @given(thresholds)
-    def test_a_risk_just_below_the_threshold_is_aprovado(self, threshold: float) -> None:
-        below = np.array([np.nextafter(threshold, 0)])
-        assert Policy(threshold=threshold, costs=CostMatrix()).answers(below) == ["APROVADO"]
-
-    @given(thresholds, st.lists(st.floats(0, 1)))
-    def test_every_risk_gets_one_of_the_two_answers_in_order(self, threshold: float, risk: list[float]) -> None:
-        answers = Policy(threshold=threshold, costs=CostMatrix()).answers(np.array(risk))
-        assert answers == ["NEGADO" if each >= threshold else "APROVADO" for each in risk]
-
     @given(thresholds, shares, shares, thresholds, shares, shares)
     def test_the_version_changes_with_the_content_and_only_then(
         self, threshold: float, loss: float, margin: float, other_threshold: float, other_loss: float, other: float

@@ -1,0 +1,30 @@
+"""The cells that checks look at, against applications of any kind."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+
+from benchmarks.support.consorcio import CATALOGUE
+from credit_scoring.policy.cells import Domains
+from credit_scoring.policy.evaluator import PASS, SEVERITIES, Evaluator
+from tests.policy.test_evaluator import applications, policy, record, rule, rules
+
+DOMAINS = Domains(CATALOGUE)
+SAID = {"APROVADO": PASS, "EM_ANALISE": SEVERITIES["review"], "NEGADO": SEVERITIES["deny"]}
+
+
+@settings(max_examples=300, deadline=None)
+@given(rules, applications)
+def test_what_rules_say_to_any_application_is_among_what_the_checks_hold_possible(
+    drawn: list[Any], application: dict[str, Any]
+) -> None:
+    application |= {name: value or 1.0 for name, value in application.items() if name == "credit_letter_value"}
+    for joined, these, then, missing in drawn:
+        own = rule({joined: these}, "OWN", "deny" if then == "pass" else then, missing)
+        other = rule({"field": "monthly_income", "below": 1000}, "OTHER", "deny", "review")
+        found = [Evaluator(policy(each), CATALOGUE).rulings([record(**application)], np.array([0.1])) for each in (own, other)]
+        said = tuple(SAID[ruling.answer] for (ruling,) in found)
+        outcomes = [(PASS, SEVERITIES[each.if_missing or "pass"], SEVERITIES[each.then]) for each in (own, other)]
+        possible = {(outcomes[0][a], outcomes[1][b]) for a, b in DOMAINS.attainable_together(own, other)}
+        assert said in possible
