@@ -1,1 +1,1 @@
-"""From a risk to a decision: threshold, costs and limits. Knows nothing of how the risk was found."""
+"""From a risk to a decision: threshold, costs and rules. Knows nothing of how the risk was found."""

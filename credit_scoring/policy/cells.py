@@ -38,16 +38,15 @@ class Domains:
         points = {low, high, *(near for end in ends for near in self._around(name, field, end))}
         return [*sorted(point for point in points if low <= point <= high), *missing]
 
-    def state(self, predicate: Predicate, value: Any) -> int:
-        """TRUE, FALSE or UNKNOWN, as the evaluator would say."""
+    def states(self, predicate: Predicate, values: Values) -> list[int]:
+        """TRUE, FALSE or UNKNOWN for each value, as the evaluator would say."""
         if predicate.is_missing:
-            return TRUE if value is None else FALSE
-        if value is None:
-            return UNKNOWN
+            return [TRUE if value is None else FALSE for value in values]
         if not is_interval(predicate, self._catalogue):
-            return TRUE if (value in predicate.chosen) == (predicate.not_in is None) else FALSE
+            chosen, wanted = predicate.chosen, predicate.not_in is None
+            return [UNKNOWN if value is None else _code((value in chosen) == wanted) for value in values]
         low, high = interval(predicate, self._scale(predicate.field))
-        return TRUE if low <= value <= high else FALSE
+        return [UNKNOWN if value is None else _code(low <= value <= high) for value in values]
 
     def attainable(self, rule: Rule) -> set[int]:
         """The states that the rule can be in."""
@@ -59,18 +58,16 @@ class Domains:
         pairs = {(_neutral(one), _neutral(other))}
         for name in {**by_field[0], **by_field[1]}:
             own, its = by_field[0].get(name, []), by_field[1].get(name, [])
-            found = {
-                (self._joined(one, own, value), self._joined(other, its, value))
-                for value in self.values(name, [*own, *its])
-            }
+            values = self.values(name, [*own, *its])
+            found = set(zip(self._joined(one, own, values), self._joined(other, its, values), strict=True))
             pairs = {(_join(one, a, c), _join(other, b, d)) for a, b in pairs for c, d in found}
         return pairs
 
-    def _joined(self, rule: Rule, predicates: Sequence[Predicate], value: Any) -> int:
-        state = _neutral(rule)
-        for each in predicates:
-            state = _join(rule, state, self.state(each, value))
-        return state
+    def _joined(self, rule: Rule, predicates: Sequence[Predicate], values: Values) -> list[int]:
+        """What these predicates of a rule come to for each value."""
+        states = [self.states(each, values) for each in predicates]
+        join = min if rule.when.all is not None else max
+        return [join(each) for each in zip([_neutral(rule)] * len(values), *states, strict=True)]
 
     def _is_always_there(self, name: str) -> bool:
         if name == RISK:
@@ -107,6 +104,10 @@ def _by_field(rule: Rule) -> Mapping[str, list[Predicate]]:
     for each in rule.when.predicates:
         found.setdefault(each.field, []).append(each)
     return found
+
+
+def _code(holds: bool) -> int:
+    return TRUE if holds else FALSE
 
 
 def _neutral(rule: Rule) -> int:

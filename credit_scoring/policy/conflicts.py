@@ -82,7 +82,7 @@ def _sampled(rules: Sequence[Rule], domains: Domains) -> Codes:
         by_field.setdefault(each.field, []).append(each)
     values = {name: domains.values(name, predicates) for name, predicates in by_field.items()}
     states = {
-        id(each): np.array([domains.state(each, value) for value in values[each.field]], dtype=np.int8)
+        id(each): np.array(domains.states(each, values[each.field]), dtype=np.int8)
         for each in (predicate for rule in rules for predicate in rule.when.predicates)
     }
     random = np.random.default_rng(0)

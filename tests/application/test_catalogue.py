@@ -53,7 +53,8 @@ def test_a_shipped_catalogue_is_read(name: str) -> None:
 def test_the_small_one_makes_a_class_that_checks_applications(tmp_path: Path) -> None:
     application = read(tmp_path, LEAST).application
     assert application.model_validate_json('{"limit": 5, "score": 7.0, "intent": "CAR"}').model_dump() == {
-        "sources": None, "application_id": None,
+        "sources": None,
+        "application_id": None,
         "limit": 5.0,
         "score": 7,
         "intent": "CAR",

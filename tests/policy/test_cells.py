@@ -23,7 +23,10 @@ def test_what_rules_say_to_any_application_is_among_what_the_checks_hold_possibl
     for joined, these, then, missing in drawn:
         own = rule({joined: these}, "OWN", "deny" if then == "pass" else then, missing)
         other = rule({"field": "monthly_income", "below": 1000}, "OTHER", "deny", "review")
-        found = [Evaluator(policy(each), CATALOGUE).rulings([record(**application)], np.array([0.1])) for each in (own, other)]
+        found = [
+            Evaluator(policy(each), CATALOGUE).rulings([record(**application)], np.array([0.1]))
+            for each in (own, other)
+        ]
         said = tuple(SAID[ruling.answer] for (ruling,) in found)
         outcomes = [(PASS, SEVERITIES[each.if_missing or "pass"], SEVERITIES[each.then]) for each in (own, other)]
         possible = {(outcomes[0][a], outcomes[1][b]) for a, b in DOMAINS.attainable_together(own, other)}

@@ -49,7 +49,7 @@ reason = "Restrição cadastral"
 
 [[case]]
 name = "restrição"
-application = { credit_letter_value = 60000, term_months = 60, monthly_income = 9000, has_negative_record = true, age = 30 }
+application = { credit_letter_value = 60000, monthly_income = 9000, has_negative_record = true, age = 30 }
 expect = { decision = "NEGADO", rules = ["RECORD"] }
 """
 

@@ -120,13 +120,13 @@ predicates = st.one_of(
         st.lists(st.sampled_from(["PERMANENT", "OTHER", "PART_TIME"]), min_size=1, unique=True),
     ),
     st.builds(lambda value: {"field": "has_negative_record", "in": [value]}, st.booleans()),
-    st.builds(lambda field: {"field": field, "is_missing": True}, st.sampled_from([*NUMBERS, "job_type", "instalment"])),
+    st.builds(
+        lambda field: {"field": field, "is_missing": True}, st.sampled_from([*NUMBERS, "job_type", "instalment"])
+    ),
 )
 severities = st.sampled_from(["pass", "review", "deny"])
 rules = st.lists(
-    st.tuples(
-        st.sampled_from(["all", "any"]), st.lists(predicates, min_size=1, max_size=3), severities, severities
-    ),
+    st.tuples(st.sampled_from(["all", "any"]), st.lists(predicates, min_size=1, max_size=3), severities, severities),
     max_size=8,
 )
 applications = st.fixed_dictionaries(
@@ -149,7 +149,9 @@ def by_hand(each: Predicate, values: Mapping[str, Any]) -> bool | None:
     if each.chosen:
         return (value in each.chosen) == (each.not_in is None)
     money = each.field in ("credit_letter_value", "monthly_income", "instalment")
-    number, ends = (float(np.rint(value * 100)), [float(np.rint(b * 100)) for b in each.bounds]) if money else (value, each.bounds)
+    number, ends = (
+        (float(np.rint(value * 100)), [float(np.rint(b * 100)) for b in each.bounds]) if money else (value, each.bounds)
+    )
     compare = {
         "above": lambda: number > ends[0],
         "at_least": lambda: number >= ends[0],
