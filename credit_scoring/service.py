@@ -84,11 +84,13 @@ class CreditScoring:
     _recorder: Recorder | None = None
 
     def __init__(self) -> None:
-        from credit_scoring.model.scorer import Scorer  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
+        from credit_scoring.serving.preflight import (  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
+            scorer_in_use,
+        )
 
         _log_as_bentoml_does()
         try:
-            scorer = Scorer.load(Path(self.model.path))
+            scorer = scorer_in_use(str(self.model.tag), Path(self.model.path), settings.policy_file)
         except CreditScoringError as error:  # to end would be to be started again, and again
             logger.error("This worker decides nothing and will not be ready: %s", error)
             return

@@ -36,6 +36,10 @@ class ServiceSettings(DatabaseSettings):
     """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
 
     model: str = Field(f"{MODEL_NAME}:latest", description="Tag of the model to serve.")
+    policy_file: Path | None = Field(
+        None,
+        description="Policy as TOML that decides in place of the model's own, once its checks and cases have passed.",
+    )
     workers: int = Field(1, ge=1, description="Worker processes.")
     max_batch_size: int = Field(256, ge=1, description="Largest micro-batch, in applications.")
     latency_budget_ms: float = Field(

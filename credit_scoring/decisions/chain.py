@@ -160,7 +160,10 @@ def block_hash(previous: Hash, writer: str, number: int, decided_at: datetime, s
 def writer_hash(writer: Introduction) -> Hash:
     """Of a writer's introduction; its chain begins with this."""
     id, started_at, model, policy_version, threshold, features, service_version, heads, *later = writer
-    start, known = moment(started_at), [each for each in later if each is not None]
+    while later and later[-1] is None:  # as writers were hashed before there were any
+        later.pop()
+    known = [_ABSENT if each is None else each for each in later]
+    start = moment(started_at)
     return _hash(id, start, model, policy_version, repr(threshold), features, service_version, heads, *known)
 
 

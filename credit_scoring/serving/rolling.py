@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import sys
 import time
+from asyncio.subprocess import DEVNULL, PIPE
 from typing import Any
 
 from circus.sighandler import SysHandler
@@ -30,11 +32,24 @@ async def _replace_workers(arbiter: Any) -> None:
     if _replacing.locked():
         return
     async with _replacing:
+        if problem := await _problem():
+            logger.error("The workers stay as they are: %s", problem)
+            return
         for watcher in arbiter.iter_watchers():
             for _ in range(len(watcher.processes)):
                 if not await _replace_oldest(watcher):
                     return
         logger.info("All workers have been replaced.")
+
+
+async def _problem() -> str:
+    """Why a worker that starts now would not decide; empty where it would."""
+    command = (sys.executable, "-m", "credit_scoring.serving.preflight")  # which this process is too light to load
+    trial = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stdin=DEVNULL)
+    said, _ = await trial.communicate()
+    if trial.returncode == 0:
+        return ""
+    return said.decode().strip() or f"a trial start ended with code {trial.returncode}"
 
 
 async def _replace_oldest(watcher: Any) -> bool:

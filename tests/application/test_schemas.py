@@ -323,13 +323,16 @@ def test_an_application_cannot_be_changed_once_it_is_read() -> None:
         setattr(application, "age", 50)  # noqa: B010 - the type checker refuses it too, as it should
 
 
-def test_the_two_answers_are_aprovado_and_negado() -> None:
-    assert [answer.value for answer in Answer] == ["APROVADO", "NEGADO"]
+def test_the_answers_are_aprovado_em_analise_and_negado() -> None:
+    assert [answer.value for answer in Answer] == ["APROVADO", "EM_ANALISE", "NEGADO"]
 
 
 def test_a_decision_has_the_fields_of_the_api_with_titles() -> None:
     fields = Decision.model_fields
-    assert list(fields) == ["decision", "risk_probability", "threshold", "decision_id", "model", "policy_version"]
+    assert list(fields) == [
+        *("decision", "risk_probability", "threshold", "decision_id", "model", "policy_version"),
+        *("rules", "missing", "outside_training"),
+    ]
     assert all(field.title and field.description for field in fields.values())
 
 

@@ -31,8 +31,9 @@ texts = st.text(st.characters(exclude_characters="\x00\x1e\x1f", exclude_categor
 risks = st.floats(0, 1)
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(1000, 1, 3), datetime(9998, 12, 30), timezones=zones)
-rows = st.builds(Row, texts, st.none() | texts, texts, texts, risks, texts, texts)
-introductions = st.builds(Introduction, texts, moments, texts, texts, risks, texts, texts, texts, st.none() | texts)
+absent_or_text = st.none() | texts
+rows = st.builds(Row, texts, absent_or_text, texts, texts, risks, texts, texts, absent_or_text, absent_or_text)
+introductions = st.builds(Introduction, texts, moments, texts, texts, risks, texts, texts, texts, *[absent_or_text] * 3)
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 links = st.tuples(hashes, texts, st.integers(1, 2**62), moments, st.integers(0, 1024), hashes)
 

@@ -1,0 +1,35 @@
+"""What a worker decides by, and a trial of it in a process of its own, before workers that answer are replaced."""
+
+import sys
+from pathlib import Path
+
+from credit_scoring.errors import CreditScoringError
+from credit_scoring.model import store
+from credit_scoring.model.governed import check_valid, governed_by_file
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.settings import ServiceSettings, read_settings
+
+
+def scorer_in_use(tag: str, folder: Path, policy_file: Path | None) -> Scorer:
+    """The scorer in a model's folder, under the policy in the file or its own; raises where it must not decide."""
+    scorer = Scorer.load(folder)
+    if policy_file:
+        return governed_by_file(scorer, policy_file)
+    check_valid(scorer, f"The policy of model {tag}")
+    return scorer
+
+
+def main() -> int:
+    """0 where a worker that starts now would decide; else 1, and why not on standard output."""
+    try:
+        settings = read_settings(ServiceSettings)
+        model = store.find(settings.model)
+        scorer_in_use(str(model.tag), Path(model.path), settings.policy_file)
+    except CreditScoringError as error:
+        print(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
