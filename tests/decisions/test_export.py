@@ -60,6 +60,8 @@ def records(draw: st.DrawFn) -> Record:
         "policy_version": "policy-1",
         "service_version": "0.1.0",
         "asked_by": draw(st.sampled_from(["gateway", "ombudsman-2"])),
+        "rules": draw(st.sampled_from([None, '["PARCELA_RENDA","RESTRICAO"]'])),
+        "outside_training": draw(st.sampled_from([None, '["credit_letter_value"]'])),
         "received": json.dumps(draw(applications)),
         "outcome": draw(st.sampled_from(["PAID", "DEFAULTED", None])),
         "observed_on": draw(st.none() | st.dates(date(1900, 1, 1), date(2200, 1, 1))),
@@ -73,6 +75,7 @@ def row(outcome: str | None = None, **fields: Any) -> Record:
     known = {"outcome": outcome, "observed_on": date(2026, 5, 31) if outcome else None}
     received = json.dumps({**EXAMPLE_APPLICATION, **fields})
     record = {"id": new_id(), "application_id": None, "asked_by": "", "received": received}
+    record |= {"rules": '["PARCELA_RENDA","RESTRICAO"]', "outside_training": None}
     return queries.flat({**record, **common, **of_model, **known}, MAPPABLE)
 
 
