@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from credit_scoring.application.catalogue_checks import problems
 from credit_scoring.application.expressions import Expression
-from credit_scoring.application.fields import APPLICATION_ID, ApplicationField, Derived, DerivedField, Group, Role
+from credit_scoring.application.fields import (
+    APPLICATION_ID,
+    ApplicationField,
+    Derived,
+    DerivedField,
+    Group,
+    Lever,
+    Role,
+)
 from credit_scoring.application.schemas import Application
 from credit_scoring.application.toml_files import read_toml, told
 from credit_scoring.application.validation import application_class
@@ -94,6 +102,11 @@ class Catalogue(BaseModel):
     def audit_fields(self) -> tuple[str, ...]:
         """The fields that only audits use."""
         return tuple(name for name, field in self.fields.items() if field.role is Role.AUDIT)
+
+    @property
+    def levers(self) -> dict[str, Lever]:
+        """The fields that a client can change, with their bounds."""
+        return {name: field.lever for name, field in self.fields.items() if field.lever}
 
     @property
     def required(self) -> tuple[str, ...]:

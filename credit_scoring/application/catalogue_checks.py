@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import BaseModel
 
 from credit_scoring.application.expressions import Expression
-from credit_scoring.application.fields import ApplicationField, Derived, Group, Role
+from credit_scoring.application.fields import ApplicationField, Derived, Group, Lever, Role
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
 
 RESERVED = {
@@ -14,6 +14,8 @@ RESERVED = {
     *("decision", "decision_id", "risk_probability", "threshold", "model", "policy_version", "service_version"),
     *("faults", "source_file", "source_row", "rules", "missing", "outside_training"),
 }
+
+NOT_THE_CLIENTS = {"bureau", "scr", "internal"}
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 
@@ -28,6 +30,7 @@ def problems(fields: _Fields, derived: _Derived, groups: Mapping[str, Group], ex
     for name, field in fields.items():
         yield from (f"fields.{name}: {problem}" for problem in field.problems())
         yield from _prohibited(field)
+        yield from (f"fields.{name}.lever: {problem}" for problem in _lever(field))
         if field.group is not None and field.group not in groups:
             yield f"fields.{name}: group '{field.group}' is not among {_listed(groups)}; add [groups.{field.group}]"
     yield from _expressions(fields, derived)
@@ -71,6 +74,31 @@ def _prohibited(field: ApplicationField) -> Iterator[str]:
             f"fields.{field.name}, '{field.title}': age never decides (Lei 10.741/2003 art. 96); "
             "give it role = 'audit', or 'policy' for legal capacity"
         )
+
+
+def _lever(field: ApplicationField) -> Iterator[str]:
+    """What a client cannot change is no lever, and no lever leaves the field's own range."""
+    lever = field.lever
+    if lever is None:
+        return
+    if not field.is_number:
+        yield f"levers are numbers, but kind is '{field.kind}'; remove it"
+    if field.role is Role.AUDIT or is_age(field.name) or is_age(field.title):
+        yield "an audit field or an age is never a lever; remove it"
+    if field.source and field.source.strip().casefold() in NOT_THE_CLIENTS:
+        yield f"source is '{field.source}', which the client cannot change; remove it"
+    if lever.at_least >= lever.at_most:
+        yield f"its range is upside down: at least {lever.at_least:g}, at most {lever.at_most:g}; exchange them"
+    if field.kind == "integer" and any(each != int(each) for each in (lever.at_least, lever.at_most, lever.step)):
+        yield "kind is 'integer', so at_least, at_most and step are whole numbers; round them"
+    if not _within(lever, field):
+        yield f"from {lever.at_least:g} to {lever.at_most:g} leaves the field's own range; narrow it"
+
+
+def _within(lever: Lever, field: ApplicationField) -> bool:
+    above = field.above is None or lever.at_least > field.above
+    below = field.at_most is None or lever.at_most <= field.at_most
+    return above and below and (field.at_least is None or lever.at_least >= field.at_least)
 
 
 def _expressions(fields: _Fields, derived: _Derived) -> Iterator[str]:

@@ -46,6 +46,16 @@ class Group(_Entry):
     missing: _Text
 
 
+class Lever(BaseModel):
+    """How far a client can change a number: from `at_least` to `at_most`, by `step`; large values by more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    at_least: Annotated[int | float, Field(ge=0)]
+    at_most: Annotated[int | float, Field(gt=0, le=1e12)]
+    step: Annotated[int | float, Field(ge=0.01)]
+
+
 class ApplicationField(_Entry):
     """A field that a client of the API sends. A value keeps to `above`, `at_least`, `at_most` or `values`.
 
@@ -67,6 +77,7 @@ class ApplicationField(_Entry):
     if_missing: IfMissing = "worst"
     group: str | None = None
     source: Annotated[str, Field(max_length=80)] | None = None
+    lever: Lever | None = None
     example: JsonValue = None
 
     @property

@@ -102,12 +102,13 @@ def _found(catalogue: str) -> Catalogue:
 
 
 def _print(catalogue: Catalogue) -> None:
-    table = Table("field", "title", "kind", "range or values", "role", "risk", "missing counts as")
+    table = Table("field", "title", "kind", "range or values", "role", "risk", "missing counts as", "lever")
     for field in catalogue.fields.values():
         name = f"{field.name} *" if field.required else field.name
-        table.add_row(name, field.title, field.kind, _range(field), field.role, field.risk_moves or "", _missing(field))
+        row = [name, field.title, field.kind, _range(field), field.role, field.risk_moves or "", _missing(field)]
+        table.add_row(*row, f"{field.lever.at_least:,} … {field.lever.at_most:,}" if field.lever else "")
     for name, entry in catalogue.derived.items():
-        table.add_row(name, entry.title, "derived", entry.expression, "feature", entry.risk_moves or "", "")
+        table.add_row(name, entry.title, "derived", entry.expression, "feature", entry.risk_moves or "", "", "")
     Console(width=None if console.is_terminal else 200).print(table)
     console.print("* in every application. docs/fields.md says what each column means.")
 

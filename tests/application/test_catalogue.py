@@ -33,6 +33,9 @@ values = { HOME = "Casa", CAR = "Carro" }
 """
 
 
+LEVER = "lever = { at_least = 1, at_most = 9, step = 1 }\n"
+
+
 def read(tmp_path: Path, content: str) -> Catalogue:
     path = tmp_path / "own.toml"
     path.write_text(content, encoding="utf-8")
@@ -76,6 +79,31 @@ def test_roles_name_features_audit_fields_and_what_is_required(tmp_path: Path) -
     assert found.audit_fields == ("age",)
     assert found.required == ("limit",)
     assert [*found.all_fields] == ["application_id", "limit", "score", "intent", "age", "channel"]
+
+
+def test_levers_are_those_fields_that_a_client_can_change(tmp_path: Path) -> None:
+    assert read(tmp_path, LEAST).levers == {}
+    found = read(tmp_path, LEAST + field(role="policy") + LEVER)
+    assert {name: lever.model_dump() for name, lever in found.levers.items()} == {
+        "x": {"at_least": 1, "at_most": 9, "step": 1}
+    }
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_shipped_catalogue_moves_who_a_client_is_or_was(name: str) -> None:
+    levers = {*shipped(name).levers}
+    assert levers
+    assert not levers & {"age", "marital_status", "job_tenure_years", "assets_value", "bureau_score"}
+    assert not [lever for lever in levers if shipped(name).fields[lever].group in ("history", "job", "bureau")]
+
+
+def test_a_catalogue_from_before_there_were_levers_is_read_as_it_was() -> None:
+    content = CATALOGUE.model_dump(mode="json")
+    for entry in content["fields"].values():
+        del entry["lever"]
+    found = Catalogue.model_validate(content)
+    assert found.levers == {}
+    assert found.application.model_json_schema() == CATALOGUE.application.model_json_schema()
 
 
 def test_a_derived_field_is_known_by_its_raw_inputs_and_left_out_where_one_is_not_there(tmp_path: Path) -> None:
@@ -168,6 +196,18 @@ def derived(name: str = "y", expression: str = "limit * 2", title: str = "Deriva
         ),
         (derived("limit"), "derived.limit: differs from fields.limit by case at most"),
         (derived(title="Limite"), "y: title 'Limite' is that of limit already"),
+        (field(kind="flag") + LEVER, "fields.x.lever: levers are numbers, but kind is 'flag'; remove it"),
+        (field(kind="category") + "values = { A = 'a' }\n" + LEVER, "fields.x.lever: levers are numbers"),
+        (field(role="audit") + LEVER, "fields.x.lever: an audit field or an age is never a lever"),
+        (field("age", title="Idade", role="policy") + LEVER, "fields.age.lever: an audit field or an age is never a"),
+        (field(source="SCR") + LEVER, "fields.x.lever: source is 'SCR', which the client cannot change; remove it"),
+        (field() + LEVER.replace("9", "1"), "fields.x.lever: its range is upside down: at least 1, at most 1"),
+        (field(kind="integer") + LEVER.replace("9", "9.5"), "so at_least, at_most and step are whole numbers"),
+        (field(at_most=8) + LEVER, "fields.x.lever: from 1 to 9 leaves the field's own range; narrow it"),
+        (field(above=1) + LEVER, "fields.x.lever: from 1 to 9 leaves the field's own range; narrow it"),
+        (field(at_least=2) + LEVER, "fields.x.lever: from 1 to 9 leaves the field's own range; narrow it"),
+        (field() + LEVER.replace("step = 1", "step = 0"), "fields.x.lever.step: Input should be greater than or equal"),
+        (field() + "lever = true", "fields.x.lever: Input should be a valid dictionary or instance of Lever"),
         ('[groups.g]\ntitle = "G"\nweak = "g"', "groups.g.missing: Field required"),
     ],
 )
