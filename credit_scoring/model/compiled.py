@@ -33,7 +33,11 @@ class CompiledPipeline:
 
     def score(self, records: Sequence[Record]) -> Floats:
         """Risk probability of each record, shape (records,)."""
-        return self._calibrate(weighted_mean([member.log_odds(records) for member in self._members], self._weights))
+        return self._calibrate(self.log_odds(records))
+
+    def log_odds(self, records: Sequence[Record]) -> Floats:
+        """Log-odds of each record before calibration, shape (records,)."""
+        return weighted_mean([member.log_odds(records) for member in self._members], self._weights)
 
 
 class _Member:

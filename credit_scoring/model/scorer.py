@@ -32,6 +32,7 @@ from credit_scoring.model.manifest import (
 )
 from credit_scoring.model.proof_rows import proof_rows
 from credit_scoring.model.reference import DriftReference, reference_of
+from credit_scoring.model.reference_applicant import ReferenceApplicant, reference_applicants
 from credit_scoring.model.unknowns import Unknowns
 from credit_scoring.policy.evaluator import Evaluator, Ruling
 from credit_scoring.policy.policy import Policy
@@ -47,7 +48,7 @@ class Reference(BaseModel):
     """Rows of nobody, feature fields only, with the risks that the model gave them when it was saved.
 
     Models from before rows were made up hold training rows, which prove as well. `drift` is the distribution of all of
-    training; models from before it was kept have none.
+    training, `applicants` whom reasons compare a client with; models from before they were kept have none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +56,7 @@ class Reference(BaseModel):
     rows: tuple[dict[str, Any], ...]
     risk: tuple[float, ...]
     drift: DriftReference | None = None
+    applicants: tuple[ReferenceApplicant, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,18 @@ class Scorer:
     ) -> Self:
         """A scorer whose reference is made for the training frame.
 
-        `held_out_risk`, shape (rows,), is that of the same frame; without it no drift can be told.
+        `held_out_risk`, shape (rows,), is that of the same frame; without it no drift can be told, and the reference
+        applicants are found by the risk that the pipeline itself gives.
         """
-        made_up = proof_rows(frame[list(card.features)], catalogue, REFERENCE_ROWS, card.seed)
+        features = frame[list(card.features)]
+        made_up = proof_rows(features, catalogue, REFERENCE_ROWS, card.seed)
         rows = tuple(json.loads(made_up.to_json(orient="records", double_precision=15)))
         drift = None if held_out_risk is None else reference_of(frame, card.features, catalogue, held_out_risk)
         scorer = cls(pipeline, catalogue, policy, card, Reference(rows=rows, risk=()))
         risk = tuple(scorer.score_records(rows).tolist())
-        return replace(scorer, reference=Reference(rows=rows, risk=risk, drift=drift))
+        known_risk = scorer.score(frame) if held_out_risk is None else held_out_risk
+        applicants = reference_applicants(features, known_risk, catalogue, scorer.score_records)
+        return replace(scorer, reference=Reference(rows=rows, risk=risk, drift=drift, applicants=applicants))
 
     def score(self, frame: pd.DataFrame) -> Floats:
         """Risk probability of each row, shape (rows,); a row's value does not depend on the others."""
@@ -119,6 +125,17 @@ class Scorer:
         """Risk probability, shape (records,), and ruling of each record; every one of `fields` is a key of each."""
         risks = self.score_records(records)
         return risks, self.evaluator.rulings(records, risks)
+
+    def log_odds(self, records: Sequence[Mapping[str, Any]]) -> Floats:
+        """Log-odds of each record before calibration, shape (records,): what the risk probability rises with."""
+        if self.compiled is not None:
+            return self.compiled.log_odds(records)
+        matrix: Any = application_frame(records, self.catalogue, self.card.features)
+        *preprocessing, (_, classifier) = self.pipeline.steps
+        for _, step in preprocessing:
+            matrix = step.transform(matrix)
+        found: Floats = classifier.estimator_.decision_function(matrix)
+        return found
 
     def prove(self) -> None:
         """Re-score the reference rows; raises ModelRejectedError when a risk differs from the saved one."""

@@ -81,6 +81,18 @@ def test_real_applications_score_bit_for_bit_as_in_the_pipeline_in_any_batch(
     assert compiled.score(records[::-1]).tolist() == expected[::-1]
 
 
+def test_log_odds_are_bit_for_bit_those_of_the_model_before_calibration(fitted: Pipeline, dataset: Dataset) -> None:
+    names = list(dataset.features)
+    rows = dataset.frame[names].tail(100).to_dict("records")
+    records = [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
+    *steps, (name, classifier) = fitted.steps
+    uncalibrated = Pipeline([*steps, (name, classifier.estimator_)])
+    expected = uncalibrated.decision_function(application_frame(records, CATALOGUE, names)).tolist()
+    compiled = CompiledPipeline(fitted)
+    assert compiled.log_odds(records).tolist() == expected
+    assert classifier.calibrator_.predict(compiled.log_odds(records)).tolist() == compiled.score(records).tolist()
+
+
 def test_a_classifier_without_log_odds_is_not_compiled(fitted: Pipeline) -> None:
     calibrated_classifier = fitted.named_steps["classifier"]
     known, calibrated_classifier.estimator_ = calibrated_classifier.estimator_, object()

@@ -16,6 +16,15 @@ def test_a_scorer_whose_compiled_form_agrees_serves_it(scorer: Scorer) -> None:
     assert compiled.score_records(rows).tolist() == scorer.score_records(rows).tolist()
 
 
+def test_log_odds_are_those_that_the_risk_is_calibrated_from_compiled_or_not(scorer: Scorer) -> None:
+    rows = scorer.reference.rows
+    log_odds = scorer.log_odds(rows)
+    calibrate = scorer.pipeline.named_steps["classifier"].calibrator_.predict
+    assert scorer.compiled is None
+    assert calibrate(log_odds).tolist() == scorer.score_records(rows).tolist()
+    assert scorer.with_compiled_form().log_odds(rows).tolist() == log_odds.tolist()
+
+
 def test_a_scorer_whose_compiled_form_differs_serves_the_pipeline_and_says_so(
     scorer: Scorer, caplog: pytest.LogCaptureFixture
 ) -> None:
