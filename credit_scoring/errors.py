@@ -10,6 +10,7 @@ CreditScoringError
 ├── ModelRejectedError     a stored model that must not decide, or a new one that misses the gate
 ├── ModelStoreError        the model store cannot be read or written
 ├── ScoringError           an application could not be scored
+├── ExplanationError       a decision cannot be explained by the model that gave it
 ├── RequestError           a request that cannot be answered as it is
 │   ├── InvalidApplicationError (application.schemas)  an application with faults
 │   ├── RepeatError        an application id used again for another application
@@ -57,6 +58,10 @@ class ModelStoreError(CreditScoringError):
 
 class ScoringError(CreditScoringError):
     """An application could not be scored, though it was valid."""
+
+
+class ExplanationError(CreditScoringError):
+    """A decision cannot be explained by the model that gave it."""
 
 
 class DecisionLogError(CreditScoringError):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.data.datasets import Dataset
@@ -33,7 +34,11 @@ def made_up(size: int, rows: int = ROWS) -> Dataset:
 
 def quickly_trained(dataset: Dataset) -> Scorer:
     """A scorer of one small LightGBM, without search, comparison or test."""
-    pipeline = calibrated(CANDIDATE, dataset, CANDIDATE.start, TrainingPlan(folds=3))
+    return scorer_of(calibrated(CANDIDATE, dataset, CANDIDATE.start, TrainingPlan(folds=3)), dataset)
+
+
+def scorer_of(pipeline: Pipeline, dataset: Dataset) -> Scorer:
+    """A scorer of this pipeline, fitted to the data set."""
     pipeline.fit(dataset.frame[list(dataset.features)], dataset.defaulted)
     rate = float(dataset.defaulted.mean())
     summary = DataSummary(
@@ -50,7 +55,7 @@ def quickly_trained(dataset: Dataset) -> Scorer:
         data=summary,
         features=dataset.features,
         seed=1,
-        chosen=CANDIDATE.name,
+        chosen=type(pipeline.named_steps["classifier"].estimator).__name__,
         candidates=(),
         calibration="",
         test={},
