@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
+from benchmarks.support.kinds import KINDS, calibrated_otherwise, clients, scorer_of_kind
 from benchmarks.support.made_up import made_up, quickly_trained
 from credit_scoring.application.arrays import Floats
 from credit_scoring.errors import ExplanationError
@@ -17,7 +18,7 @@ from credit_scoring.explanation.reasons import LEAST_SHARE, MOST, Reasons, reaso
 from credit_scoring.model.calibration import CALIBRATORS
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.model.scorer import Scorer
-from tests.support.fitted import APPLICATIONS, KINDS, calibrated_otherwise, clients, scorer_of_kind
+from tests.support.applications import APPLICATIONS
 
 Record = Mapping[str, Any]
 COUNTED = 300

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.support.kinds import KINDS, calibrated_otherwise
 from credit_scoring.application.arrays import Floats
 from credit_scoring.explanation.groups import reason_groups
 from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.explanation.shapley import Contributions, coalitions, contributions, weights
 from credit_scoring.model.calibration import CALIBRATORS
 from credit_scoring.model.scorer import Scorer
-from tests.support.fitted import APPLICATIONS, KINDS, calibrated_otherwise, value_of
+from tests.support.applications import APPLICATIONS, value_of
 
 Record = Mapping[str, Any]
 

@@ -1,0 +1,1 @@
+"""What explanations cost and whether they hold, beside other libraries."""
