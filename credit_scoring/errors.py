@@ -13,6 +13,7 @@ CreditScoringError
 ├── ExplanationError       a decision cannot be explained by the model that gave it
 ├── RequestError           a request that cannot be answered as it is
 │   ├── InvalidApplicationError (application.schemas)  an application with faults
+│   ├── RateLimitError     one key asks more often than it may
 │   ├── RepeatError        an application id used again for another application
 │   └── UnreadableError    what is on record of its application id cannot be read
 ├── DecisionLogError       the decision log cannot be read or written
@@ -83,6 +84,14 @@ class RequestError(CreditScoringError):
         super().__init__(message)
         self.status = status
         self.kind = kind
+
+
+class RateLimitError(RequestError):
+    """One key asks more often than it may; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(429, message, "rate_limit")
+        self.retry_after = retry_after
 
 
 class RepeatError(RequestError):

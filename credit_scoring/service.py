@@ -59,9 +59,9 @@ class HotService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half
     """A Bento service whose POST /predict is answered by uvicorn's protocol class itself; docs/adr/0007 says why."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """BentoML's app; uvicorn, started next, is given our protocol: with spans or access log lines no hot route."""
+        """BentoML's app; uvicorn, started next, is given our protocol; what the hot route cannot do goes without it."""
         limits = Limits(connections=affordable_connections(settings.max_connections))
-        if settings.tracing or settings.access_log:
+        if settings.tracing or settings.access_log or settings.reasons == "always":
             HTTP_PROTOCOLS["auto"] = GuardedProtocol.within(limits)  # type: ignore[assignment]
         else:
             HTTP_PROTOCOLS["auto"] = HotProtocol.with_route(api.hot_route(), limits)  # type: ignore[assignment]

@@ -64,6 +64,10 @@ class ServiceSettings(DatabaseSettings):
         "required",
         description="required: store a decision before answering. best_effort: possibly later. off: store nothing.",
     )
+    reasons: Literal["asked", "always"] = Field(
+        "asked", description="always: every answer of the predict routes has its reasons; asked: `?reasons=true`."
+    )
+    what_if_per_minute: int = Field(60, ge=1, description="Simulations a minute for each key, of one worker.")
     store_timeout_ms: float = Field(900.0, gt=0, description="Time to store a decision; then the request gets 503.")
     spool_folder: Path | None = Field(
         None, description="Folder of the spool that `best_effort` uses. Default: in `BENTOML_HOME`."

@@ -63,13 +63,16 @@ def decided_by(scorer: Scorer, tag: str, applications: Sequence[Application]) ->
 def _entry(application: Application, decision: Decision, features: Sequence[str]) -> Entry:
     seen = to_json([getattr(application, name) for name in features]).decode()
     received = application.model_dump_json(exclude_none=True)
-    answer = (decision.risk_probability, decision.decision.value, "")
+    rules, outside = (json.dumps(names) if names else None for names in (decision.rules, decision.outside_training))
+    answer = (decision.risk_probability, decision.decision.value, "", rules, outside)
     return Entry(Row(decision.decision_id, application.application_id, received, seen, *answer), application, decision)
 
 
 def origin_of(scorer: Scorer, tag: str) -> Origin:
     """What the decisions of a worker with this scorer have in common."""
-    return Origin(tag, scorer.policy.version, scorer.policy.threshold, scorer.card.features, "0.1.0")
+    policy = scorer.policy
+    content, catalogue = policy.model_dump_json(exclude={"version"}), scorer.catalogue.digest
+    return Origin(tag, policy.version, policy.threshold, scorer.card.features, "0.1.0", content, catalogue)
 
 
 def put(

@@ -8,22 +8,15 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Row, Select, select
 
 from credit_scoring.application.schemas import Answer
-from credit_scoring.decisions import outcomes, reviews
+from credit_scoring.decisions import explanations, outcomes, reviews
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.outcomes import OutcomeRecord
 from credit_scoring.decisions.reviews import ReviewRecord
 from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.decisions.unknowns import missing_of, names_in
 from credit_scoring.errors import RequestError
-
-
-class FailedRule(BaseModel):
-    """A rule that an application did not pass, in the words of the policy that was applied."""
-
-    id: str
-    then: str = Field("", description="deny or review.")
-    reason: str = Field("", description="What the client reads.")
-    basis: str = Field("", description="The norm or contract that it follows from.")
+from credit_scoring.explanation.explanation import Explanation
+from credit_scoring.policy.rules import FailedRule
 
 
 class Dossier(BaseModel):
@@ -47,6 +40,7 @@ class Dossier(BaseModel):
     writer: str = Field(description="The worker that decided.")
     batch: int = Field(description="Number of the block in the writer's chain.")
     batch_hash: str
+    reasons: Explanation | None = Field(None, description="As they were first given; null where nobody has asked.")
     outcomes: list[OutcomeRecord] = Field([], description="What became of it, oldest report first; the last counts.")
     reviews: list[ReviewRecord] = Field([], description="Reviews by people, oldest step first.")
 
@@ -59,7 +53,9 @@ def find(decision_id: str, connection: Connection) -> Dossier:
     if row is None:
         raise RequestError(404, "No such decision is on record.", "no_decision")
     reported = list(outcomes.history([decision_id], connection))
-    return dossier(row, reported, list(reviews.history(decision_id, connection)))
+    found = dossier(row, reported, list(reviews.history(decision_id, connection)))
+    known = explanations.given(decision_id, connection)
+    return found.model_copy(update={"reasons": known and Explanation.model_validate_json(known)})
 
 
 def records() -> Select[Any]:

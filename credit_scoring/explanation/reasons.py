@@ -74,7 +74,7 @@ def reasons(scorer: Scorer, record: Mapping[str, Any]) -> Reasons:
 
 def reference_values(scorer: Scorer) -> Values:
     """Whom the clients of this model are compared with; raises ExplanationError when there is nobody."""
-    threshold, applicants = scorer.policy.threshold, scorer.reference.applicants
+    threshold, applicants = scorer.policy.passes_below, scorer.reference.applicants
     fitting = [each for each in applicants if each.threshold <= threshold]
     if not fitting:
         known = (

@@ -16,7 +16,7 @@ from credit_scoring.application.arrays import Floats, Rows
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.model.proof_rows import DIGITS
-from credit_scoring.policy.policy import THRESHOLDS
+from credit_scoring.policy.costs import THRESHOLDS
 
 NEAREST = 0.1  # of the approved, those whose risk is the highest
 FEWEST, MOST = 30, 1000  # of them, so that a median is nobody's own figure and takes no time

@@ -47,6 +47,11 @@ class Policy(BaseModel):
         reviews = self.review_from is not None or any("review" in (each.then, each.if_missing) for each in self.rules)
         return (Answer.APPROVED, *([Answer.REVIEW] if reviews else []), Answer.DENIED)
 
+    @property
+    def passes_below(self) -> float:
+        """The risk below which nothing but rules stands in the way of APROVADO."""
+        return self.threshold if self.review_from is None else self.review_from
+
     def rule(self, id: str) -> Rule | None:
         """The rule with this id."""
         return self._by_id.get(id)

@@ -117,6 +117,17 @@ class Rule(PolicyPart):
         return self
 
 
+class FailedRule(BaseModel):
+    """A rule that an application did not pass, in the words of the policy that was applied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    then: str = Field("", description="deny or review.")
+    reason: str = Field("", description="What the client reads.")
+    basis: str = Field("", description="The norm or contract that it follows from.")
+
+
 class Expected(PolicyPart):
     """What a case has to come to."""
 

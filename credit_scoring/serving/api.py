@@ -20,11 +20,13 @@ from credit_scoring.serving.batching import Caller
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.decision_routes import Dossiers
 from credit_scoring.serving.endpoint import Asked, Handler, JsonEndpoint
+from credit_scoring.serving.explanations import Explainer, ExplanationThread
 from credit_scoring.serving.hot_route import HotRoute
 from credit_scoring.serving.pages import Pages, on_http_exception
 from credit_scoring.serving.predictions import Predictions
 from credit_scoring.serving.recorder import Recorder
 from credit_scoring.serving.routes import OPERATIONS, PREDICT, Operation
+from credit_scoring.serving.simulations import RateLimit, Simulations
 from credit_scoring.settings import ServiceSettings
 
 NOT_READY = "The service has no model that may decide. Its log says why."
@@ -60,11 +62,16 @@ def loaded(
     desk: DecisionDesk, recorder: Recorder | None, database: Database | None, settings: ServiceSettings
 ) -> Backend:
     """Answers with this desk, after this recorder has stored the decisions, and from this database's dossiers."""
-    predictions, dossiers = Predictions.of(desk, recorder, settings), Dossiers(database)
+    thread = ExplanationThread()
+    explainer = Explainer(desk, database, thread)
+    predictions, dossiers = Predictions.of(desk, recorder, explainer, settings), Dossiers(database)
+    simulations = Simulations(desk, thread, RateLimit(settings.what_if_per_minute), predictions.max_fields)
     handlers = {
         "predict": predictions.predict,
         "predict_many": predictions.predict_many,
         "dossier": dossiers.dossier,
+        "reasons": explainer.reasons,
+        "what_if": simulations.what_if,
         "review": dossiers.review,
         "outcomes": dossiers.outcomes,
         "model": _model_page(desk),

@@ -39,6 +39,7 @@ class Scope(StrEnum):
     PREDICT = "predict"
     OUTCOMES = "outcomes"
     READ = "read"
+    WHAT_IF = "what_if"
 
 
 class Key(BaseModel):

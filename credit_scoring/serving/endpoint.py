@@ -4,11 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from pydantic import ValidationError
 from pydantic_core import to_json
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +17,7 @@ from credit_scoring.application.schemas import ErrorAnswer, Fault, InvalidApplic
 from credit_scoring.errors import (
     CreditScoringError,
     DecisionLogError,
+    RateLimitError,
     RequestError,
     UnavailableError,
     place_of,
@@ -40,6 +42,7 @@ class Asked:
 
     by: str
     path: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[[bytes, Asked], Awaitable[bytes]]
@@ -63,7 +66,11 @@ class JsonEndpoint:
         """Answer one request (ASGI 3.0)."""
         started = time.perf_counter()
         try:
-            asked = Asked(self._admit(dict(scope["headers"]), peer_of(scope)), scope.get("path_params", {}))
+            asked = Asked(
+                self._admit(dict(scope["headers"]), peer_of(scope)),
+                scope.get("path_params", {}),
+                QueryParams(scope["query_string"]),
+            )
             body = await self._read(scope, receive)
             status, headers, content = 200, [JSON_TYPE], await self._handle(body, asked)
         except _DisconnectedError:
@@ -122,6 +129,8 @@ def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], byte
     if isinstance(error, RequestError):
         found = [Fault(field="", message=str(error), type=error.kind)] if error.status == 400 else []
         more = [(b"www-authenticate", b"Bearer")] if error.status == 401 else []
+        if isinstance(error, RateLimitError):
+            more.append((b"retry-after", b"%d" % error.retry_after))
         return error.status, [JSON_TYPE, *more], _body(str(error), found)
     if isinstance(error, UnavailableError):
         return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body_without_faults(str(error))

@@ -12,7 +12,7 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer, Application, ErrorAnswer
 from credit_scoring.decisions.outcomes import DecisionId
 from credit_scoring.serving.contents import Content, Json, Model, one
-from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, Operation
+from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, ExplainedDecision, Operation
 
 _KEY = "An API key, made by `credit-scoring keys new`. Where none are set, none is needed."
 
@@ -25,6 +25,7 @@ _ERRORS = {
     409: "It does not go with what is on record; an application id was used before, for other content.",
     413: "The body is larger than the service accepts.",
     415: "The body is not application/json.",
+    429: "The API key asks more often than it may; `Retry-After` says when to come.",
     500: "The service failed; the application was not decided.",
     503: "More requests than can be answered in time, or no decision log to write to; `Retry-After` says when to come.",
 }
@@ -36,7 +37,14 @@ _PARAMETERS = {
         "required": True,
         "schema": TypeAdapter(DecisionId).json_schema(),
         "example": EXAMPLE_DECISION["decision_id"],
-    }
+    },
+    "reasons": {
+        "name": "reasons",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "boolean"},
+        "description": "Whether the answer has the reasons of the decision.",
+    },
 }
 
 
@@ -49,8 +57,9 @@ def document(version: str, catalogue: Catalogue, answers: Sequence[Answer]) -> J
         [(catalogue.application if model is Application else model, "validation") for model in _models()],
         ref_template="#/components/schemas/{model}",
     )
-    definitions["$defs"]["Decision"]["properties"]["decision"] |= {"enum": [*answers], "type": "string"}
-    definitions["$defs"]["Decision"]["properties"]["decision"].pop("$ref")
+    given = definitions["$defs"][ExplainedDecision.__name__]["properties"]["decision"]
+    given |= {"enum": [*answers], "type": "string"}
+    given.pop("$ref")
     return {
         "openapi": "3.1.0",
         "info": {
@@ -78,7 +87,7 @@ def _models() -> list[Model]:
 
 
 def _operation(operation: Operation, application: Json) -> Json:
-    parameters = [_PARAMETERS[name] for name in re.findall(r"{(\w+)}", operation.path)]
+    parameters = [_PARAMETERS[name] for name in [*re.findall(r"{(\w+)}", operation.path), *operation.query]]
     errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in operation.errors}
     return {
         "tags": [operation.tag],
@@ -126,5 +135,6 @@ def _error_responses() -> Json:
     answer = one(ErrorAnswer)
     responses = {f"Error{status}": _answer(text, answer) for status, text in _ERRORS.items()}
     seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
-    responses["Error503"]["headers"] = {"Retry-After": seconds}
+    for status in (429, 503):
+        responses[f"Error{status}"]["headers"] = {"Retry-After": seconds}
     return responses

@@ -33,6 +33,7 @@ from credit_scoring.serving.bodies import (
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.drift_counters import FieldCounters
 from credit_scoring.serving.endpoint import NOT_DECIDED, Asked
+from credit_scoring.serving.explanations import Explainer
 from credit_scoring.serving.recorder import Recorder, Submission
 from credit_scoring.serving.routes import MAX_APPLICATIONS
 from credit_scoring.settings import ServiceSettings
@@ -45,19 +46,28 @@ Batcher = MicroBatcher[Submission, Decision]
 class Predictions:
     """Answers with what the batcher makes of applications; without a recorder no decision is stored.
 
-    Of the applications in one body, `most_at_once` are queued before waiting single requests are let in between.
+    Of the applications in one body, one largest micro-batch is queued at a time; waiting single requests come between.
     """
 
-    def __init__(self, catalogue: Catalogue, batcher: Batcher, recorder: Recorder | None, most_at_once: int) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        batcher: Batcher,
+        recorder: Recorder | None,
+        explainer: Explainer,
+        settings: ServiceSettings,
+    ) -> None:
         self._application = catalogue.application
         self._known = tuple(catalogue.all_fields)
-        self._max_fields = max(MAX_FIELDS, FIELDS_WITH_SOURCE * len(self._known))
+        self.max_fields = max(MAX_FIELDS, FIELDS_WITH_SOURCE * len(self._known))
         self._batcher = batcher
         self._recorder = recorder
-        self._most_at_once = most_at_once
+        self._explainer = explainer
+        self._most_at_once = settings.max_batch_size
+        self._always_explains = settings.reasons == "always"
 
     @classmethod
-    def of(cls, desk: DecisionDesk, recorder: Recorder | None, settings: ServiceSettings) -> Self:
+    def of(cls, desk: DecisionDesk, recorder: Recorder | None, explainer: Explainer, settings: ServiceSettings) -> Self:
         """What this desk decides, counted for drift, within the limits of the settings."""
         drift = desk.scorer.reference.drift
         counters = FieldCounters(drift, desk.tag, _call_later) if drift else None
@@ -68,7 +78,7 @@ class Predictions:
             deliver=recorder.keep if recorder else None,
             on_batch=metrics.observe_batch,
         )
-        return cls(desk.scorer.catalogue, batcher, recorder, settings.max_batch_size)
+        return cls(desk.scorer.catalogue, batcher, recorder, explainer, settings)
 
     def is_ready(self) -> bool:
         """Whether what is decided can be stored."""
@@ -82,52 +92,80 @@ class Predictions:
 
     def accept(self, body: bytes, caller: Caller[Decision], asked_by: str) -> None:
         """One application in, whose request was admitted; its caller is told the decision."""
-        check_fields(body, fields=self._max_fields)
+        self._batcher.put(Submission(self._read(body), body, asked_by), caller)
+
+    def _read(self, body: bytes) -> Application:
+        check_fields(body, fields=self.max_fields)
         try:
             application = self._application.model_validate_json(body)
         except ValidationError as error:
             raise InvalidApplicationError(faults(error, self._known)) from None
         check_repeats(body, len(application.model_fields_set))
-        self._batcher.put(Submission(application, body, asked_by), caller)
+        return application
 
     async def predict(self, body: bytes, asked: Asked) -> bytes:
-        """One application in, one decision out."""
-        decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self.accept(body, decision, asked.by)
-        return to_json(await decision)
+        """One application in, one decision out, with its reasons where they are asked for."""
+        explains = self._explains(asked)
+        application = self._read(body)
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._batcher.put(Submission(application, body, asked.by), answer)
+        decision = await answer
+        return await self._explained(decision, application, asked.by) if explains else to_json(decision)
 
     async def predict_many(self, body: bytes, asked: Asked) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        answers: list[asyncio.Future[Decision] | ErrorAnswer] = []
+        explains = self._explains(asked)
+        answers: list[tuple[asyncio.Future[Decision], Application] | ErrorAnswer] = []
         errors = ItemErrors(NOT_DECIDED, len(body), self._known)
         for item in self._items(body):
             answers.append(self._submitted(item, asked.by, errors))
             if len(answers) % self._most_at_once == 0:
                 await asyncio.sleep(0)  # let waiting single requests in between
-        waiting = [each for each in answers if not isinstance(each, ErrorAnswer)]
+        waiting = [each[0] for each in answers if not isinstance(each, ErrorAnswer)]
         settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
-        return to_json([each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers])
+        found: list[bytes] = []
+        for each in answers:
+            answer = each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled))
+            if explains and isinstance(answer, Decision) and not isinstance(each, ErrorAnswer):
+                found.append(await self._explained(answer, each[1], asked.by))
+            else:
+                found.append(to_json(answer))
+        return b"[" + b",".join(found) + b"]"
 
-    def _submitted(self, item: Any, asked_by: str, errors: ItemErrors) -> "asyncio.Future[Decision] | ErrorAnswer":
+    def _explains(self, asked: Asked) -> bool:
+        """Whether reasons are asked for; raises RequestError where that is not clear."""
+        wanted = asked.query.get("reasons", "true" if self._always_explains else "false")
+        if wanted not in ("true", "false"):
+            raise RequestError(400, f"reasons should be true or false, found '{wanted[:20]}'.", "reasons")
+        return wanted == "true"
+
+    async def _explained(self, decision: Decision, application: Application, asked_by: str) -> bytes:
+        """The decision with its reasons, which are the same bytes each time."""
+        reasons = await self._explainer.of(decision, application, asked_by)
+        return to_json(decision)[:-1] + b',"reasons":' + reasons.encode() + b"}"
+
+    def _submitted(
+        self, item: Any, asked_by: str, errors: ItemErrors
+    ) -> "tuple[asyncio.Future[Decision], Application] | ErrorAnswer":
         application = self._checked(item, errors)
         if isinstance(application, ErrorAnswer):
             return application
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._batcher.put(Submission(application, to_json(item), asked_by), answer)
-        return answer
+        return answer, application
 
     def _items(self, body: bytes) -> list[Any]:
-        items = parse(body, MAX_APPLICATIONS, self._max_fields)
+        items = parse(body, MAX_APPLICATIONS, self.max_fields)
         if not isinstance(items, list):
             raise RequestError(400, "The body should be an array of applications.", "list_type")
-        check_items(body, items, MAX_APPLICATIONS, "applications", self._max_fields)
+        check_items(body, items, MAX_APPLICATIONS, "applications", self.max_fields)
         return items
 
     def _checked(self, item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
         if not isinstance(item, dict):
             return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
-        if len(item) > self._max_fields:
-            return errors.answer(too_many_fields(item, self._max_fields))
+        if len(item) > self.max_fields:
+            return errors.answer(too_many_fields(item, self.max_fields))
         try:
             return self._application.model_validate(item)
         except ValidationError as error:

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import Field
+
 from credit_scoring.application.schemas import Application, Decision, ErrorAnswer
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
+from credit_scoring.explanation.explanation import Explanation
+from credit_scoring.explanation.simulation import WhatIf
 from credit_scoring.model.card import ModelCard
 from credit_scoring.policy.policy import Policy
 from credit_scoring.serving.auth import Scope
@@ -32,13 +36,19 @@ _WITH_SCOPE = {403}
 _WITH_BODY = {400, 408, 413, 415}
 
 
+class ExplainedDecision(Decision):
+    """A decision, and its reasons where they were asked for."""
+
+    reasons: Explanation | None = Field(None, title="Motivos", description="Only with `?reasons=true`.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """An endpoint that answers JSON.
 
-    `name` is its handler's and its operationId, `label` names it in metrics, `limit` is the setting that bounds its
-    body. `own_errors` are the statuses that not every endpoint with such a scope and body answers. Where it
-    `sheds_load`, a request is refused that could not be answered in time.
+    `name` is its handler's and its operationId, `label` names it in metrics, `query` are its parameters, `limit` is the
+    setting that bounds its body. `own_errors` are the statuses that not every endpoint with such a scope and body
+    answers. Where it `sheds_load`, a request is refused that could not be answered in time.
     """
 
     name: str
@@ -50,6 +60,7 @@ class Operation:
     summary: str
     description: str = ""
     takes: Content | None = None
+    query: tuple[str, ...] = ()
     answers: Content
     answer_description: str
     own_errors: frozenset[int] = frozenset()
@@ -86,11 +97,29 @@ PREDICT = Operation(
     summary="Decide one application",
     description="The same `application_id` and content from the same owner gets the answer given before.",
     takes=one(Application),
-    answers=one(Decision, EXAMPLE_DECISION),
+    query=("reasons",),
+    answers=one(ExplainedDecision, EXAMPLE_DECISION),
     answer_description="The decision.",
     own_errors=frozenset({409}),
     limit="max_body_bytes",
     sheds_load=True,
+)
+
+_QUESTION = Content(
+    {
+        "type": "object",
+        "required": ["application"],
+        "additionalProperties": False,
+        "properties": {
+            "application": reference(Application),
+            "levers": {
+                "type": ["array", "null"],
+                "items": {"type": "string"},
+                "description": "Fields that may move; without them all that the catalogue says a client can.",
+            },
+        },
+    },
+    (Application,),
 )
 
 _PREDICT_MANY = Operation(
@@ -103,9 +132,40 @@ _PREDICT_MANY = Operation(
     summary=f"Decide up to {MAX_APPLICATIONS:,} applications",
     description="A bad application gets an error in its place; the others get their decisions.",
     takes=many(Application, most=MAX_APPLICATIONS),
-    answers=many(Decision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
+    query=("reasons",),
+    answers=many(ExplainedDecision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
     answer_description="A decision or an error for each application, in order.",
     sheds_load=True,
+)
+
+_REASONS = Operation(
+    name="reasons",
+    label="reasons",
+    method="GET",
+    path="/decisions/{decision_id}/reasons",
+    scope=Scope.READ,
+    tag="record",
+    summary="Why a decision was given: the rules that did not pass, and what counted in the score",
+    description="By the model and the policy of its day. Kept when first given, so the same bytes each time.",
+    answers=one(Explanation),
+    answer_description="The reasons.",
+    own_errors=frozenset({404, 409}),
+)
+
+_WHAT_IF = Operation(
+    name="what_if",
+    label="what_if",
+    method="POST",
+    path="/what_if",
+    scope=Scope.WHAT_IF,
+    tag="decisions",
+    summary="Simulate what would have to change for an application to be approved",
+    description="The largest letter, the smallest change of each lever, or of two, or a proof that there is none. "
+    "Nothing is decided, and nothing kept; a promise it is not.",
+    takes=_QUESTION,
+    answers=one(WhatIf),
+    answer_description="What was found.",
+    own_errors=frozenset({429}),
 )
 
 _DOSSIER = Operation(
@@ -176,7 +236,7 @@ _MODEL = Operation(
     answer_description="The model card.",
 )
 
-OPERATIONS = (PREDICT, _PREDICT_MANY, _DOSSIER, _REVIEW, _OUTCOMES, _MODEL)
+OPERATIONS = (PREDICT, _PREDICT_MANY, _WHAT_IF, _DOSSIER, _REASONS, _REVIEW, _OUTCOMES, _MODEL)
 
 PAGES = (
     Page("/livez", summary="Whether the process is alive."),

@@ -33,7 +33,7 @@ def policy(scorer: Scorer) -> Approved:
     served = scorer.with_compiled_form()
 
     def approved(records: Sequence[Record]) -> Flags:
-        passes = np.array([each is Answer.APPROVED for each in served.policy.answers(served.score_records(records))])
+        passes = np.array([ruling.answer is Answer.APPROVED for ruling in served.decide(records)[1]])
         within = np.array([_within_the_rules(record) for record in records])
         return np.array([*map(all, zip(passes, within, strict=True))])
 

@@ -1,0 +1,111 @@
+"""Reasons and simulations over HTTP: in a thread of their own, so that decisions do not wait for them."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic_core import to_json
+
+from credit_scoring.application.schemas import Application, Decision
+from credit_scoring.decisions import explanations
+from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.explained import explained_again, on_record
+from credit_scoring.errors import ExplanationError, ModelNotFoundError, OverloadedError, RequestError
+from credit_scoring.explanation.explanation import Explanation, explained
+from credit_scoring.model import store
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.endpoint import Asked
+
+if TYPE_CHECKING:  # so that the API can be described without scikit-learn
+    from credit_scoring.model.scorer import Scorer
+
+MOST_WAITING = 64
+
+Result = TypeVar("Result")
+
+
+class ExplanationThread:
+    """Runs one piece of work at a time beside the event loop; raises OverloadedError where too many wait."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "explanations")
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns or raises."""
+        if self._waiting >= MOST_WAITING:
+            raise OverloadedError("Too many reasons and simulations are asked for. Try again in a moment.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._waiting -= 1
+
+
+class Explainer:
+    """Explains decisions by the model and the policy that gave them; without a database nothing is kept."""
+
+    def __init__(self, desk: DecisionDesk, database: Database | None, thread: ExplanationThread) -> None:
+        self._desk = desk
+        self._database = database
+        self._thread = thread
+        self._before: tuple[str, Scorer] | None = None  # the last other model that explained
+
+    async def reasons(self, body: bytes, asked: Asked) -> bytes:
+        """The reasons of a decision on record."""
+        if self._database is None:
+            raise RequestError(404, "Nothing is on record: CREDIT_SCORING_DECISION_LOG=off.", "no_decision_log")
+        return (await self._of_record(asked.path["decision_id"], asked.by, self._database)).encode()
+
+    async def of(self, decision: Decision, application: Application, asked_by: str) -> str:
+        """The reasons, as JSON, of a decision that was just given; an earlier one, given again, has its own."""
+        scorer = self._desk.scorer
+        if (decision.model, decision.policy_version) != (self._desk.tag, scorer.policy.version) and self._database:
+            return await self._of_record(decision.decision_id, asked_by, self._database)
+        values = (decision.decision_id, decision.decision, decision.risk_probability, decision.rules)
+        content = await self._explain(lambda: explained(scorer, application.__dict__, *values))
+        return await self._keep(decision.decision_id, content, asked_by)
+
+    async def _of_record(self, decision_id: str, asked_by: str, database: Database) -> str:
+        known, row = await database.run(partial(on_record, decision_id), reading=True)
+        if known is not None:
+            return known
+        scorer = await self._scorer_of(row["model"])
+        content = await self._explain(lambda: explained_again(row, scorer))
+        return await self._keep(decision_id, content, asked_by)
+
+    async def _explain(self, work: Callable[[], Explanation]) -> str:
+        try:
+            return to_json(await self._thread.run(work)).decode()
+        except ExplanationError as error:
+            raise RequestError(409, str(error), "no_reasons") from None
+
+    async def _keep(self, decision_id: str, content: str, asked_by: str) -> str:
+        if self._database is None:
+            return content
+        return await self._database.run(partial(explanations.keep, decision_id, content, asked_by))
+
+    async def _scorer_of(self, tag: str) -> "Scorer":
+        """The model that decided."""
+        if tag == self._desk.tag:
+            return self._desk.scorer
+        if self._before is None or self._before[0] != tag:
+            self._before = tag, await self._thread.run(partial(_loaded, tag))
+        return self._before[1]
+
+
+def _loaded(tag: str) -> "Scorer":
+    from credit_scoring.model.scorer import Scorer  # noqa: PLC0415 - the API is described without scikit-learn
+
+    try:
+        return Scorer.load(Path(store.find(tag).path))
+    except ModelNotFoundError:
+        raise RequestError(
+            409,
+            f"Model {tag}, which decided, is not in the store of this service, so that its reasons cannot be found "
+            "here. `credit-scoring decisions reasons` finds them where the model is.",
+            "no_model",
+        ) from None
