@@ -57,7 +57,7 @@ def test_what_was_given_before_is_shown_as_it_was_and_altering_it_is_found(addre
         "Regra TERM: Como foi dito na época" in run_here("decisions", "reasons", decision, "--database", address).stdout
     )
     assert ask(address, verify).problems == []
-    tamper(address, "UPDATE explanations SET content = replace(content, 'época', 'hora')")
+    tamper(address, "UPDATE explanations SET content = replace(content, 'Como', 'Assim')")
     (problem,) = ask(address, verify).problems
     assert "reasons" in problem
     assert "was altered" in problem
