@@ -81,7 +81,8 @@ def chosen(catalogue: Catalogue, names: Collection[str] | None) -> list[str]:
     """The levers asked for, all without names; raises RequestError where a name is no lever of this catalogue."""
     known = [*catalogue.levers]
     if not known:
-        raise RequestError(400, f"The field catalogue {catalogue.name} has no levers to move.", "no_levers")
+        missing = f"The field catalogue {catalogue.name} of this model has no levers"
+        raise RequestError(400, f"{missing}; train with one that has (docs/fields.md).", "no_levers")
     if names is None:
         return known
     listed = ", ".join(known)

@@ -124,5 +124,5 @@ def test_what_is_no_lever_is_named_with_those_that_are(names: list[str], said: s
 
 def test_a_catalogue_without_levers_is_named() -> None:
     least = Catalogue.model_validate({"name": "own", "fields": {"a": {"title": "A", "kind": "number"}}})
-    with pytest.raises(RequestError, match="The field catalogue own has no levers to move"):
+    with pytest.raises(RequestError, match="The field catalogue own of this model has no levers"):
         chosen(least, None)
