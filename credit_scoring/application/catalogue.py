@@ -20,6 +20,7 @@ from credit_scoring.application.fields import (
     Role,
 )
 from credit_scoring.application.schemas import Application
+from credit_scoring.application.slopes import one_way
 from credit_scoring.application.toml_files import read_toml, told
 from credit_scoring.application.validation import application_class
 from credit_scoring.errors import CatalogueError
@@ -107,6 +108,12 @@ class Catalogue(BaseModel):
     def levers(self) -> dict[str, Lever]:
         """The fields that a client can change, with their bounds."""
         return {name: field.lever for name, field in self.fields.items() if field.lever}
+
+    @cached_property
+    def directed(self) -> frozenset[str]:
+        """The fields that move the risk one way, whatever else an application says: no derived field contradicts."""
+        declared = (name for name, field in self.fields.items() if field.risk_moves)
+        return frozenset(name for name in declared if one_way(self.fields, self.derived, name))
 
     @property
     def required(self) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def paths(
     def way(field: ApplicationField) -> Way:
         if field.name == catalogue.exposure:
             return Way.LETTER
-        return Way.BETTER if field.risk_moves and field.name not in undirected else Way.EITHER
+        return Way.BETTER if field.name in catalogue.directed and field.name not in undirected else Way.EITHER
 
     return [Path.of(catalogue.fields[name], way(catalogue.fields[name]), record.get(name)) for name in names]
 

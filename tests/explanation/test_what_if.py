@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.serving.applications import sample_of
 from benchmarks.support.consorcio import AUDIT_FIELDS, CATALOGUE, EXAMPLE_APPLICATION, FIELDS
 from credit_scoring.application.arrays import Flags
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import RequestError
@@ -278,14 +279,12 @@ def test_where_three_levers_are_needed_the_proof_is_of_pairs_only() -> None:
     answer = what_if(POOR, CATALOGUE, needing("monthly_income", "outstanding_debt", "term_months"))
     assert answer.none is not None
     assert answer.none.extent is Extent.ANY_COMBINATION
-    three = CATALOGUE.model_copy(update={"fields": {**CATALOGUE.fields, "term_months": _directed("term_months")}})
+    fields = {name: {**FIELDS[name].model_dump(), "group": None} for name in ("term_months", *DIRECTED)}
+    fields["term_months"]["risk_moves"] = "down"
+    three = Catalogue.model_validate({"name": "three", "fields": fields})
     answer = what_if(POOR, three, needing("monthly_income", "outstanding_debt", "term_months"))
     assert answer.none is not None
     assert (answer.none.extent, answer.none.proven) == (Extent.ALONE_OR_IN_PAIRS, ("term_months", *DIRECTED))
-
-
-def _directed(name: str) -> Any:
-    return FIELDS[name].model_copy(update={"risk_moves": "down"})
 
 
 def test_of_a_lever_on_which_a_rule_depends_in_another_direction_nothing_is_proven() -> None:
