@@ -77,6 +77,7 @@ class Bench:
 
 def main(
     model: Annotated[str, typer.Option(help="Tag of a stored model.")] = "credit_scoring:latest",
+    applications: Annotated[int, typer.Option(min=1, help="Refused applications at most.")] = 5000,
     plans: Annotated[int, typer.Option(help="Refused applications whose plans are sent anew.")] = 1000,
     proofs: Annotated[int, typer.Option(help="Proofs that are checked on a grid.")] = 200,
     peer_rows: Annotated[int, typer.Option(help="Applications for the peers.")] = 100,
@@ -84,7 +85,7 @@ def main(
     output: Annotated[Path, typer.Option(help="File for the table.")] = RESULTS_FILE,
 ) -> None:
     """Print the figures and write them to a file."""
-    bench = _bench(model)
+    bench = _bench(model, applications)
     bench.simulate()
     lines = [
         f"{described()}; {bench.scorer.card.chosen}, {len(bench.refused):,} refused applications of the demo data.",
@@ -101,12 +102,12 @@ def main(
     output.write_text(text, encoding="utf-8")
 
 
-def _bench(tag: str) -> Bench:
+def _bench(tag: str, most: int) -> Bench:
     scorer = replace(Scorer.load(Path(store.find(tag).path)), catalogue=shipped())  # older models have no levers
     found = sample_of(scorer, load_embedded(PROJECT_FOLDER / "data").frame)
     denied = [body for body, answer in zip(found.bodies, found.decisions, strict=True) if answer is Answer.DENIED]
     application = scorer.catalogue.application
-    return Bench(scorer, [dict(application.model_validate_json(body).__dict__) for body in denied])
+    return Bench(scorer, [dict(application.model_validate_json(body).__dict__) for body in denied[:most]])
 
 
 def _times(bench: Bench) -> list[str]:
@@ -119,6 +120,8 @@ def _times(bench: Bench) -> list[str]:
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for kind, places in kinds.items():
+        if not places:
+            continue
         took = [_milliseconds([seconds[place] for place in places]) for seconds in (bench.seconds, bench.cpu_seconds)]
         evaluations = statistics.median(bench.answers[place].evaluations for place in places)
         lines.append(f"| {kind} | {len(places):,} | {' | '.join(took)} | {evaluations:,.0f} |")
