@@ -72,7 +72,8 @@ class Bench:
         """What `/predict` would say: validated and scored by itself."""
         content = json.dumps({key: value for key, value in {**record, **changes}.items() if value is not None})
         sent = self.scorer.catalogue.application.model_validate_json(content)
-        return self.scorer.policy.answers(self.scorer.score_records([sent.__dict__])) == [Answer.APPROVED]
+        (ruling,) = self.scorer.decide([sent.__dict__])[1]
+        return ruling.answer is Answer.APPROVED
 
 
 def main(

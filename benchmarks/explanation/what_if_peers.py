@@ -1,6 +1,7 @@
 """Counterfactuals by treecf and dice-ml for the what-if benchmark, run in an environment that has them.
 
-`python -m benchmarks.explanation.what_if_peers FOLDER` reads a saved scorer and applications there and writes what was found.
+`python -m benchmarks.explanation.what_if_peers FOLDER` reads a saved scorer and applications there, and writes what it
+found.
 treecf sees the matrix of the trees, of which it may move the columns of levers, once alone and once with those of
 derived fields, which to it are columns like any other. dice-ml sees raw fields and asks the whole pipeline. What each
 needs of an application is made before its time is taken.

@@ -7,7 +7,7 @@ applicant who was just approved, not what causes a default; docs/reasons.md has 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +15,10 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.errors import ExplanationError
 from credit_scoring.explanation.groups import ReasonGroup, reason_groups
 from credit_scoring.explanation.shapley import Contributions, contributions
-from credit_scoring.model.reference_applicant import Values
-from credit_scoring.model.scorer import Scorer
+
+if TYPE_CHECKING:  # so that the API can be described without scikit-learn and pandas
+    from credit_scoring.model.reference_applicant import Values
+    from credit_scoring.model.scorer import Scorer
 
 MOST = 4  # Official Interpretation of 12 CFR 1002.9(b)(2), comment 1
 LEAST_SHARE = 0.01  # of all that counts against the client; what counts less did not matter
@@ -59,7 +61,7 @@ class Reasons(BaseModel):
     in_favour: tuple[Factor, ...]
 
 
-def reasons(scorer: Scorer, record: Mapping[str, Any]) -> Reasons:
+def reasons(scorer: "Scorer", record: Mapping[str, Any]) -> Reasons:
     """The reasons for the risk of one application; every feature of the model is a key of its record.
 
     Where the model denies it, at least one group counts against it. Raises ExplanationError when the model has no
@@ -72,7 +74,7 @@ def reasons(scorer: Scorer, record: Mapping[str, Any]) -> Reasons:
     return _Compared(scorer.catalogue, groups, client, found).reasons()
 
 
-def reference_values(scorer: Scorer) -> Values:
+def reference_values(scorer: "Scorer") -> "Values":
     """Whom the clients of this model are compared with; raises ExplanationError when there is nobody."""
     threshold, applicants = scorer.policy.passes_below, scorer.reference.applicants
     fitting = [each for each in applicants if each.threshold <= threshold]

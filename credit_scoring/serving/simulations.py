@@ -57,6 +57,7 @@ class Simulations:
     def __init__(self, desk: DecisionDesk, thread: ExplanationThread, limit: RateLimit, max_fields: int) -> None:
         self._scorer, self._thread = desk.scorer, thread
         self._limit, self._max_fields = limit, max_fields
+        self._levers = [name for name in self._scorer.catalogue.levers if name in self._scorer.fields] or None
         self._undirected = undirected(desk.scorer.policy, desk.scorer.catalogue)
 
     async def what_if(self, body: bytes, asked: Asked) -> bytes:
@@ -72,7 +73,7 @@ class Simulations:
             record,
             self._scorer.catalogue,
             self._approved,
-            levers=levers,
+            levers=self._levers if levers is None else levers,
             undirected=self._undirected,
             budget=Budget(),
         )

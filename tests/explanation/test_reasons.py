@@ -1,5 +1,7 @@
 """Reasons for a risk: at most four, none hidden, the same each time."""
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -184,3 +186,10 @@ def test_a_policy_with_another_threshold_compares_with_whom_it_approves(booster:
     stricter = replace(booster, policy=booster.policy.model_copy(update={"threshold": lowest.threshold / 2}))
     with pytest.raises(ExplanationError, match=f"the lowest is for {lowest.threshold:g}"):
         reasons(stricter, lowest.values)
+
+
+def test_reasons_can_be_described_without_scikit_learn_and_pandas() -> None:
+    """What starts the workers describes the API and scores nothing."""
+    code = "import sys, credit_scoring.explanation.reasons; print({'sklearn', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr

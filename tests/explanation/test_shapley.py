@@ -55,10 +55,12 @@ def test_the_calibration_changes_no_part(kind: str) -> None:
 
 def no_worse_than(name: str, value: Any, moves: str | None) -> st.SearchStrategy[Any]:
     """Values of a field that are no worse than this one in its declared direction; this one where it has none."""
-    if moves is None or value is None:
-        return st.just(value) if moves is None else value_of(name)
-    known = value_of(name).filter(lambda each: each is not None)
-    return st.just(value) | known.filter(lambda each: each >= value if moves == "down" else each <= value)
+    if moves is None:
+        return st.just(value)
+    if value is None:
+        return value_of(name)
+    better = max if moves == "down" else min
+    return value_of(name).map(lambda each: value if each is None else better(each, value))
 
 
 @settings(max_examples=60)
