@@ -13,6 +13,8 @@ from credit_scoring.application.fields import ApplicationField
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
+from credit_scoring.evaluation.first_reasons import first_reasons, reason_warnings
+from credit_scoring.evaluation.months import by_month
 from credit_scoring.evaluation.performance import bootstrap, measure, share
 from credit_scoring.evaluation.results import (
     Assessment,
@@ -50,6 +52,7 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
     metrics = bootstrap(defaulted, risk, threshold, seed=seed)
     approved = metrics_of_approved(defaulted, risk, threshold)
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    reasons = tuple(first_reasons(scorer, part, risk, seed))
     return Assessment(
         data=data,
         rows=len(risk),
@@ -70,11 +73,13 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
         groups=groups,
         importance=tuple(_importances(scorer, part, generator)),
         partial_dependence=dependence,
+        first_reasons=reasons,
+        months=tuple(by_month(part, risk, threshold)),
         labels={
             name: Label(title=each.title, unit=each.unit, kind=each.kind)
             for name, each in part.catalogue.fields.items()
         },
-        warnings=tuple(_warnings(part, metrics, approved, groups, dependence)),
+        warnings=(*_warnings(part, metrics, approved, groups, dependence), *reason_warnings(reasons)),
     )
 
 

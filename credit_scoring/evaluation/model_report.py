@@ -17,6 +17,8 @@ from credit_scoring.evaluation.plots import FIGURES, HALF, svg
 from credit_scoring.evaluation.results import Assessment, Importance, PartialDependence
 from credit_scoring.model.card import Interval, ModelCard
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
+from credit_scoring.policy.words import in_words
 
 ASSESSMENT_FILE = "assessment.json"
 PAGE_FILE = "card.html"
@@ -57,7 +59,7 @@ def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ASSESSMENT_FILE).write_text(assessment.model_dump_json(indent=1), encoding="utf-8")
     page = folder / PAGE_FILE
-    page.write_text(model_page(tag, scorer.card, scorer.catalogue, assessment), encoding="utf-8")
+    page.write_text(model_page(tag, scorer.card, scorer.catalogue, assessment, scorer.policy), encoding="utf-8")
     return page
 
 
@@ -126,7 +128,7 @@ class MonotoneCheck:
     broken: tuple[str, ...]
 
 
-def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Assessment) -> str:
+def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Assessment, policy: Policy) -> str:
     """The page of the model with this tag in the store; the same arguments give the same page.
 
     `assessment.metrics` and `card.test` must contain `auc`, `ks`, `recall`, `precision` and `approval_rate`.
@@ -148,6 +150,9 @@ def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Asse
         absent=[name for name in catalogue.features if name not in card.features],
         compared=tuple(dict.fromkeys(each.field for each in assessment.groups)),
         answers=Answer,
+        policy=policy,
+        rules=[(rule, in_words(rule, catalogue)) for rule in policy.rules],
+        gini=_gini(assessment.metrics["auc"]),
     )
 
 
@@ -163,6 +168,11 @@ def monotone_check(fields: Iterable[PartialDependence]) -> MonotoneCheck:
 def by_worth(fields: Iterable[Importance]) -> list[Importance]:
     """The fields by loss of AUC, greatest first."""
     return sorted(fields, key=lambda each: each.auc_loss.value, reverse=True)
+
+
+def _gini(auc: Interval) -> Interval:
+    """2 · AUC − 1."""
+    return Interval(value=2 * auc.value - 1, low=2 * auc.low - 1, high=2 * auc.high - 1)
 
 
 def _gate(card: ModelCard) -> dict[str, tuple[Interval, float, bool]]:

@@ -55,6 +55,26 @@ class GroupResult(BaseModel):
     calibration: Interval | None = Field(description="Defaults observed over defaults predicted.")
 
 
+class FirstReason(BaseModel):
+    """How often a group of fields is the first reason of denied clients; of a group of an audit field, or of all."""
+
+    reason: str
+    title: str
+    field: str = Field(description="The audit field; empty for all clients.")
+    group: str
+    share: Interval
+
+
+class MonthResult(BaseModel):
+    """Results of the decisions of a month; AUC is None where it has too few of either outcome."""
+
+    month: str
+    rows: int
+    default_rate: Interval
+    approval_rate: float
+    auc: float | None
+
+
 class Importance(BaseModel):
     """Importance of a field: loss of AUC when it is shuffled, and its mean absolute share of the log-odds (SHAP).
 
@@ -102,5 +122,9 @@ class Assessment(BaseModel):
     groups: tuple[GroupResult, ...]
     importance: tuple[Importance, ...]
     partial_dependence: tuple[PartialDependence, ...]
+    first_reasons: tuple[FirstReason, ...] = Field(
+        (), description="Empty in reports from before reasons were measured."
+    )
+    months: tuple[MonthResult, ...] = Field((), description="Empty where the days of decisions are not known.")
     labels: dict[str, Label] = Field({}, description="Of each field above, by its name.")
     warnings: tuple[str, ...] = Field(description="What a reader must not miss, in full sentences.")

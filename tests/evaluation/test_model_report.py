@@ -11,9 +11,23 @@ from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.evaluation import plots
 from credit_scoring.evaluation.model_report import READINGS, model_page
+from credit_scoring.policy.costs import CostMatrix
+from credit_scoring.policy.policy import Policy
+from credit_scoring.policy.rules import Rule
 from tests.evaluation.test_plots import HOSTILE, HOSTILE_CHANGES, around, assessment, card, dependence, groups
 
 TAG = "credit_scoring:3xk5q2ua6kz7dqwe"
+RULE = Rule.model_validate(
+    {
+        "id": "TERM",
+        "when": {"field": "term_months", "above": 120},
+        "if_missing": "review",
+        "then": "deny",
+        "reason": "Prazo acima do permitido",
+        "basis": "Regulamento",
+    }
+)
+POLICY = Policy(name="own", threshold=0.3, review_from=0.25, costs=CostMatrix(), rules=(RULE,))
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -56,7 +70,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return model_page(TAG, card(), CATALOGUE, assessment())
+    return model_page(TAG, card(), CATALOGUE, assessment(), POLICY)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +94,7 @@ def bare() -> Outline:
     nothing: dict[str, Any] = dict.fromkeys(("warnings", "groups", "importance", "partial_dependence"), ())
     field = {"title": "Conta corrente", "kind": "number"}
     own = Catalogue.model_validate({"name": "german", "fields": {"status_of_account": field}})
-    return Outline(model_page(TAG, made_of, own, assessment(thresholds=lost, **nothing)))
+    return Outline(model_page(TAG, made_of, own, assessment(thresholds=lost, **nothing), POLICY))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +102,7 @@ def other() -> Outline:
     """A model that kept every direction, compared by a field that it uses."""
     kept = tuple(each for each in dependence() if each.holds is not False)
     own = tuple(each.model_copy(update={"field": "housing"}) for each in groups())
-    return Outline(model_page(TAG, card(), CATALOGUE, assessment(partial_dependence=kept, groups=own)))
+    return Outline(model_page(TAG, card(), CATALOGUE, assessment(partial_dependence=kept, groups=own), POLICY))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +120,7 @@ def hostile() -> Outline:
     noted = tuple(each.model_copy(update={"note": HOSTILE}) for each in measured.thresholds)
     metrics = {**measured.metrics, HOSTILE: around(0.5)}
     measured = measured.model_copy(update={"thresholds": noted, "metrics": metrics})
-    return Outline(model_page(HOSTILE, card(**names), CATALOGUE, measured))
+    return Outline(model_page(HOSTILE, card(**names), CATALOGUE, measured, POLICY))
 
 
 @pytest.mark.parametrize("which", ["usual", "bare", "other", "hostile"])
@@ -140,7 +154,7 @@ def test_no_two_elements_share_an_id(usual: Outline) -> None:
 
 
 def test_the_same_model_gives_the_same_page(page: str) -> None:
-    assert page == model_page(TAG, card(), CATALOGUE, assessment())
+    assert page == model_page(TAG, card(), CATALOGUE, assessment(), POLICY)
 
 
 def test_the_page_is_a_document_in_a_named_language(page: str) -> None:
@@ -229,6 +243,19 @@ def test_where_every_direction_held_nothing_is_said_to_be_broken(other: Outline)
 
 def test_where_no_direction_is_declared_the_page_says_so(bare: Outline) -> None:
     assert "No field with a declared direction of risk was tried." in bare.text
+
+
+def test_the_policy_is_shown_with_its_costs_and_each_rule_in_words(usual: Outline) -> None:
+    assert f"{POLICY.version} own" in usual.text
+    assert "0.3; EM_ANALISE from 0.25" in usual.text
+    assert "Rule TERM Prazo is above 120 months: NEGADO; if that is missing: EM_ANALISE." in usual.text
+    assert "Prazo acima do permitido (Regulamento)" in usual.text
+
+
+def test_gini_stands_beside_the_deciles_and_there_is_a_place_to_sign(usual: Outline) -> None:
+    auc = assessment().metrics["auc"].value
+    assert f"2 · AUC − 1: {2 * auc - 1:.3f}" in usual.text
+    assert "Approved by" in usual.text
 
 
 def test_a_model_below_the_gate_is_said_to_be_below(bare: Outline) -> None:
