@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +32,11 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 _FUNCTIONS = {"min": np.minimum, "max": np.maximum}
 
 
+def quiet() -> AbstractContextManager[Any]:
+    """Within it NumPy does not warn of what `Expression` defines: x/0, overflow, inf − inf."""
+    return np.errstate(divide="ignore", over="ignore", invalid="ignore")
+
+
 @dataclass(frozen=True)
 class Expression:
     """A text such as `(monthly_income - monthly_expenses) / instalment`; a missing value makes the result missing.
@@ -54,8 +60,12 @@ class Expression:
 
     def evaluate(self, columns: Mapping[str, Floats]) -> Floats:
         """Its value in each row, shape (rows,); each name in it is a key of `columns`, with such an array."""
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            values: Floats = self._parsed[0](columns)
+        with quiet():
+            return self.compute(columns)
+
+    def compute(self, columns: Mapping[str, Floats]) -> Floats:
+        """The same, without care for NumPy's warnings: for those who evaluate many within one `quiet()`."""
+        values: Floats = self._parsed[0](columns)
         return values
 
     @cached_property

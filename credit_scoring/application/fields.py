@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.expressions import Expression
+from credit_scoring.application.expressions import Expression, quiet
 
 Kind = Literal["number", "integer", "flag", "category", "text"]
 RiskMoves = Literal["up", "down"]
@@ -141,8 +141,9 @@ class DerivedField:
 def derive(fields: Iterable[DerivedField], columns: Mapping[str, Floats]) -> dict[str, Floats]:
     """These columns and the derived ones, each of shape (rows,); every derived one may use those before it."""
     known = dict(columns)
-    for field in fields:
-        known[field.name] = field.expression.evaluate(known)
+    with quiet():
+        for field in fields:
+            known[field.name] = field.expression.compute(known)
     return known
 
 

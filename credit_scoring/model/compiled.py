@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
+from credit_scoring.application.expressions import quiet
 from credit_scoring.application.records import getter
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import LogOddsEnsemble, weighted_mean
@@ -62,7 +63,7 @@ class _MatrixBuilder:
         ]
         raw = [name for name in numbers[1] if name in derived.feature_names_in_]
         self._raw_values = getter(raw)
-        self._derived = [(field.name, field.expression.evaluate) for field in derived.derived_]
+        self._derived = [(field.name, field.expression.compute) for field in derived.derived_]
         inputs = {name for field in derived.derived_ for name in field.inputs}
         self._inputs = [(name, raw.index(name)) for name in inputs]
         self._raw_count, self._number_count = len(raw), len(numbers[1])
@@ -98,8 +99,9 @@ class _MatrixBuilder:
         numbers = matrix[:, : self._number_count]
         numbers[:, : self._raw_count] = [self._raw_values(record) for record in records]
         columns = {name: numbers[:, place] for name, place in self._inputs}
-        for place, (name, evaluate) in enumerate(self._derived, start=self._raw_count):
-            numbers[:, place] = columns[name] = evaluate(columns)
+        with quiet():
+            for place, (name, compute) in enumerate(self._derived, start=self._raw_count):
+                numbers[:, place] = columns[name] = compute(columns)
         np.clip(numbers, self._lower, self._upper, out=numbers)
         missing = np.isnan(numbers)
         if missing.any():

@@ -50,15 +50,16 @@ class Evaluator:
     def rulings(self, records: Sequence[Record], risks: Floats) -> list[Ruling]:
         """One for each record, whose keys include `fields`; `risks` has shape (records,)."""
         threshold = self._threshold  # in Python: for the few risks of a micro-batch NumPy takes longer
-        if self._rules is None and self._review_from is None:
+        severities = self._rules.severities(records, risks) if self._rules else None
+        if severities is None and self._review_from is None:
             approved, _, denied = _RULINGS
             return [denied if each >= threshold else approved for each in risks.tolist()]
         bands = np.where(risks >= threshold, DENY, PASS)
         if self._review_from is not None:
             bands = np.maximum(bands, np.where(risks >= self._review_from, REVIEW, PASS))
-        if self._rules is None:
+        if severities is None:
             return [_RULINGS[each] for each in bands.tolist()]
-        return self._combined(bands, self._rules.severities(records, risks))
+        return self._combined(bands, severities)
 
     def _combined(self, bands: npt.NDArray[np.int_], severities: Codes) -> list[Ruling]:
         strictest = np.maximum(bands, severities.max(axis=1)).tolist()
@@ -95,11 +96,13 @@ class _CompiledRules:
         """The fields of an application that they need."""
         return self._columns.fields
 
-    def severities(self, records: Sequence[Record], risks: Floats) -> Codes:
-        """What each rule says to each record, shape (records, rules)."""
+    def severities(self, records: Sequence[Record], risks: Floats) -> Codes | None:
+        """What each rule says to each record, shape (records, rules); None where all pass all."""
         values = self._columns.values(records, risks)
-        missing = np.isnan(values)
-        states = ((values >= self._low) & (values <= self._high)).astype(np.int8) * np.int8(TRUE)
+        missing, hits = np.isnan(values), (values >= self._low) & (values <= self._high)
+        if not (hits.any() or missing.any()):  # so most micro-batches pass rules that are seldom broken
+            return None
+        states = hits.astype(np.int8) * np.int8(TRUE)
         states[missing] = UNKNOWN
         asked = self._asks_missing
         if asked.any():
@@ -172,6 +175,8 @@ def interval(predicate: Predicate, scale: float) -> tuple[float, float]:
         return _scaled(low, scale), _scaled(high, scale)
     if predicate.chosen:
         return 1.0, 1.0
+    if predicate.is_missing:  # asked of the value itself
+        return np.inf, -np.inf
     if predicate.above is not None:
         return float(np.nextafter(_scaled(predicate.above, scale), np.inf)), np.inf
     if predicate.below is not None:
