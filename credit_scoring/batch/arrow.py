@@ -93,7 +93,7 @@ class TextSource:
         if problem := repeated_names(header):
             raise DataError(problem[0].upper() + problem[1:])
         client_id = _id_column(header, id_column)
-        used = mapping or ColumnMapping.of_own_names(header, catalogue)
+        used = (mapping or ColumnMapping(catalogue=catalogue)).for_header(header)
         _check_names(header, used, client_id, strict=mapping is None)
         return cls(used, client_id)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from credit_scoring.application.catalogue import FOLDER, SHIPPED, Catalogue, shipped
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.data import draft as drafting
+from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.data.profile import defaulted_of, profile
 from credit_scoring.errors import ConfigurationError
@@ -55,10 +56,14 @@ def check(path: Annotated[Path, typer.Argument(help="Field catalogue as TOML.")]
 def draft(
     history: Annotated[Path, typer.Argument(help="CSV file with a row for each application and its outcome.")],
     target: Annotated[str | None, typer.Option(help="Column with the outcome. [told by its name]")] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with what cannot be told from the file: encoding, delimiter, decimal."),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for fields.toml and mapping.toml.")] = Path(),
 ) -> None:
     """Propose a catalogue and a mapping for a file of your own; look at both, then train with them."""
-    found = profile(history, target)
+    found = profile(history, target, Layout.of_file(mapping) if mapping else None)
     texts = {"fields.toml": drafting.catalogue_of(found, history.stem), "mapping.toml": drafting.mapping_of(found)}
     if there := [name for name in texts if (output / name).exists()]:
         raise ConfigurationError(f"{output / there[0]} is there already. Remove it, or name another folder: --output.")

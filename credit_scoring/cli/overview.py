@@ -16,10 +16,12 @@ WIDTH_OFF_A_TERMINAL = 160
 
 
 def show_overview(dataset: Dataset) -> None:
-    """A table of the fields on the standard output, and one of the months where days are known."""
+    """How the file was read, a table of the fields, and one of the months where days are known."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH_OFF_A_TERMINAL)
+    if dataset.written:
+        console.print(f"read as {dataset.written}", markup=False, highlight=False)
     table = Table("field", "missing", "default rate by value")
     for field in overview.fields(dataset):
         table.add_row(field.name, f"{field.missing_share:.1%}", _told(field.parts))

@@ -1,8 +1,6 @@
 """Read files into a checked frame of applications and outcomes; every bad row is reported."""
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
-from credit_scoring.data.parquet import csv_of_parquet
+from credit_scoring.data.tables import Table, read_table
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
 
@@ -66,7 +64,7 @@ class Dataset:
 
     The frame has a column for each field of the catalogue. `days` are those of the decisions, where they are known.
     `unknown` rows were left out because their outcome was not known yet; `young` ones are in, but had less time to
-    default than the outcome's window.
+    default than the outcome's window. `written` says how the file was read.
     """
 
     source: str
@@ -80,6 +78,7 @@ class Dataset:
     days: Days | None = None
     unknown: int = 0
     young: int = 0
+    written: str = ""
 
     @property
     def columns(self) -> Columns:
@@ -149,55 +148,47 @@ def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Da
             f"Restore it with `git checkout -- {path}`, or train on your own file with --source csv --path."
         )
     mapping = ColumnMapping.read(SOURCES_FOLDER / "embedded.toml", shipped())
-    return parse(content, "embedded", mapping, max_bad_share)
+    return parse(File("embedded", content, path.suffix), mapping, max_bad_share)
 
 
 def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
     """`laotse/credit-risk-dataset`, from its CSV at `path` or downloaded by kagglehub."""
-    content = _read(path if path else _download_kaggle())
+    found = path or _download_kaggle()
     mapping = ColumnMapping.read(SOURCES_FOLDER / "kaggle.toml", shipped("kaggle"))
-    return parse(content, "kaggle", mapping, max_bad_share, KAGGLE_ADVICE)
+    return parse(File("kaggle", _read(found), found.suffix, KAGGLE_ADVICE), mapping, max_bad_share)
 
 
 def load_csv(
     path: Path, catalogue: Catalogue, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE
 ) -> Dataset:
-    """A file of the user's own, whose columns bear the names of these fields or are mapped onto them.
-
-    A file named .parquet is read as the CSV file that it would be, with commas and decimal points.
-    """
-    content, as_written = _read(path), {}
-    source = f"csv:{path.name}"
-    if path.suffix == ".parquet":
-        content, as_written = csv_of_parquet(content, source), {"encoding": "utf-8", "delimiter": ",", "decimal": "."}
-    if mapping:
-        found = _read_mapping(mapping, catalogue).model_copy(update=as_written)
-        return parse(content, source, found, max_bad_share, f"Correct the mapping file {mapping}.")
-    header = _header(_decode(content, source, "utf-8-sig"), source, ",")
-    return parse(content, source, ColumnMapping.of_own_names(header, catalogue), max_bad_share, OWN_NAMES_ADVICE)
+    """A file of the user's own, whose columns bear the names of these fields or are mapped onto them."""
+    advice = f"Correct the mapping file {mapping}." if mapping else OWN_NAMES_ADVICE
+    file = File(f"csv:{path.name}", _read(path), path.suffix, advice)
+    found = _read_mapping(mapping, catalogue) if mapping else ColumnMapping(catalogue=catalogue)
+    return parse(file, found, max_bad_share)
 
 
-def parse(
-    content: bytes,
-    source: str,
-    mapping: ColumnMapping,
-    max_bad_share: float = MAX_BAD_SHARE,
-    advice: str = "Check --path.",
-) -> Dataset:
-    """Check every row of a CSV file against the schema; raises DataError when too many are bad.
+@dataclass(frozen=True)
+class File:
+    """The content of a data file. `suffix` tells its kind, `advice` what to do where it lacks a column."""
 
-    `advice` says what to do about a file that lacks a column.
-    """
-    text = _decode(content, source, mapping.encoding)
-    header = _header(text, source, mapping.delimiter)
-    _check_header(source, mapping, header, advice)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
+    source: str
+    content: bytes
+    suffix: str
+    advice: str = "Check --path."
+
+
+def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
+    """Check every row of a file against the schema; raises DataError when too many are bad."""
+    source = file.source
+    table = read_table(file.content, file.suffix, f"Data of source {source}", mapping)
+    mapping = _fitted(mapping, table, file.advice)
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
     days: list[date | None] = []
     bad_rows: list[BadRow] = []
     unknown = 0
-    for line, row in _rows_with_lines(reader, source):
+    for line, row in table.rows():
         if not (structure := list(_structure_problems(line, row))) and mapping.is_unknown(row):
             unknown += 1
             continue
@@ -214,17 +205,26 @@ def parse(
     used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column}
     return Dataset(
         source=source,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=hashlib.sha256(file.content).hexdigest(),
         note=mapping.note,
         catalogue=mapping.catalogue,
         frame=application_frame(records, mapping.catalogue, tuple(mapping.catalogue.fields)),
         defaulted=outcomes,
         bad_rows=tuple(bad_rows),
-        unused_columns=tuple(name for name in header if name not in used),
+        unused_columns=tuple(name for name in table.header if name not in used),
         days=known_days,
         unknown=unknown,
         young=_younger(known_days, mapping.target.window_months),
+        written=mapping.summary,
     )
+
+
+def _fitted(mapping: ColumnMapping, table: Table, advice: str) -> ColumnMapping:
+    """The mapping with what only the file says: its own names and its decimal sign."""
+    found = mapping.for_header(table.header)
+    _check_header(table, found, advice)
+    known = {name: getattr(table.layout, name) for name in ("encoding", "delimiter")}
+    return found.model_copy(update={**known, "decimal": table.decimal(found.numeric_columns)})
 
 
 def _younger(days: Days | None, months: int | None) -> int:
@@ -252,7 +252,7 @@ def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: in
 
 def _read_mapping(path: Path, catalogue: Catalogue) -> ColumnMapping:
     mapping = ColumnMapping.read(path, catalogue)
-    if missing := _unmapped(mapping):
+    if (missing := _unmapped(mapping)) and "columns" in mapping.model_fields_set:
         raise DataError(
             f"Mapping file {path}: no column for {', '.join(missing)}, which every application has. Add "
             f'{missing[0]} = "…", the column that holds it, under [columns].'
@@ -288,39 +288,12 @@ def _download_kaggle() -> Path:
         ) from error
 
 
-def _decode(content: bytes, source: str, encoding: str) -> str:
-    try:
-        return content.decode(encoding)
-    except (UnicodeError, LookupError) as error:
-        raise DataError(
-            f"Data of source {source}: not readable as {encoding} ({type(error).__name__}). "
-            'Is it a CSV file? Another encoding can be named in the mapping file, e.g. encoding = "latin-1".'
-        ) from error
-
-
-def _header(text: str, source: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise DataError(f"Data of source {source}, line 1: not CSV ({error}).") from error
-
-
-def _check_header(source: str, mapping: ColumnMapping, header: list[str], advice: str) -> None:
-    if problem := repeated_names(header):
-        raise DataError(f"Data of source {source}: {problem}")
+def _check_header(table: Table, mapping: ColumnMapping, advice: str) -> None:
+    if problem := repeated_names(table.header):
+        raise DataError(f"{table.name}: {problem}")
     needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
-    if missing := sorted({*needed, *_unmapped(mapping)} - set(header)):
-        raise DataError(
-            f"Data of source {source}: no column {', '.join(missing)}; found {names_found(header)}. {advice}"
-        )
-
-
-def _rows_with_lines(reader: "csv.DictReader[str]", source: str) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DataError(f"Data of source {source}, line {reader.reader.line_num}: not CSV ({error}).") from error
+    if missing := sorted({*needed, *_unmapped(mapping)} - {*table.header}):
+        raise DataError(f"{table.name}: no column {', '.join(missing)}; found {names_found(table.header)}. {advice}")
 
 
 def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:

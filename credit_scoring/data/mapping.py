@@ -2,9 +2,8 @@
 
 import math
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +12,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,15 +20,13 @@ from pydantic import (
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
-from credit_scoring.application.schemas import Fault, faults
+from credit_scoring.data.layout import Layout, number_of
 from credit_scoring.decisions.queries import AFTER, BEFORE
-from credit_scoring.errors import DataError
 
 EXAMPLE_MOMENT = datetime(2026, 11, 24, 13, 5, 59)
 OWN_DATE = "decided_at"
 OWN_OTHERS = tuple(name for name in (*BEFORE, *AFTER) if name not in (OWN_DATE, "application_id", "outcome"))
 
-_DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
 FLAGS = {
     **dict.fromkeys(("true", "1", "yes", "y", "sim", "s"), True),
     **dict.fromkeys(("false", "0", "no", "n", "não", "nao"), False),
@@ -62,31 +58,26 @@ class Target(BaseModel):
         return f"one of {', '.join(self.defaulted + self.paid + self.unknown)}"
 
 
-class ColumnMapping(BaseModel):
+class ColumnMapping(Layout):
     """A TOML mapping file; each table is keyed by a field of the catalogue, which the file does not name itself.
 
     `columns` names the foreign column, `values` translates its values (to "" for missing), `factors` multiplies
     its numbers, `constants` gives fields that are the same in every row. Columns under `ignore` are known and left out;
-    `note` is shown wherever results on this data are.
+    `note` is shown wherever results on this data are. Without `columns`, the file has the API's field names.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     catalogue: Catalogue
     note: str = ""
-    encoding: str = "utf-8-sig"
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    decimal: str = Field(".", pattern="^[.,]$")
     missing: tuple[str, ...] = ("", "NA")
     target: Target = Target()
     date_column: str | None = Field(
         None, description="The column with the day of the decision; newest rows become the test."
     )
     date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
-    columns: dict[str, str]
-    values: dict[str, dict[str, str]] = {}
-    factors: dict[str, float] = {}
-    constants: dict[str, str | bool | int | float] = {}
+    columns: dict[str, str] = Field({})
+    values: dict[str, dict[str, str]] = Field({})
+    factors: dict[str, float] = Field({})
+    constants: dict[str, str | bool | int | float] = Field({})
     ignore: tuple[str, ...] = ()
 
     @field_validator("columns", "values", "factors", "constants")
@@ -132,22 +123,30 @@ class ColumnMapping(BaseModel):
     @classmethod
     def read(cls, path: Path, catalogue: Catalogue) -> Self:
         """The mapping in a TOML file onto these fields; raises DataError when it is missing or wrong."""
-        try:
-            return cls.model_validate({**tomllib.loads(path.read_text(encoding="utf-8")), "catalogue": catalogue})
-        except OSError as error:
-            raise DataError(f"Mapping file {path}: cannot be read ({error.strerror}).") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"Mapping file {path}: not valid TOML: {error}.") from error
-        except ValidationError as error:
-            raise DataError(f"Mapping file {path}: {'; '.join(map(_problem, faults(error)))}.") from error
+        return cls.of_file(path, catalogue=catalogue)
 
     @classmethod
-    def of_own_names(cls, header: Sequence[str], catalogue: Catalogue) -> Self:
+    def of_own_names(cls, header: Collection[str], catalogue: Catalogue) -> Self:
         """The mapping of a file whose columns already have the API's field names."""
-        columns = {name: name for name in catalogue.fields if name in header}
-        date_column = OWN_DATE if OWN_DATE in header else None
+        return cls(catalogue=catalogue).for_header(header)
+
+    def for_header(self, header: Collection[str]) -> Self:
+        """The mapping itself; where it names no columns, that of a file whose columns have the API's field names."""
+        if "columns" in self.model_fields_set:
+            return self
+        taken = {*self.constants, self.target.column}
+        columns = {name: name for name in self.catalogue.fields if name in header and name not in taken}
+        date_column = self.date_column or (OWN_DATE if OWN_DATE in header else None)
         others = [name for name in OWN_OTHERS if name in header]
-        return cls(catalogue=catalogue, columns=columns, date_column=date_column, ignore=("application_id", *others))
+        ignore = (*self.ignore, "application_id", *others)
+        return self.model_copy(update={"columns": columns, "date_column": date_column, "ignore": ignore})
+
+    @property
+    def numeric_columns(self) -> tuple[str, ...]:
+        """The columns whose texts are numbers."""
+        fields = self.catalogue.fields
+        overdue = [self.target.column] if self.target.overdue_days is not None else []
+        return (*overdue, *(column for name, column in self.columns.items() if fields[name].is_number))
 
     def record(self, row: Mapping[str, str]) -> dict[str, Any]:
         """The application fields of one row, typed where the text allows it; missing values are left out."""
@@ -192,25 +191,6 @@ class ColumnMapping(BaseModel):
             return text
         number *= self.factors.get(field.name, 1.0)
         return int(number) if number.is_integer() else number
-
-
-def number_of(text: str, decimal: str) -> float | None:
-    """The number that a text stands for, as `R$ 3.500,00` does with a decimal comma; None where it stands for none."""
-    text = text.removeprefix("R$").strip()
-    if decimal == "," and _DECIMAL_COMMA.fullmatch(text):
-        text = text.replace(".", "").replace(",", ".")
-    elif decimal == "," or "_" in text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _problem(fault: Fault) -> str:
-    """The text of a fault of a mapping file; a fault of the whole file names no entry."""
-    message = fault.message.removeprefix("Value error, ")
-    return f"{fault.field}: {message}" if fault.field else message
 
 
 def repeated_names(header: Collection[str]) -> str | None:

@@ -1,39 +1,27 @@
 """What a foreign file's columns seem to hold: kinds, ranges, values, and which column may be the outcome."""
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from credit_scoring.application.fields import MAX_VALUES, Kind
 from credit_scoring.application.forbidden import disguise_reason
-from credit_scoring.data.mapping import FLAGS, names_found, number_of, repeated_names
+from credit_scoring.data.layout import Layout, number_of
+from credit_scoring.data.mapping import FLAGS, names_found, repeated_names
+from credit_scoring.data.tables import read_table
 from credit_scoring.errors import DataError
 
 MISSING = ("", "NA", "N/A", "NULL", "null", "NaN", "nan", "None", "-", "?", "n/d", "N/D")
-DELIMITERS = (";", "\t", "|", ",")
-ENCODINGS = ("utf-8-sig", "windows-1252")
 MOST_COLUMNS = 500
 NUMERIC_SHARE = 0.995  # of a column's values, so that a few typing errors do not make it a category
 TELLS_ALL = 0.98  # an AUC that only a column written after the outcome has
 
-_COMMA = re.compile(r"(R\$)?\s*-?\d{1,3}(\.?\d{3})*,\d{1,2}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}.*|\d{1,2}/\d{1,2}/\d{4}.*")
 _OUTCOME = re.compile(r"default|inadimpl|target|outcome|desfecho|atras|bad|mau|delinq|charged|loan_status|^y$", re.I)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file is written."""
-
-    encoding: str
-    delimiter: str
-    decimal: str
 
 
 @dataclass(frozen=True)
@@ -63,15 +51,18 @@ class Profile:
     missing: tuple[str, ...]
 
 
-def profile(path: Path, target: str | None = None) -> Profile:
-    """Look at a CSV file; raises DataError where it is none, or where nothing in it may be the outcome."""
-    layout, frame = _read(path)
+def profile(path: Path, target: str | None = None, layout: Layout | None = None) -> Profile:
+    """Look at a file; raises DataError where it is no table, or where nothing in it may be the outcome.
+
+    `layout` says how it is written, where that cannot be told from the file.
+    """
+    found, frame = _read(path, layout or Layout())
     chosen = _target(path, frame, target)
     outcomes = tuple(sorted(set(frame[chosen]) - {*MISSING}))
     worse = frame[chosen] == defaulted_of(outcomes)
-    columns = [_column(str(name), frame[name], layout.decimal, worse) for name in frame if name != chosen]
-    found = tuple(text for text in MISSING if text == "" or (frame == text).any(axis=None))
-    return Profile(layout, len(frame), tuple(columns), chosen, outcomes, found)
+    columns = [_column(str(name), frame[name], found.decimal, worse) for name in frame if name != chosen]
+    missing = tuple(text for text in MISSING if text == "" or (frame == text).any(axis=None))
+    return Profile(found, len(frame), tuple(columns), chosen, outcomes, missing)
 
 
 def defaulted_of(outcomes: Sequence[str]) -> str:
@@ -80,40 +71,24 @@ def defaulted_of(outcomes: Sequence[str]) -> str:
     return named[0] if named else outcomes[-1]
 
 
-def _read(path: Path) -> tuple[Layout, pd.DataFrame]:
+def _read(path: Path, layout: Layout) -> tuple[Layout, pd.DataFrame]:
+    name = f"File {path}"
     try:
-        content = path.read_bytes()
+        table = read_table(path.read_bytes(), path.suffix, name, layout)
     except OSError as error:
-        raise DataError(f"File {path}: cannot be read ({error.strerror}).") from error
-    encoding, text = next(_decoded(content))
-    first = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    header = next(csv.reader([first.rstrip("\r")], delimiter=delimiter), [])
+        raise DataError(f"{name}: cannot be read ({error.strerror}).") from error
+    header = table.header
     if problem := repeated_names(header):
-        raise DataError(f"File {path}: {problem}")
-    if any(number_of(name, ".") is not None for name in header):
-        raise DataError(f"File {path}: the first line is no list of column names. Put one above the rows.")
+        raise DataError(f"{name}: {problem}")
+    if layout.header and any(number_of(each, ".") is not None for each in header):
+        raise DataError(f"{name}: the first line is no list of column names. Put one above the rows.")
     if not 2 <= len(header) <= MOST_COLUMNS:
-        raise DataError(f"File {path}: {len(header)} columns; a history has 2 to {MOST_COLUMNS}. Is it CSV?")
-    try:
-        frame = pd.read_csv(path, sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False)
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"File {path}: not CSV as its first line has it ({type(error).__name__}).") from error
+        raise DataError(f"{name}: {len(header)} columns; a history has 2 to {MOST_COLUMNS}. Is it CSV?")
+    frame = pd.DataFrame((row for _, row in table.rows()), columns=list(header), dtype=str).fillna("")
     if frame.empty:
-        raise DataError(f"File {path}: no rows below the header.")
-    frame.columns = pd.Index(header)  # pandas gives a column without a name one of its own
-    frame = frame.apply(lambda column: column.str.strip())
-    commas = sum(1 for name in frame for cell in frame[name].head(200) if _COMMA.fullmatch(cell))
-    return Layout(encoding, delimiter, "," if delimiter != "," and commas else "."), frame
-
-
-def _decoded(content: bytes) -> Any:
-    for encoding in ENCODINGS:
-        try:
-            yield encoding, content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    yield "latin-1", content.decode("latin-1")
+        raise DataError(f"{name}: no rows below the header.")
+    decimal = table.decimal(header)
+    return table.layout.model_copy(update={"decimal": decimal}), frame.apply(lambda column: column.str.strip())
 
 
 def _target(path: Path, frame: pd.DataFrame, wanted: str | None) -> str:

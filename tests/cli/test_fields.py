@@ -102,3 +102,26 @@ def test_a_file_for_bad_rows_that_cannot_be_written_is_named(tmp_path: Path) -> 
 
 def test_a_direction_that_is_none_cannot_be_freed() -> None:
     assert "--free housing: no field with risk_moves" in error_here("train", "--free", "housing")
+
+
+def test_a_draft_asks_for_what_it_cannot_tell_and_takes_the_answer(tmp_path: Path) -> None:
+    history, layout = tmp_path / "history.csv", tmp_path / "layout.toml"
+    rows = "".join(f"{n % 9 + 1}.{n % 7}00;{n % 2}\n" for n in range(200))
+    history.write_text(f"valor;inadimplente\n{rows}", encoding="utf-8")
+    said = error_here("fields", "draft", history, "-o", tmp_path / "own")
+    assert 'decimal = "," or decimal = "."' in said
+    assert not (tmp_path / "own").exists()
+    layout.write_text('decimal = ","', encoding="utf-8")
+    found = run_here("fields", "draft", history, "--mapping", layout, "-o", tmp_path / "own")
+    assert found.exit_code == 0, found.output
+    assert 'decimal = ","' in (tmp_path / "own" / "mapping.toml").read_text(encoding="utf-8")
+    assert "example = 5300" in (tmp_path / "own" / "fields.toml").read_text(encoding="utf-8")
+
+
+def test_data_says_how_the_file_was_read(tmp_path: Path) -> None:
+    lines = [f"{1000 + i},50;{('PAID', 'DEFAULTED')[i % 2]};própria" for i in range(200)]
+    text = "\n".join(["credit_letter_value;outcome;situação", *lines, ""])
+    (tmp_path / "own.csv").write_bytes(text.encode("latin-1"))
+    found = run_here("data", "--source", "csv", "--path", tmp_path / "own.csv")
+    assert found.exit_code == 0, found.output
+    assert "read as windows-1252, delimiter ;, decimal comma" in found.stdout

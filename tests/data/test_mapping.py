@@ -84,7 +84,7 @@ def test_a_brazilian_number_is_read_with_a_decimal_comma(text: str, number: floa
     assert _mapping(decimal=",").record(_row(letter=text))["credit_letter_value"] == pytest.approx(number)
 
 
-@pytest.mark.parametrize("text", ["12.50", "3.5", "1.23,4", "1.2345", "1,2.3", ".5"])
+@pytest.mark.parametrize("text", ["12.50", "3.5", "1.23,4", "1.2345", "1,2.3", ".5", "0.123", "-0.250"])
 def test_a_dot_that_separates_no_thousands_is_not_dropped_from_a_brazilian_number(text: str) -> None:
     assert _mapping(decimal=",").record(_row(letter=text))["credit_letter_value"] == text
 
@@ -121,6 +121,18 @@ def test_own_names_map_to_themselves_and_to_nothing_else() -> None:
     mapping = ColumnMapping.of_own_names([*EXAMPLE_APPLICATION, "outcome", "sexo"], CATALOGUE)
     assert mapping.columns == {name: name for name in MAPPABLE}
     assert mapping.ignore == ("application_id",)
+
+
+def test_a_mapping_without_columns_is_that_of_own_names(tmp_path: Path) -> None:
+    mapping = _read(tmp_path, 'decimal = ","\nignore = ["cpf"]\n[constants]\nterm_months = 60')
+    found = mapping.for_header(["credit_letter_value", "term_months", "outcome", "decided_at"])
+    assert found.columns == {"credit_letter_value": "credit_letter_value"}
+    assert (found.decimal, found.date_column, found.ignore) == (",", "decided_at", ("cpf", "application_id"))
+
+
+def test_a_mapping_with_columns_takes_no_others(tmp_path: Path) -> None:
+    mapping = _read(tmp_path, '[columns]\nage = "years"')
+    assert mapping.for_header(["credit_letter_value", "years"]) is mapping
 
 
 def test_a_mapping_file_is_read_whole(tmp_path: Path) -> None:
@@ -169,7 +181,6 @@ def test_a_mapping_file_of_bytes_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "columns: Field required"),
         ('[columns]\nsalary = "income"', "'salary' is not a field that can be mapped: expected one of"),
         ('[columns]\nsexo = "sexo"', r"'sexo' is not a field.*Refused: sex .*Lei 12\.414/2011"),
         ('[columns]\napplication_id = "id"', "'application_id' is not a field that can be mapped"),
@@ -247,8 +258,8 @@ def test_a_header_that_repeats_itself_is_told_with_what_to_do(header: list[str],
 
 
 def test_all_faults_of_a_mapping_file_are_reported_at_once(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"delimiter: .*; decimal: .*; columns: "):
-        _read(tmp_path, 'delimiter = ""\ndecimal = "x"')
+    with pytest.raises(DataError, match=r"delimiter: .*; decimal: .*; missing: "):
+        _read(tmp_path, 'delimiter = ""\ndecimal = "x"\nmissing = 3')
 
 
 @pytest.mark.parametrize(
