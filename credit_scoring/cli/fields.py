@@ -54,11 +54,11 @@ def check(path: Annotated[Path, typer.Argument(help="Field catalogue as TOML.")]
 
 @app.command()
 def draft(
-    history: Annotated[Path, typer.Argument(help="CSV file with a row for each application and its outcome.")],
+    history: Annotated[Path, typer.Argument(help="CSV, .xlsx or .parquet file of applications and their outcomes.")],
     target: Annotated[str | None, typer.Option(help="Column with the outcome. [told by its name]")] = None,
     mapping: Annotated[
         Path | None,
-        typer.Option(help="TOML file with what cannot be told from the file: encoding, delimiter, decimal."),
+        typer.Option(help="TOML file: encoding, delimiter, decimal, sheet, header, where the file does not tell."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for fields.toml and mapping.toml.")] = Path(),
 ) -> None:

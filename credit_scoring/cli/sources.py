@@ -45,11 +45,12 @@ class DataOptions:
         ),
     ] = Source.EMBEDDED
     path: Annotated[
-        Path | None, typer.Option(help="CSV or .parquet file. Required with csv; with kaggle it replaces the download.")
+        Path | None,
+        typer.Option(help="CSV, .xlsx or .parquet file. Required with csv; with kaggle it replaces the download."),
     ] = None
     mapping: Annotated[
         Path | None,
-        typer.Option(help="TOML file that maps the columns, values and units of your CSV file; see docs/data.md."),
+        typer.Option(help="TOML file that maps the columns, values and units of your file; see docs/data.md."),
     ] = None
     max_bad_share: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of bad rows; with more, the run stops.")
@@ -71,7 +72,7 @@ class DataOptions:
         if self.source is Source.DECISIONS:
             return self._load_decisions(console, catalogue)
         if self.source is Source.CSV and self.path is None:
-            raise ConfigurationError("--source csv needs --path, the CSV file to train on.")
+            raise ConfigurationError("--source csv needs --path, the file to train on.")
         if self.source is not Source.CSV and self.mapping:
             raise ConfigurationError(
                 f"--mapping {self.mapping}: the source {self.source.value} has its own mapping; use --source csv."

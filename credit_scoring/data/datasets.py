@@ -18,8 +18,9 @@ from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
+from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
-from credit_scoring.data.tables import Table, read_table
+from credit_scoring.data.tables import Table, read_content, read_table
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
 
@@ -161,7 +162,7 @@ def load_kaggle(path: Path | None = None, max_bad_share: float = MAX_BAD_SHARE) 
 def load_csv(
     path: Path, catalogue: Catalogue, mapping: Path | None = None, max_bad_share: float = MAX_BAD_SHARE
 ) -> Dataset:
-    """A file of the user's own, whose columns bear the names of these fields or are mapped onto them."""
+    """A CSV, Excel or Parquet file whose columns bear the names of these fields or are mapped onto them."""
     advice = f"Correct the mapping file {mapping}." if mapping else OWN_NAMES_ADVICE
     file = File(f"csv:{path.name}", _read(path), path.suffix, advice)
     found = _read_mapping(mapping, catalogue) if mapping else ColumnMapping(catalogue=catalogue)
@@ -223,7 +224,7 @@ def _fitted(mapping: ColumnMapping, table: Table, advice: str) -> ColumnMapping:
     """The mapping with what only the file says: its own names and its decimal sign."""
     found = mapping.for_header(table.header)
     _check_header(table, found, advice)
-    known = {name: getattr(table.layout, name) for name in ("encoding", "delimiter")}
+    known = table.layout.model_dump(include=table.layout.model_fields_set & {*Layout.model_fields})
     return found.model_copy(update={**known, "decimal": table.decimal(found.numeric_columns)})
 
 
@@ -268,10 +269,7 @@ def _unmapped(mapping: ColumnMapping) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"Data file {path}: cannot be read ({error.strerror}). Check --path.") from error
+    return read_content(path, f"Data file {path}", " Check --path.")
 
 
 def _download_kaggle() -> Path:

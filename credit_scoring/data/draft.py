@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from unicodedata import combining, normalize
 
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from credit_scoring.application.catalogue_checks import RESERVED
 from credit_scoring.application.fields import REAIS
 from credit_scoring.application.forbidden import is_age
+from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import FLAGS
 from credit_scoring.data.profile import Column, Profile, defaulted_of
 
@@ -45,13 +46,11 @@ def catalogue_of(profile: Profile, name: str) -> str:
 
 def mapping_of(profile: Profile) -> str:
     """The mapping of the file onto that catalogue."""
-    names, layout = field_names(profile), profile.layout
+    names = field_names(profile)
     bad = defaulted_of(profile.outcomes)
     good = [value for value in profile.outcomes if value != bad]
     lines = [
-        f"encoding = {_toml(layout.encoding)}",
-        f"delimiter = {_toml(layout.delimiter)}",
-        f"decimal = {_toml(layout.decimal)}",
+        *(f"{key} = {_toml(value)}" for key, value in _said(profile.layout)),
         f"missing = {_toml(list(profile.missing))}",
         "ignore = [",
         *(f"  {_toml(each.name)},  # {each.left_out}" for each in profile.columns if each.left_out),
@@ -89,7 +88,12 @@ def _field(column: Column, name: str, title: str) -> Iterator[str]:
         yield from (f"{_toml(value)} = {_toml(value)}" for value in column.values)
 
 
-def _toml(value: str | list[str]) -> str:
+def _said(layout: Layout) -> Iterable[tuple[str, str | bool]]:
+    """What is known of how the file is written; its dates are no fields."""
+    return layout.model_dump(include=layout.model_fields_set - {"date_format"}).items()
+
+
+def _toml(value: str | bool | list[str]) -> str:
     """JSON's texts and arrays of texts are TOML's as well, but for one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

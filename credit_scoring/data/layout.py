@@ -3,13 +3,14 @@
 import codecs
 import csv
 import io
+import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +26,9 @@ _EITHER = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")  # 1.234: thousands, or three d
 # Characters that neither Portuguese nor a person's name needs, and UTF-8 beside another encoding.
 _NOT_WESTERN = re.compile(r"[^\t\r\n\x20-~À-ÄÇ-ÏÑ-ÖÙ-Üà-äç-ïñ-öù-üßŠšŽžª°º§²³´·–—‘’“”•…€®™\xa0]")
 _UTF_8 = re.compile(rb"\xc3[\x80-\xbf]")
+_SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", ".": "point"}
+
+Key = TypeVar("Key", str, int)
 
 
 class Layout(BaseModel):
@@ -40,12 +44,13 @@ class Layout(BaseModel):
     decimal: str = Field(".", pattern="^[.,]$")
     header: bool = True
     sheet: str | None = None
+    date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
 
     @property
     def summary(self) -> str:
-        """How the file is written, in a few words."""
-        delimiter = {"\t": "tab"}.get(self.delimiter, self.delimiter)
-        return f"{self.encoding}, delimiter {delimiter}, decimal {'comma' if self.decimal == ',' else 'point'}"
+        """What is known of it in a few words."""
+        known = self.model_dump(include={"sheet", "encoding", "delimiter", "decimal"} & self.model_fields_set)
+        return ", ".join(f"{key} {_SIGNS.get(value, value)}" for key, value in known.items())
 
     @classmethod
     def of_file(cls, path: Path, **more: Any) -> Self:
@@ -114,9 +119,33 @@ def _widths(text: str, delimiter: str) -> Iterator[int]:
     yield from found or [0]
 
 
-def decimals_of(rows: Iterable[Mapping[str, str]], columns: Collection[str]) -> Counter[str]:
+def decimal_among(rows: Iterable[Mapping[Key, str]], columns: Collection[Key], name: str, layout: Layout) -> str:
+    """The decimal sign that `layout` says, or that of the numbers in these columns; raises DataError if uncertain."""
+    if "decimal" in layout.model_fields_set:
+        return layout.decimal
+    found = decimals_of(rows, columns)
+    if sign := certain_decimal(found):
+        return sign
+    problem = (
+        f"{found[',']:,} numbers have a decimal comma and {found['.']:,} a point"
+        if found[","]
+        else f"{found['']:,} numbers are like 1.234, which may be a thousand or have three decimals"
+    )
+    raise uncertain(name, problem, "decimal", (",", "."))
+
+
+def uncertain(name: str, problem: str, key: str, values: Sequence[str]) -> DataError:
+    """The error about a file that has to be told how it is written: one of these values for this key of a mapping."""
+    lines = " or ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for value in values)
+    return DataError(
+        f"{name}: {problem}. Put one of these lines first in the mapping file; a file with this line alone is one, too "
+        f"(--mapping): {lines}"
+    )
+
+
+def decimals_of(rows: Iterable[Mapping[Key, str]], columns: Collection[Key]) -> Counter[str]:
     """How many numbers of these columns have a decimal comma, how many a point, and how many may have either ("")."""
-    signs: dict[str, Counter[str | None]] = {column: Counter() for column in columns}
+    signs: dict[Key, Counter[str | None]] = {column: Counter() for column in columns}
     for row in rows:
         for column, found in signs.items():
             text = row[column] or ""

@@ -73,7 +73,6 @@ class ColumnMapping(Layout):
     date_column: str | None = Field(
         None, description="The column with the day of the decision; newest rows become the test."
     )
-    date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
     columns: dict[str, str] = Field({})
     values: dict[str, dict[str, str]] = Field({})
     factors: dict[str, float] = Field({})

@@ -12,7 +12,7 @@ from credit_scoring.application.fields import MAX_VALUES, Kind
 from credit_scoring.application.forbidden import disguise_reason
 from credit_scoring.data.layout import Layout, number_of
 from credit_scoring.data.mapping import FLAGS, names_found, repeated_names
-from credit_scoring.data.tables import read_table
+from credit_scoring.data.tables import read_content, read_table
 from credit_scoring.errors import DataError
 
 MISSING = ("", "NA", "N/A", "NULL", "null", "NaN", "nan", "None", "-", "?", "n/d", "N/D")
@@ -73,17 +73,14 @@ def defaulted_of(outcomes: Sequence[str]) -> str:
 
 def _read(path: Path, layout: Layout) -> tuple[Layout, pd.DataFrame]:
     name = f"File {path}"
-    try:
-        table = read_table(path.read_bytes(), path.suffix, name, layout)
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read ({error.strerror}).") from error
+    table = read_table(read_content(path, name), path.suffix, name, layout)
     header = table.header
     if problem := repeated_names(header):
         raise DataError(f"{name}: {problem}")
     if layout.header and any(number_of(each, ".") is not None for each in header):
         raise DataError(f"{name}: the first line is no list of column names. Put one above the rows.")
     if not 2 <= len(header) <= MOST_COLUMNS:
-        raise DataError(f"{name}: {len(header)} columns; a history has 2 to {MOST_COLUMNS}. Is it CSV?")
+        raise DataError(f"{name}: {len(header)} columns; a history has 2 to {MOST_COLUMNS}. Is it a table?")
     frame = pd.DataFrame((row for _, row in table.rows()), columns=list(header), dtype=str).fillna("")
     if frame.empty:
         raise DataError(f"{name}: no rows below the header.")

@@ -2,15 +2,16 @@
 
 import csv
 import io
-import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from credit_scoring.data.layout import Layout, certain_decimal, decimals_of, decoded, delimiters_of
+from credit_scoring.data.excel import csv_of_excel
+from credit_scoring.data.layout import Layout, decimal_among, decoded, delimiters_of, uncertain
 from credit_scoring.data.parquet import csv_of_parquet
 from credit_scoring.errors import DataError
 
-AS_WRITTEN = {"encoding": "utf-8", "delimiter": ",", "decimal": "."}  # by csv_of_parquet
+MOST_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Table:
     header: tuple[str, ...]
     layout: Layout
     text: str
+    delimiter: str
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Each row with the number of its last line; raises DataError where the text is no CSV.
@@ -30,7 +32,7 @@ class Table:
         reader = csv.DictReader(
             io.StringIO(self.text, newline=""),
             fieldnames=None if self.layout.header else self.header,
-            delimiter=self.layout.delimiter,
+            delimiter=self.delimiter,
             strict=True,
         )
         try:
@@ -41,32 +43,43 @@ class Table:
 
     def decimal(self, columns: Collection[str]) -> str:
         """The decimal sign of the numbers in these columns; raises DataError where it is not certain."""
-        if "decimal" in self.layout.model_fields_set:
-            return self.layout.decimal
-        found = decimals_of((row for _, row in self.rows()), columns)
-        if sign := certain_decimal(found):
-            return sign
-        problem = (
-            f"{found[',']:,} numbers have a decimal comma and {found['.']:,} a point"
-            if found[","]
-            else f"{found['']:,} numbers are like 1.234, which may be a thousand or have three decimals"
-        )
-        raise _uncertain(self.name, problem, "decimal", (",", "."))
+        return decimal_among((row for _, row in self.rows()), columns, self.name, self.layout)
+
+
+def read_content(path: Path, name: str, advice: str = "") -> bytes:
+    """The content of a file; raises DataError where it cannot be read, or would not fit into memory as a table."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"{name}: larger than {MOST_BYTES:,} bytes. Take a sample of its rows.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror}).{advice}") from error
 
 
 def read_table(content: bytes, suffix: str, name: str, layout: Layout) -> Table:
-    """The table in a file's content, Parquet if its name ends in .parquet and CSV else.
+    """The table in a file's content: Parquet or Excel by the suffix of the file's name, CSV else.
 
     What `layout` does not say is told from the content; raises DataError where that is not certain.
     """
     if suffix.lower() == ".parquet":
-        content, layout = csv_of_parquet(content, name), layout.model_copy(update=AS_WRITTEN)
+        return _table(name, layout.model_copy(update={"decimal": "."}), csv_of_parquet(content, name).decode(), ",")
+    if suffix.lower() == ".xlsx":
+        text, decimal = csv_of_excel(content, name, layout)
+        return _table(name, layout.model_copy(update={"decimal": decimal}), text, ",")
+    if suffix.lower() in (".xls", ".xlsb", ".xlsm", ".ods"):
+        raise DataError(f"{name}: a {suffix} file; expected .xlsx, .parquet or CSV. Save it as one of them.")
     encoding, text = _decoded(content, name, layout)
     delimiter = layout.delimiter if "delimiter" in layout.model_fields_set else _delimiter(text, name)
-    known = layout.model_copy(update={"encoding": encoding, "delimiter": delimiter})
-    first = _first_row(text, name, delimiter)
+    return _table(name, layout.model_copy(update={"encoding": encoding, "delimiter": delimiter}), text, delimiter)
+
+
+def _table(name: str, layout: Layout, text: str, delimiter: str) -> Table:
+    try:
+        first = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise DataError(f"{name}, line 1: not CSV ({error}).") from error
     header = first if layout.header else [str(place) for place, _ in enumerate(first, start=1)]
-    return Table(name, tuple(header), known, text)
+    return Table(name, tuple(header), layout, text, delimiter)
 
 
 def _decoded(content: bytes, name: str, layout: Layout) -> tuple[str, str]:
@@ -74,7 +87,7 @@ def _decoded(content: bytes, name: str, layout: Layout) -> tuple[str, str]:
         if found := decoded(content):
             return found
         problem = "neither UTF-8 nor plainly Windows-1252. Is it a CSV file? If it is"
-        raise _uncertain(name, problem, "encoding", ("windows-1252", "cp850"))
+        raise uncertain(name, problem, "encoding", ("windows-1252", "cp850"))
     try:
         return layout.encoding, content.decode(layout.encoding)
     except (UnicodeError, LookupError) as error:
@@ -87,20 +100,5 @@ def _decoded(content: bytes, name: str, layout: Layout) -> tuple[str, str]:
 def _delimiter(text: str, name: str) -> str:
     found = delimiters_of(text)
     if len(found) > 1:
-        raise _uncertain(name, "more than one character may separate its cells", "delimiter", found)
+        raise uncertain(name, "more than one character may separate its cells", "delimiter", found)
     return found[0] if found else Layout().delimiter
-
-
-def _first_row(text: str, name: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise DataError(f"{name}, line 1: not CSV ({error}).") from error
-
-
-def _uncertain(name: str, problem: str, key: str, values: Sequence[str]) -> DataError:
-    lines = " or ".join(f"{key} = {json.dumps(value)}" for value in values)
-    return DataError(
-        f"{name}: {problem}. Put one of these lines first in the mapping file; a file with this line alone is one, too "
-        f"(--mapping): {lines}"
-    )

@@ -124,4 +124,4 @@ def test_data_says_how_the_file_was_read(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_bytes(text.encode("latin-1"))
     found = run_here("data", "--source", "csv", "--path", tmp_path / "own.csv")
     assert found.exit_code == 0, found.output
-    assert "read as windows-1252, delimiter ;, decimal comma" in found.stdout
+    assert "read as encoding windows-1252, delimiter semicolon, decimal comma" in found.stdout
