@@ -100,17 +100,19 @@ class TextSource:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that are mapped, and the id where there is one."""
-        return (*([ID] if self.id_column else []), *self.mapping.columns, *self.mapping.constants)
+        return (*([ID] if self.id_column else []), *self.mapping.mapped, *self.mapping.constants)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the file that are read."""
-        return tuple(dict.fromkeys([*([self.id_column] if self.id_column else []), *self.mapping.columns.values()]))
+        return tuple(dict.fromkeys([*([self.id_column] if self.id_column else []), *self.mapping.used_columns]))
 
     def column(self, batch: Any, name: str) -> tuple[Any, Flags]:
         """What the mapping makes of the column; texts that are no value of its kind have to be looked at."""
         if name in self.mapping.constants:
             return self._constant(name, batch.num_rows)
+        if name != ID and name not in self.mapping.columns:
+            return self._each_row(name, batch)
         texts = self._texts(batch, name)
         if name == ID:
             return self._ids(texts)
@@ -124,8 +126,7 @@ class TextSource:
 
     def record(self, batch: Any, row: int) -> dict[str, Any]:
         """What the mapping makes of the row."""
-        names = {column: name for name, column in self.mapping.columns.items()}
-        cells = {column: self._texts(batch, name)[row].as_py() for column, name in names.items()}
+        cells = {column: batch.column(column)[row].as_py() or "" for column in self.mapping.used_columns}
         record = self.mapping.record(cells)
         client_id = self._texts(batch, ID)[row].as_py().strip() if self.id_column else ""
         return record if client_id in self.mapping.missing else {**record, ID: client_id}
@@ -166,13 +167,22 @@ class TextSource:
     def _each_text_once(self, name: str, texts: Any) -> tuple[Any, Flags]:
         """The mapping itself on each distinct text."""
         encoded = texts.dictionary_encode()
-        single = self.mapping.model_copy(update={"columns": {name: name}})
-        values = [single.record({name: text}).get(name) for text in encoded.dictionary.to_pylist()]
+        column, rows = self.mapping.columns[name], encoded.indices
+        values, strange = self._typed(name, [{column: text} for text in encoded.dictionary.to_pylist()])
+        return values.take(rows), strange[rows.to_numpy()]
+
+    def _each_row(self, name: str, batch: Any) -> tuple[Any, Flags]:
+        """The mapping itself on each row, of a field that it makes from several columns."""
+        columns = {column: batch.column(column).fill_null("") for column in self.mapping.columns_of(name)}
+        return self._typed(name, pyarrow.table(columns).to_pylist())
+
+    def _typed(self, name: str, rows: Sequence[Mapping[str, str]]) -> tuple[Any, Flags]:
+        """The field in each of these rows, and where it is a text in place of its kind."""
+        values = [self.mapping.value(name, row) for row in rows]
         type_ = _TYPES.get(self.mapping.catalogue.fields[name].kind, pyarrow.string())
-        strange = np.array([isinstance(value, str) for value in values]) & (type_ != pyarrow.string())
+        strange = np.array([isinstance(value, str) for value in values], dtype=np.bool_) & (type_ != pyarrow.string())
         typed = [None if odd else _exact(value) for value, odd in zip(values, strange, strict=True)]
-        rows = encoded.indices
-        return pyarrow.array(typed, type_).take(rows), strange[rows.to_numpy()]
+        return pyarrow.array(typed, type_), strange
 
     def _missing(self, texts: Any) -> Any:
         return pyarrow.compute.is_in(texts, pyarrow.array(self.mapping.missing, pyarrow.string()))
@@ -209,8 +219,8 @@ def _id_column(header: Collection[str], wanted: str | None) -> str | None:
 def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str | None, *, strict: bool) -> None:
     """Raises DataError where a needed column is missing or, if `strict`, where one is not known: it may be misspelt."""
     needed = {
-        *mapping.columns.values(),
-        *(name for name in mapping.catalogue.required if name not in {**mapping.columns, **mapping.constants}),
+        *mapping.used_columns,
+        *(name for name in mapping.catalogue.required if name not in {*mapping.mapped, *mapping.constants}),
     }
     if missing := sorted(needed - {*header}):
         raise DataError(
@@ -221,7 +231,7 @@ def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str
                 else "Correct the mapping."
             )
         )
-    known = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column, client_id}
+    known = {*mapping.used_columns, *mapping.ignore, mapping.target.column, mapping.date_column, client_id}
     unknown = [name for name in header if name not in known]
     if unknown and strict:
         refused = [reason for name in unknown if (reason := forbidden_reason(name))]

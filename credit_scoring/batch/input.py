@@ -96,11 +96,12 @@ class InputFiles:
         reader = session.read.options(
             sep=delimiter, quote='"', escape='"', encoding=_java_name(encoding), recursiveFileLookup=True
         )
-        first = reader.csv(self.path).head()
-        header = [name or "" for name in first or ()]
+        first = [cell or "" for cell in reader.csv(self.path).head() or ()]
+        header = mapping.names_in(first) if mapping else first
         source = TextSource.of(header, catalogue, mapping, self.id_column)
         schema = ", ".join(f"{_quoted(name)} STRING" for name in (*header, CORRUPT))
-        whole = reader.options(header=True, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
+        named = mapping is None or mapping.header
+        whole = reader.options(header=named, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
         rows = whole.csv(self.path, schema).selectExpr(
             f"_metadata.file_path AS {FILE}",
             f"_metadata.file_block_start AS {BLOCK}",

@@ -193,17 +193,18 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
         if not (structure := list(_structure_problems(line, row))) and mapping.is_unknown(row):
             unknown += 1
             continue
-        problems = structure or list(_value_problems(line, row, mapping))
+        record = {} if structure else mapping.record(row)
+        problems = structure or list(_value_problems(line, row, record, mapping))
         bad_rows += problems
         if not problems:
-            records.append(mapping.record(row))
+            records.append(record)
             defaulted.append(bool(mapping.defaulted(row)))
             days.append(mapping.day(row))
     _check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(source, outcomes, f"column {mapping.target.column}")
     known_days = np.array(days, dtype="datetime64[D]") if mapping.date_column else None
-    used = {*mapping.columns.values(), *mapping.ignore, mapping.target.column, mapping.date_column}
+    used = {*mapping.used_columns, *mapping.ignore, mapping.target.column, mapping.date_column}
     return Dataset(
         source=source,
         sha256=hashlib.sha256(file.content).hexdigest(),
@@ -253,7 +254,7 @@ def _first_lines(bad_rows: Sequence[BadRow], column: str, problem: str, most: in
 
 def _read_mapping(path: Path, catalogue: Catalogue) -> ColumnMapping:
     mapping = ColumnMapping.read(path, catalogue)
-    if (missing := _unmapped(mapping)) and "columns" in mapping.model_fields_set:
+    if mapping.names_columns and (missing := _unmapped(mapping)):
         raise DataError(
             f"Mapping file {path}: no column for {', '.join(missing)}, which every application has. Add "
             f'{missing[0]} = "…", the column that holds it, under [columns].'
@@ -265,7 +266,7 @@ def _unmapped(mapping: ColumnMapping) -> list[str]:
     """The fields that every application has and that training needs, without a column; audits do without theirs."""
     fields = mapping.catalogue.fields
     needed = [name for name in mapping.catalogue.required if fields[name].role is not Role.AUDIT]
-    return [name for name in needed if name not in mapping.columns and name not in mapping.constants]
+    return [name for name in needed if name not in mapping.mapped and name not in mapping.constants]
 
 
 def _read(path: Path) -> bytes:
@@ -289,9 +290,10 @@ def _download_kaggle() -> Path:
 def _check_header(table: Table, mapping: ColumnMapping, advice: str) -> None:
     if problem := repeated_names(table.header):
         raise DataError(f"{table.name}: {problem}")
-    needed = {*mapping.columns.values(), mapping.target.column, *filter(None, [mapping.date_column])}
+    needed = {*mapping.used_columns, mapping.target.column, *filter(None, [mapping.date_column])}
     if missing := sorted({*needed, *_unmapped(mapping)} - {*table.header}):
-        raise DataError(f"{table.name}: no column {', '.join(missing)}; found {names_found(table.header)}. {advice}")
+        found = names_found(table.header) if mapping.header else f"1 to {len(table.header)}, as it has no header"
+        raise DataError(f"{table.name}: no column {', '.join(missing)}; found {found}. {advice}")
 
 
 def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:
@@ -301,17 +303,20 @@ def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:
         yield BadRow(line, "(row)", "fewer cells than the header has")
 
 
-def _value_problems(line: int, row: Mapping[str, str], mapping: ColumnMapping) -> Iterator[BadRow]:
+def _value_problems(
+    line: int, row: Mapping[str, str], record: Mapping[str, Any], mapping: ColumnMapping
+) -> Iterator[BadRow]:
     if mapping.defaulted(row) is None:
         yield BadRow(line, mapping.target.column, f"Outcome should be {mapping.target.expected}")
     if mapping.date_column and mapping.day(row) is None:
         yield BadRow(line, mapping.date_column, f"Not a day as {mapping.date_format or 'ISO 8601'} writes it")
     try:
-        mapping.catalogue.application.model_validate(mapping.record(row))
+        mapping.catalogue.application.model_validate(record)
     except ValidationError as error:
         for fault in faults(error):
             if not (fault.type == "missing" and fault.field in mapping.catalogue.audit_fields):
-                yield BadRow(line, mapping.columns.get(fault.field, fault.field), fault.message)
+                columns = mapping.columns_of(fault.field) if fault.field in mapping.mapped else [fault.field]
+                yield BadRow(line, ", ".join(columns), fault.message)
 
 
 def _check_bad_share(source: str, bad_rows: Sequence[BadRow], good: int, max_bad_share: float) -> None:

@@ -46,6 +46,10 @@ class Layout(BaseModel):
     sheet: str | None = None
     date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
 
+    def names_in(self, first: Sequence[str]) -> list[str]:
+        """The names of the columns of a file with this first row."""
+        return [*first] if self.header else [str(place) for place, _ in enumerate(first, start=1)]
+
     @property
     def summary(self) -> str:
         """What is known of it in a few words."""

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,8 +18,9 @@ from pydantic import (
 )
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.fields import ApplicationField
-from credit_scoring.application.forbidden import disguise_reason, forbidden_reason
+from credit_scoring.application.fields import ApplicationField, Role
+from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
+from credit_scoring.data.computed import Count, formula
 from credit_scoring.data.layout import Layout, number_of
 from credit_scoring.decisions.queries import AFTER, BEFORE
 
@@ -31,6 +32,10 @@ FLAGS = {
     **dict.fromkeys(("true", "1", "yes", "y", "sim", "s"), True),
     **dict.fromkeys(("false", "0", "no", "n", "não", "nao"), False),
 }
+
+
+NO_NUMBER = "no number"  # which the schema refuses, as it does any text in place of a number
+_OF_COLUMNS = frozenset(("columns", "first_of", "counts", "formulas"))
 
 
 class Target(BaseModel):
@@ -61,9 +66,11 @@ class Target(BaseModel):
 class ColumnMapping(Layout):
     """A TOML mapping file; each table is keyed by a field of the catalogue, which the file does not name itself.
 
-    `columns` names the foreign column, `values` translates its values (to "" for missing), `factors` multiplies
-    its numbers, `constants` gives fields that are the same in every row. Columns under `ignore` are known and left out;
-    `note` is shown wherever results on this data are. Without `columns`, the file has the API's field names.
+    `columns` names the foreign column, `first_of` several of which the first that is not missing is taken, `counts` in
+    how many columns something is so, `formulas` computes a number from columns. `values` translates the values of
+    columns (to "" for missing), `factors` multiplies their numbers, `constants` gives fields that are the same in every
+    row. Columns under `ignore` are known and left out; `note` is shown wherever results on this data are. Where no
+    columns are named, they have the API's field names.
     """
 
     catalogue: Catalogue
@@ -74,12 +81,15 @@ class ColumnMapping(Layout):
         None, description="The column with the day of the decision; newest rows become the test."
     )
     columns: dict[str, str] = Field({})
+    first_of: dict[str, tuple[str, ...]] = Field({})
+    counts: dict[str, Count] = Field({})
+    formulas: dict[str, str] = Field({})
     values: dict[str, dict[str, str]] = Field({})
     factors: dict[str, float] = Field({})
     constants: dict[str, str | bool | int | float] = Field({})
     ignore: tuple[str, ...] = ()
 
-    @field_validator("columns", "values", "factors", "constants")
+    @field_validator("columns", "first_of", "counts", "formulas", "values", "factors", "constants")
     @classmethod
     def _known_fields(cls, table: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         fields = info.data["catalogue"].fields
@@ -105,19 +115,60 @@ class ColumnMapping(Layout):
             raise ValueError(f"date_format '{self.date_format}' does not read what it writes ({error})") from None
         return self
 
-    @model_validator(mode="after")
-    def _no_column_in_disguise(self) -> Self:
+    @field_validator("first_of")
+    @classmethod
+    def _with_columns(cls, table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if empty := [name for name, columns in table.items() if not columns]:
+            raise ValueError(f"'{empty[0]}' has no columns; list those of which the first that is not missing is taken")
+        return table
+
+    @field_validator("formulas")
+    @classmethod
+    def _formulas(cls, table: dict[str, str]) -> dict[str, str]:
         problems = []
-        for name, column in self.columns.items():
-            if reason := disguise_reason(name, column):
-                problems.append(f"column '{column}' cannot be mapped to {name}: {reason}")
-            if name in self.constants:
-                problems.append(f"{name} has column '{column}' and a constant: give one of them")
-            if column == self.target.column:
-                problems.append(f"column '{column}' is the target, it cannot be mapped to {name} as well")
+        for name, text in table.items():
+            try:
+                formula(text)
+            except ValueError as error:
+                problems.append(f"'{name}': formula {error}")
         if problems:
             raise ValueError("; ".join(problems))
+        return table
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if problems := [problem for name in dict.fromkeys(self.mapped) for problem in self._problems(name)]:
+            raise ValueError("; ".join(problems))
         return self
+
+    def _problems(self, name: str) -> Iterator[str]:
+        """What is wrong with how a field is mapped."""
+        field = self.catalogue.fields[name]
+        for column in self.columns_of(name):
+            if reason := disguise_reason(name, column) or _age_reason(field, column):
+                yield f"column '{column}' cannot be mapped to {name}: {reason}"
+            if column == self.target.column:
+                yield f"column '{column}' is the target, it cannot be mapped to {name} as well"
+        ways = [told for told, table in self._ways if name in table]
+        if len(ways) > 1:
+            column = f"column '{self.columns[name]}'" if name in self.columns else ways[0]
+            yield f"{name} has {column} and {' and '.join(ways[1:])}: give one of them"
+        if name in self.formulas and not field.is_number:
+            yield f"{name} has a formula, which gives a number, but is a {field.kind}; use columns or counts"
+        if name in self.counts and not field.is_numeric:
+            yield f"{name} has a count, but is a {field.kind}; expected a number or a flag"
+        if name in self.factors and (name in self.formulas or name in self.counts):
+            yield f"{name} has a factor, which is for numbers of a column; multiply in a formula"
+
+    @property
+    def _ways(self) -> tuple[tuple[str, Collection[str]], ...]:
+        return (
+            ("a column", self.columns),
+            ("first_of", self.first_of),
+            ("a count", self.counts),
+            ("a formula", self.formulas),
+            ("a constant", self.constants),
+        )
 
     @classmethod
     def read(cls, path: Path, catalogue: Catalogue) -> Self:
@@ -131,7 +182,7 @@ class ColumnMapping(Layout):
 
     def for_header(self, header: Collection[str]) -> Self:
         """The mapping itself; where it names no columns, that of a file whose columns have the API's field names."""
-        if "columns" in self.model_fields_set:
+        if self.names_columns:
             return self
         taken = {*self.constants, self.target.column}
         columns = {name: name for name in self.catalogue.fields if name in header and name not in taken}
@@ -145,17 +196,52 @@ class ColumnMapping(Layout):
         """The columns whose texts are numbers."""
         fields = self.catalogue.fields
         overdue = [self.target.column] if self.target.overdue_days is not None else []
-        return (*overdue, *(column for name, column in self.columns.items() if fields[name].is_number))
+        numbers = [name for name in self.mapped if fields[name].is_number and not self._counts_texts(name)]
+        return (*overdue, *(column for name in numbers for column in self.columns_of(name)))
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether it says which columns are read."""
+        return not _OF_COLUMNS.isdisjoint(self.model_fields_set)
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """The fields that are read from columns."""
+        return (*self.columns, *self.first_of, *self.counts, *self.formulas)
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """The columns that fields are read from, each once."""
+        return tuple(dict.fromkeys(column for name in self.mapped for column in self.columns_of(name)))
+
+    def columns_of(self, name: str) -> tuple[str, ...]:
+        """The columns that a field is read from."""
+        if name in self.columns:
+            return (self.columns[name],)
+        if name in self.first_of:
+            return self.first_of[name]
+        return self.counts[name].columns if name in self.counts else (*formula(self.formulas[name]).columns.values(),)
 
     def record(self, row: Mapping[str, str]) -> dict[str, Any]:
         """The application fields of one row, typed where the text allows it; missing values are left out."""
         record: dict[str, Any] = {**self.constants}
         for name, column in self.columns.items():
-            text = row[column].strip()
-            translated = self.values.get(name, {}).get(text, text)
-            if text not in self.missing and translated != "":
-                record[name] = self._typed(self.catalogue.fields[name], translated)
+            if (text := self._text(name, row[column])) is not None:
+                record[name] = self._typed(self.catalogue.fields[name], text)
+        for name in (*self.first_of, *self.counts, *self.formulas):
+            if (value := self.value(name, row)) is not None:
+                record[name] = value
         return record
+
+    def value(self, name: str, row: Mapping[str, str]) -> Any:
+        """A field of one row; None where it is missing, a text where the row has no value of its kind."""
+        texts = {column: self._text(name, row[column]) for column in self.columns_of(name)}
+        if name in self.counts:
+            return self._counted(name, texts)
+        if name in self.formulas:
+            return self._computed(name, texts)
+        text = next((text for text in texts.values() if text is not None), None)
+        return None if text is None else self._typed(self.catalogue.fields[name], text)
 
     def day(self, row: Mapping[str, str]) -> date | None:
         """The day of this row's decision; None where the mapping names none or the text is none."""
@@ -180,6 +266,43 @@ class ColumnMapping(Layout):
             return True
         return False if value in self.target.paid else None
 
+    def _text(self, name: str, cell: str) -> str | None:
+        """What a cell says of a field, translated; None where that is missing."""
+        text = cell.strip()
+        translated = self.values.get(name, {}).get(text)
+        if translated is None:
+            return None if text in self.missing else text
+        return translated or None
+
+    def _counts_texts(self, name: str) -> bool:
+        return name in self.counts and bool(self.counts[name].values)
+
+    def _counted(self, name: str, texts: Mapping[str, str | None]) -> int | bool | str | None:
+        count = self.counts[name]
+        known = [text for text in texts.values() if text is not None]
+        if len(known) < len(texts) and count.if_missing == "missing":
+            return None
+        numbers = [] if count.at_least is None else [number_of(text, self.decimal) for text in known]
+        if None in numbers:
+            return NO_NUMBER
+        found = sum(text in count.values for text in known)
+        found += sum(number is not None and number >= (count.at_least or 0) for number in numbers)
+        return found > 0 if self.catalogue.fields[name].kind == "flag" else found
+
+    def _computed(self, name: str, texts: Mapping[str, str | None]) -> int | float | str | None:
+        numbers = {column: self._operand(text) for column, text in texts.items() if text is not None}
+        if len(numbers) < len(texts):
+            return None
+        known = {column: number for column, number in numbers.items() if number is not None}
+        if len(known) < len(numbers):
+            return NO_NUMBER
+        result = formula(self.formulas[name]).value(known)
+        return int(result) if result.is_integer() else result
+
+    def _operand(self, text: str) -> float | None:
+        flag = FLAGS.get(text.lower())
+        return number_of(text, self.decimal) if flag is None else float(flag)
+
     def _typed(self, field: ApplicationField, text: str) -> Any:
         if field.kind == "flag":
             return FLAGS.get(text.lower(), text)
@@ -190,6 +313,12 @@ class ColumnMapping(Layout):
             return text
         number *= self.factors.get(field.name, 1.0)
         return int(number) if number.is_integer() else number
+
+
+def _age_reason(field: ApplicationField, column: str) -> str | None:
+    if field.role is Role.FEATURE and is_age(column):
+        return "age never decides (Lei 10.741/2003 art. 96); map it to a field for audits or rules"
+    return None
 
 
 def repeated_names(header: Collection[str]) -> str | None:

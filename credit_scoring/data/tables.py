@@ -78,8 +78,7 @@ def _table(name: str, layout: Layout, text: str, delimiter: str) -> Table:
         first = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise DataError(f"{name}, line 1: not CSV ({error}).") from error
-    header = first if layout.header else [str(place) for place, _ in enumerate(first, start=1)]
-    return Table(name, tuple(header), layout, text, delimiter)
+    return Table(name, tuple(layout.names_in(first)), layout, text, delimiter)
 
 
 def _decoded(content: bytes, name: str, layout: Layout) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from credit_scoring.application.schemas import Application, Fault, faults
 from credit_scoring.batch.arrow import ID, MISSHAPEN, TextSource, TypedSource, column_kind
 from credit_scoring.batch.columnar import decide, examine
 from credit_scoring.batch.task import BLOCK, FILE, RowNumbers
+from credit_scoring.data.computed import Count
 from credit_scoring.data.datasets import SOURCES_FOLDER, Dataset
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
@@ -140,13 +141,30 @@ MAPPINGS = [
     ),
     OWN.model_copy(update={"factors": {"monthly_income": 1 / 12, "good_value": 0.1}, "missing": ("", "-", "0")}),
     OWN.model_copy(
+        update={
+            "columns": {
+                name: name
+                for name in OWN.columns
+                if name not in ("good_value", "monthly_income", "term_months", "has_negative_record")
+            },
+            "first_of": {"good_value": ("good_value", "assets_value")},
+            "formulas": {"monthly_income": "monthly_income / 12 + has_negative_record"},
+            "counts": {
+                "term_months": Count(columns=("good_type", "housing"), values=("CAR", "OWNER")),
+                "has_negative_record": Count(columns=("term_months",), at_least=1, if_missing="no"),
+            },
+        }
+    ),
+    OWN.model_copy(
         update={"values": {"monthly_income": {"99999999": ""}, "good_type": {"carro": "CAR"}, "housing": {"-": ""}}}
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    "mapping", MAPPINGS, ids=["own names", "decimal comma", "constants", "wrong constant", "factors", "values"]
+    "mapping",
+    MAPPINGS,
+    ids=["own names", "decimal comma", "constants", "wrong constant", "factors", "computed", "values"],
 )
 @given(rows=rows_of_cells)
 def test_cells_are_read_as_training_data_is_and_refused_as_the_api_would(
