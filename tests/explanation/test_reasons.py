@@ -160,7 +160,7 @@ def test_what_speaks_for_an_approved_client_is_there_beside_what_speaks_against(
 
 
 def test_fields_without_a_group_are_named_too() -> None:
-    few, many = quickly_trained(made_up(6)), quickly_trained(made_up(60))
+    few, many = quickly_trained(made_up(6, rows=800)), quickly_trained(made_up(60, rows=800))
     found = reasons(few, dict.fromkeys(few.card.features, 3.0))
     assert found.against[0].text.startswith("number_")
     assert len(found.against) + found.further == 6
