@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow
 import pyarrow.compute
 from pydantic import ValidationError
@@ -115,9 +116,11 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
     if good.any():
         records = list(_records(examined, scorer.fields))
         risk[good], rulings = scorer.decide(records)
-        unknowns, beyond = scorer.unknowns, scorer.unknowns.outside_training(records)
-        for row, record, ruling, names in zip(np.flatnonzero(good).tolist(), records, rulings, beyond, strict=True):
-            decision[row], rules[row], missing[row], outside[row] = *ruling, unknowns.missing(record), names
+        beside = zip(
+            rulings, _missing(examined, scorer.card.features), scorer.unknowns.outside_training(records), strict=True
+        )
+        for row, (ruling, absent, beyond) in zip(np.flatnonzero(good).tolist(), beside, strict=True):
+            decision[row], rules[row], missing[row], outside[row] = *ruling, absent, beyond
     reasons: list[list[dict[str, Any]] | None] = [None] * len(good)
     for row, found in examined.faults.items():
         reasons[row] = [fault.model_dump() for fault in found]
@@ -131,6 +134,13 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
         "faults": pyarrow.array(reasons, pyarrow.list_(_FAULT)),
     }
     return pyarrow.RecordBatch.from_pydict(arrays)
+
+
+def _missing(examined: Examined, features: Sequence[str]) -> Iterator[list[str]]:
+    """Of each good row the features that it does not have."""
+    absent = np.column_stack([pd.isna(examined.columns[name][examined.good]) for name in features])
+    names = np.array(features, dtype=object)
+    return (names[row].tolist() if row.any() else [] for row in absent)
 
 
 def _records(examined: Examined, features: tuple[str, ...]) -> Iterator[dict[str, Any]]:

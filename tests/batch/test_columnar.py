@@ -1,6 +1,7 @@
 """Applications by the column: refused and decided exactly as one by one, whatever the files hold."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,26 @@ from credit_scoring.data.datasets import SOURCES_FOLDER, Dataset
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
+from credit_scoring.policy.rules import Rule
 from credit_scoring.serving.decision_engine import DecisionDesk
 
 NAMES = (ID, *MAPPABLE)
 TYPES = {"number": pyarrow.float64(), "integer": pyarrow.float64(), "flag": pyarrow.bool_()}
 
+RULES = tuple(
+    Rule.model_validate({"id": id, "when": when, "if_missing": "review", "then": then, "reason": "Motivo"})
+    for id, when, then in (
+        ("RATIO", {"field": "instalment_over_income", "above": 0.1}, "deny"),
+        ("JOB", {"field": "job_type", "not_in": ["PERMANENT"]}, "review"),
+        ("RECORD", {"field": "has_negative_record", "in": [True]}, "deny"),
+        (
+            "ANY",
+            {"any": [{"field": "assets_value", "is_missing": True}, {"field": "term_months", "above": 48}]},
+            "review",
+        ),
+    )
+)
 good_numbers = {"term_months": 48.0, "age": 37.0}
 numbers = st.sampled_from([-1.0, -0.0, 0.0, 5e-324, 17.0, 18.0, 48.5, 60.0, 60.1, 120.0, 121.0, 420.0, 421.0, 1e308])
 texts = st.text(
@@ -177,8 +193,12 @@ def test_cells_are_read_as_training_data_is_and_refused_as_the_api_would(
     agree(texts_of(rows), TextSource(mapping, ID), sent)
 
 
-def test_decisions_and_risks_are_those_of_the_service_to_the_last_bit(dataset: Dataset, scorer: Scorer) -> None:
-    compiled = scorer.with_compiled_form()
+@pytest.mark.parametrize("rules", [(), RULES], ids=["as trained", "with rules"])
+def test_what_is_decided_is_what_the_service_decides_to_the_last_bit(
+    dataset: Dataset, scorer: Scorer, rules: tuple[Rule, ...]
+) -> None:
+    policy = Policy(threshold=scorer.policy.threshold, costs=scorer.policy.costs, rules=rules)
+    compiled = replace(scorer, policy=policy).with_compiled_form()
     sent = [_sent(row) for row in dataset.frame.head(1000).to_dict("records")]
     answers = DecisionDesk(compiled, "tag").decide([ConsorcioApplication.model_validate(each) for each in sent])
     batch = typed(sent)
@@ -186,6 +206,8 @@ def test_decisions_and_risks_are_those_of_the_service_to_the_last_bit(dataset: D
         decided = pyarrow.Table.from_batches([decide(each, TypedSource(NAMES), compiled) for each in parts])
         assert decided["risk_probability"].to_pylist() == [each.risk_probability for each in answers]
         assert decided["decision"].to_pylist() == [each.decision.value for each in answers]
+        for name in ("rules", "missing", "outside_training"):
+            assert decided[name].to_pylist() == [getattr(each, name) for each in answers]
 
 
 def _sent(row: Mapping[Any, Any]) -> dict[str, Any]:
