@@ -92,7 +92,7 @@ $(POETRY): | $(VENV)/bin/python
 .PHONY: test-spark
 test-spark: install-dev ## Test what needs Spark and Java: batches, the search on a cluster, the notebooks
 	$(PIP_INSTALL) --require-hashes -r requirements/notebooks.txt
-	$(BIN)/pytest tests/test_notebooks.py tests/batch/test_job.py tests/cli/test_score.py tests/batch/test_spark_cluster.py tests/training/test_spark_search.py
+	$(BIN)/pytest tests/test_notebooks.py tests/batch/test_job.py tests/batch/test_engines.py tests/cli/test_score_spark.py tests/batch/test_spark_cluster.py tests/training/test_spark_search.py
 
 .PHONY: bench
 bench: install-dev ## Benchmark the service and its peers (about half an hour, on an idle machine)

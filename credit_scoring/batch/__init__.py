@@ -1,1 +1,1 @@
-"""Files of applications, scored in Spark. Knows nothing of the service."""
+"""Files of applications, scored on this machine or in Spark. Knows nothing of the service."""

@@ -14,6 +14,7 @@ from credit_scoring.application.fields import APPLICATION_ID, ApplicationField
 from credit_scoring.application.forbidden import forbidden_reason
 from credit_scoring.application.schemas import Fault
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
+from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.errors import DataError
 
 ID = APPLICATION_ID.name
@@ -222,20 +223,19 @@ def _check_names(header: Collection[str], mapping: ColumnMapping, client_id: str
         *mapping.used_columns,
         *(name for name in mapping.catalogue.required if name not in {*mapping.mapped, *mapping.constants}),
     }
-    if missing := sorted(needed - {*header}):
-        raise DataError(
-            f"No column {', '.join(missing)}; found {names_found(header)}. "
-            + (
-                "Name the columns as the API does, or give a --mapping file for CSV."
-                if strict
-                else "Correct the mapping."
-            )
-        )
     known = {*mapping.used_columns, *mapping.ignore, mapping.target.column, mapping.date_column, client_id}
     unknown = [name for name in header if name not in known]
+    if missing := sorted(needed - {*header}):
+        advice = (
+            "Name the columns as the API does, or give a --mapping file for CSV." if strict else "Correct the mapping."
+        )
+        raise DataError(
+            f"No column {', '.join(missing)}; found {names_found(header)}.{did_you_mean(unknown, missing)} {advice}"
+        )
     if unknown and strict:
         refused = [reason for name in unknown if (reason := forbidden_reason(name))]
+        meant = did_you_mean(unknown, {*mapping.catalogue.all_fields} - {*header})
         raise DataError(
-            f"Unknown columns {names_found(unknown)}. {refused[0] if refused else 'Rename or remove them'}, "
+            f"Unknown columns {names_found(unknown)}.{meant} {refused[0] if refused else 'Rename or remove them'}, "
             "or name them under `ignore` in a --mapping file for CSV."
         )

@@ -10,6 +10,7 @@ from credit_scoring.model.manifest import MANIFEST_FILE, SAVED_FILES
 from credit_scoring.model.scorer import Scorer
 
 PACKAGE = Path(__file__).parent.parent
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # one process per core
 
 Files = Mapping[str, bytes]
 

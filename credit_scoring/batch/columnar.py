@@ -22,8 +22,8 @@ from credit_scoring.application.schemas import Fault, faults
 from credit_scoring.batch.arrow import ID, Source, flags_of
 from credit_scoring.model.scorer import Scorer
 
-_NAMES = pyarrow.list_(pyarrow.string())
-_FAULT = pyarrow.struct([(name, pyarrow.string()) for name in Fault.model_fields])
+NAMES = pyarrow.list_(pyarrow.string())
+FAULTS = pyarrow.list_(pyarrow.struct([(name, pyarrow.string()) for name in Fault.model_fields]))
 
 
 def doubtful(field: ApplicationField, values: Any) -> Flags:
@@ -128,10 +128,10 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
         ID: pyarrow.array(examined.columns[ID], pyarrow.string()),
         "decision": pyarrow.array(decision, pyarrow.string()),
         "risk_probability": pyarrow.array(risk, mask=~good),
-        "rules": pyarrow.array(rules, _NAMES),
-        "missing": pyarrow.array(missing, _NAMES),
-        "outside_training": pyarrow.array(outside, _NAMES),
-        "faults": pyarrow.array(reasons, pyarrow.list_(_FAULT)),
+        "rules": pyarrow.array(rules, NAMES),
+        "missing": pyarrow.array(missing, NAMES),
+        "outside_training": pyarrow.array(outside, NAMES),
+        "faults": pyarrow.array(reasons, FAULTS),
     }
     return pyarrow.RecordBatch.from_pydict(arrays)
 

@@ -2,19 +2,16 @@
 
 import codecs
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.batch.arrow import ID, MISSHAPEN, Source, TextSource, TypedSource, column_kind
+from credit_scoring.batch.scoring import InputFiles
 from credit_scoring.batch.task import BLOCK, FILE, ROW, FirstRows
-from credit_scoring.data.mapping import ColumnMapping
-from credit_scoring.errors import ConfigurationError, DataError
+from credit_scoring.errors import DataError
 
 CORRUPT = "_corrupt"
-KINDS = ("csv", "parquet")
 TASKS_PER_CORE = 4
 LARGEST_SPLIT = 128 * 1024 * 1024
 
@@ -33,83 +30,63 @@ class Input:
     first_rows: FirstRows | None = None
 
 
-@dataclass(frozen=True)
-class InputFiles:
-    """Which files to read and how; `path` may be a file, a folder or a pattern on any file system that Spark reaches.
+def read(session: Any, files: InputFiles, catalogue: Catalogue) -> Input:
+    """The input as applications of this catalogue; raises ConfigurationError or DataError where it is none."""
+    names, size = _found(session, files)
+    kind = files.kind(names)
+    tasks = files.partitions or TASKS_PER_CORE * session.sparkContext.defaultParallelism
+    split = min(LARGEST_SPLIT, max(1, -(-size // tasks)))
+    session.conf.set("spark.sql.files.maxPartitionBytes", str(split))
+    return _csv(session, files, catalogue) if kind == "csv" else _parquet(session, files, catalogue)
 
-    `format` is one of KINDS, told by the files' names where it is None. `partitions` is the number of tasks to cut the
-    input into.
-    """
 
-    path: str
-    format: str | None = None
-    mapping: Path | None = None
-    id_column: str | None = None
-    partitions: int | None = None
+def _found(session: Any, files: InputFiles) -> tuple[list[str], int]:
+    """Names and total bytes of the files."""
+    jvm, configuration = session.sparkContext._jvm, session.sparkContext._jsc.hadoopConfiguration()
+    path = jvm.org.apache.hadoop.fs.Path(files.path)
+    system = path.getFileSystem(configuration)
+    names, size = [], 0
+    for status in system.globStatus(path) or []:
+        leaves = system.listFiles(status.getPath(), True)
+        while leaves.hasNext():
+            leaf = leaves.next()
+            names.append(str(leaf.getPath().getName()))
+            size += int(leaf.getLen())
+    if not names:
+        raise files.no_files()
+    return names, size
 
-    def read(self, session: Any, catalogue: Catalogue) -> Input:
-        """The input as applications of this catalogue; raises ConfigurationError or DataError where it is none."""
-        names, size = self._found(session)
-        kind = self.format or self._kind_of(names)
-        if self.mapping and kind != "csv":
-            raise ConfigurationError(f"--mapping {self.mapping}: is for CSV, but {self.path} is {kind}.")
-        tasks = self.partitions or TASKS_PER_CORE * session.sparkContext.defaultParallelism
-        split = min(LARGEST_SPLIT, max(1, -(-size // tasks)))
-        session.conf.set("spark.sql.files.maxPartitionBytes", str(split))
-        return self._csv(session, catalogue) if kind == "csv" else self._parquet(session, catalogue)
 
-    def _found(self, session: Any) -> tuple[list[str], int]:
-        """Names and total bytes of the files."""
-        jvm, configuration = session.sparkContext._jvm, session.sparkContext._jsc.hadoopConfiguration()
-        path = jvm.org.apache.hadoop.fs.Path(self.path)
-        files = path.getFileSystem(configuration)
-        names, size = [], 0
-        for status in files.globStatus(path) or []:
-            leaves = files.listFiles(status.getPath(), True)
-            while leaves.hasNext():
-                leaf = leaves.next()
-                names.append(str(leaf.getPath().getName()))
-                size += int(leaf.getLen())
-        if not names:
-            raise ConfigurationError(f"Input {self.path}: no such file, or a folder without files.")
-        return names, size
+def _parquet(session: Any, files: InputFiles, catalogue: Catalogue) -> Input:
+    frame = session.read.option("recursiveFileLookup", True).parquet(files.path)
+    source = TypedSource.of(_kinds(frame, catalogue), catalogue, files.id_column)
+    columns = {name: files.id_column or ID if name == ID else name for name in source.fields}
+    types = {name: _SPARK_TYPES[column_kind(field)] for name, field in catalogue.all_fields.items()}
+    fields = [f"CAST({_quoted(column)} AS {types[name]}) AS {name}" for name, column in columns.items()]
+    rows = frame.selectExpr(f"_metadata.file_path AS {FILE}", f"_metadata.row_index + 1 AS {ROW}", *fields)
+    return Input(rows.repartition(files.partitions) if files.partitions else rows, source, frame.count())
 
-    def _kind_of(self, names: Sequence[str]) -> str:
-        kinds = {found[1] for name in names if (found := re.search(r"\.(csv|parquet)(\.\w+)?$", name))}
-        if len(kinds) != 1:
-            problem = "both CSV and Parquet files" if kinds else "no file named .csv or .parquet"
-            raise ConfigurationError(f"Input {self.path}: {problem}. Name the kind with --format.")
-        return kinds.pop()
 
-    def _parquet(self, session: Any, catalogue: Catalogue) -> Input:
-        frame = session.read.option("recursiveFileLookup", True).parquet(self.path)
-        source = TypedSource.of(_kinds(frame, catalogue), catalogue, self.id_column)
-        columns = {name: self.id_column or ID if name == ID else name for name in source.fields}
-        types = {name: _SPARK_TYPES[column_kind(field)] for name, field in catalogue.all_fields.items()}
-        fields = [f"CAST({_quoted(column)} AS {types[name]}) AS {name}" for name, column in columns.items()]
-        rows = frame.selectExpr(f"_metadata.file_path AS {FILE}", f"_metadata.row_index + 1 AS {ROW}", *fields)
-        return Input(rows.repartition(self.partitions) if self.partitions else rows, source, frame.count())
-
-    def _csv(self, session: Any, catalogue: Catalogue) -> Input:
-        mapping = ColumnMapping.read(self.mapping, catalogue) if self.mapping else None
-        encoding, delimiter = (mapping.encoding, mapping.delimiter) if mapping else ("utf-8", ",")
-        reader = session.read.options(
-            sep=delimiter, quote='"', escape='"', encoding=_java_name(encoding), recursiveFileLookup=True
-        )
-        first = [cell or "" for cell in reader.csv(self.path).head() or ()]
-        header = mapping.names_in(first) if mapping else first
-        source = TextSource.of(header, catalogue, mapping, self.id_column)
-        schema = ", ".join(f"{_quoted(name)} STRING" for name in (*header, CORRUPT))
-        named = mapping is None or mapping.header
-        whole = reader.options(header=named, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
-        rows = whole.csv(self.path, schema).selectExpr(
-            f"_metadata.file_path AS {FILE}",
-            f"_metadata.file_block_start AS {BLOCK}",
-            f"{CORRUPT} IS NOT NULL AS {MISSHAPEN}",
-            *map(_quoted, source.columns),
-        )
-        counts = {(each[FILE], each[BLOCK]): each["count"] for each in rows.groupBy(FILE, BLOCK).count().collect()}
-        return Input(rows, source, sum(counts.values()), _first_rows(counts))
+def _csv(session: Any, files: InputFiles, catalogue: Catalogue) -> Input:
+    mapping = files.read_mapping(catalogue)
+    encoding, delimiter = (mapping.encoding, mapping.delimiter) if mapping else ("utf-8", ",")
+    reader = session.read.options(
+        sep=delimiter, quote='"', escape='"', encoding=_java_name(encoding), recursiveFileLookup=True
+    )
+    first = [cell or "" for cell in reader.csv(files.path).head() or ()]
+    header = mapping.names_in(first) if mapping else first
+    source = TextSource.of(header, catalogue, mapping, files.id_column)
+    schema = ", ".join(f"{_quoted(name)} STRING" for name in (*header, CORRUPT))
+    named = mapping is None or mapping.header
+    whole = reader.options(header=named, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
+    rows = whole.csv(files.path, schema).selectExpr(
+        f"_metadata.file_path AS {FILE}",
+        f"_metadata.file_block_start AS {BLOCK}",
+        f"{CORRUPT} IS NOT NULL AS {MISSHAPEN}",
+        *map(_quoted, source.columns),
+    )
+    counts = {(each[FILE], each[BLOCK]): each["count"] for each in rows.groupBy(FILE, BLOCK).count().collect()}
+    return Input(rows, source, sum(counts.values()), _first_rows(counts))
 
 
 def _first_rows(counts: FirstRows) -> FirstRows:

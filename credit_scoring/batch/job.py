@@ -4,13 +4,12 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,18 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 
-from credit_scoring import __version__
-from credit_scoring.batch.arrow import ID
-from credit_scoring.batch.cluster import archive_package, digest_of, read_model
-from credit_scoring.batch.input import Input, InputFiles
-from credit_scoring.batch.output import DECISIONS, REJECTED, BatchManifest, OutputFolder
-from credit_scoring.batch.task import FILE, NAMED, RESULT, ROW, Scoring
+from credit_scoring.batch.cluster import ONE_THREAD, archive_package, digest_of, read_model
+from credit_scoring.batch.input import Input, read
+from credit_scoring.batch.output import DECISIONS, REJECTED, HadoopFiles, OutputFolder
+from credit_scoring.batch.scoring import MOST_REASONS, OUTPUT, OnProgress, Scored, ScoringJob, reason
+from credit_scoring.batch.task import RESULT, Scoring
 from credit_scoring.errors import ConfigurationError, DataError, ScoringError
 from credit_scoring.model.scorer import Scorer
 
 POLL_SECONDS = 0.2
-MOST_REASONS = 5
+OLDEST_JAVA = 17
 PART = "_rejected"
-THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SEE_LOG = "See its log: --spark-log FILE."
-
-OnProgress = Callable[[int, int], None]
 
 
 @contextmanager
@@ -57,9 +52,14 @@ def spark_session(master: str, log: Path | None = None) -> Iterator[SparkSession
 
 def _check_java() -> None:
     home = os.environ.get("JAVA_HOME")
-    if not shutil.which("java", path=f"{home}/bin" if home else None):
-        place = f"in JAVA_HOME ({home})" if home else "on the PATH"
-        raise ConfigurationError(f"Spark needs Java 17 or newer, and there is none {place}. Install it.")
+    place = f"in JAVA_HOME ({home})" if home else "on the PATH"
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if not java:
+        raise ConfigurationError(f"Spark needs Java {OLDEST_JAVA} or newer, and there is none {place}. Install it.")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - found above
+    found = re.search(r'version "(?:1\.)?(\d+)', told.stderr)
+    if found and int(found[1]) < OLDEST_JAVA:
+        raise ConfigurationError(f"Spark needs Java {OLDEST_JAVA} or newer, and the one {place} is {found[1]}.")
 
 
 def _start(master: str, log: Path | None) -> SparkContext:
@@ -99,7 +99,7 @@ def _configuration(master: str) -> dict[str, str]:
         "spark.sql.caseSensitive": "true",
         "spark.sql.csv.parser.columnPruning.enabled": "false",  # else a row with too few cells passes for whole
         "spark.sql.legacy.javaCharsets": "true",  # so that a mapping may name Windows' encodings
-        **{f"spark.executorEnv.{name}": "1" for name in THREAD_COUNTS},
+        **{f"spark.executorEnv.{name}": count for name, count in ONE_THREAD.items()},
     }
     here = {
         "spark.ui.enabled": "false",
@@ -119,25 +119,6 @@ def _with_retries(master: str) -> str:
     return f"local[{found[1] or 1},4]" if found else master
 
 
-@dataclass(frozen=True)
-class ScoringJob:
-    """What to decide, with the stored model `tag` in `model_folder`, and the folder that becomes the output."""
-
-    files: InputFiles
-    output: str
-    tag: str
-    model_folder: Path
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What was written, and the most frequent reasons of rejection with the number of rows that have them."""
-
-    output: str
-    manifest: BatchManifest
-    reasons: tuple[tuple[str, int], ...]
-
-
 def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lambda done, tasks: None) -> Scored:
     """Decide every row of the input and replace the output folder; `on_progress` gets the tasks done and all tasks.
 
@@ -146,14 +127,16 @@ def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lamb
     scorer = Scorer.load(job.model_folder)
     with _explained(job):
         context = session.sparkContext
-        output = OutputFolder(job.output, context._jvm, context._jsc.hadoopConfiguration())
+        configuration = context._jsc.hadoopConfiguration()
+        output = OutputFolder(job.output, HadoopFiles(job.output, context._jvm, configuration))
         output.check(job.files.path)
-        found = job.files.read(session, scorer.catalogue)
+        found = read(session, job.files, scorer.catalogue)
         scored = _scored(session, job, found)
         with output.replacing() as folder:
             with _reported(session, on_progress):
-                _write(scored, output, folder, scorer, job.tag)
-            manifest = _manifest(session, job, found, scorer, folder)
+                _write(scored, output, folder, job.origin(scorer))
+            counts = (session.read.parquet(f"{folder}/{name}").count() for name in (DECISIONS, REJECTED))
+            manifest = job.manifest(scorer, found.rows, *counts)
             output.write_manifest(manifest)
             reasons = _reasons(session.read.parquet(f"{folder}/{REJECTED}"))
         return Scored(output.path, manifest, reasons)
@@ -168,11 +151,9 @@ def _scored(session: SparkSession, job: ScoringJob, found: Input) -> DataFrame:
     return scored
 
 
-def _write(scored: DataFrame, output: OutputFolder, folder: str, scorer: Scorer, tag: str) -> None:
+def _write(scored: DataFrame, output: OutputFolder, folder: str, origin: dict[str, str | float]) -> None:
     """Both outputs in one pass over the input."""
-    origin = {"threshold": scorer.policy.threshold, "model": tag, "policy_version": scorer.policy.version}
-    constants = [sql.lit(value).alias(name) for name, value in origin.items()]
-    rows = scored.select(ID, "decision", "risk_probability", *NAMED, *constants, "faults", FILE, ROW)
+    rows = scored.withColumns({name: sql.lit(value) for name, value in origin.items()}).select(*OUTPUT.names)
     rows.withColumn(PART, sql.isnotnull("faults")).write.partitionBy(PART).parquet(f"{folder}/{PART}")
     for part, name in (("false", DECISIONS), ("true", REJECTED)):
         if not output.move(f"{PART}/{PART}={part}", name):
@@ -180,29 +161,10 @@ def _write(scored: DataFrame, output: OutputFolder, folder: str, scorer: Scorer,
     output.remove(PART)
 
 
-def _manifest(session: SparkSession, job: ScoringJob, found: Input, scorer: Scorer, folder: str) -> BatchManifest:
-    decided, rejected = (session.read.parquet(f"{folder}/{name}").count() for name in (DECISIONS, REJECTED))
-    if decided + rejected != found.rows:
-        raise ScoringError(
-            f"Of {found.rows:,} rows {decided:,} were decided and {rejected:,} rejected, which does not add up. "
-            "Did the input change meanwhile? Nothing was kept; run it again."
-        )
-    return BatchManifest(
-        model=job.tag,
-        policy_version=scorer.policy.version,
-        source=job.files.path,
-        rows=found.rows,
-        decided=decided,
-        rejected=rejected,
-        decided_at=datetime.now(UTC),
-        package_version=__version__,
-    )
-
-
 def _reasons(rejected: DataFrame) -> tuple[tuple[str, int], ...]:
     each = rejected.selectExpr("explode(faults) AS fault").selectExpr("fault.field", "fault.message")
     rows = each.groupBy("field", "message").count().orderBy("count", ascending=False).limit(MOST_REASONS).collect()
-    return tuple((f"{row['field'] or '(row)'}: {row['message']}", row["count"]) for row in rows)
+    return tuple((reason(row["field"], row["message"]), row["count"]) for row in rows)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a task of a batch does: decide its share of the rows, each with the place in the input that it came from."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
@@ -33,6 +34,17 @@ class Broadcast(Protocol):
         """What was broadcast, fetched once for each executor."""
 
 
+@contextmanager
+def without_values() -> Iterator[None]:
+    """A failure within the block is a ScoringError: its own message may hold an applicant's value, and be logged."""
+    try:
+        yield
+    except CreditScoringError:
+        raise
+    except Exception as error:
+        raise ScoringError(f"A task failed with {type(error).__name__} at {place_of(error)}.") from None
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Decides batches of one task. `digest` names the model in `files`, a broadcast of its saved files.
@@ -48,7 +60,7 @@ class Scoring:
 
     def decide(self, batches: Iterable[Any]) -> Iterator[Any]:
         """Batches of RESULT, for batches of the source's columns; raises ScoringError without a value of any row."""
-        try:
+        with without_values():
             scorer = scorer_of(self.digest, self._files)
             rows = RowNumbers(self.first_rows.value) if self.first_rows else None
             for batch in filter(_has_rows, batches):
@@ -56,10 +68,6 @@ class Scoring:
                 numbers = rows.of(batch) if rows else batch.column(ROW)
                 columns = [batch.column(FILE), numbers, *decided.columns]
                 yield pyarrow.RecordBatch.from_arrays(columns, [FILE, ROW, *decided.schema.names])
-        except CreditScoringError:
-            raise
-        except Exception as error:  # its message may hold an applicant's value, and Spark would log it
-            raise ScoringError(f"A task failed with {type(error).__name__} at {place_of(error)}.") from None
 
     def _files(self) -> Files:
         files: Files = self.files.value

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from joblib import parallel_config
@@ -16,23 +17,23 @@ from credit_scoring.errors import ConfigurationError
 
 
 class Engine(StrEnum):
-    """What runs the parallel part of a training."""
+    """What runs the parallel part of a command."""
 
     LOCAL = "local"
     SPARK = "spark"
 
 
-def spark() -> ModuleType:
-    """The module that needs Spark; raises ConfigurationError where that is not installed."""
+def batch_module(name: str, group: str) -> ModuleType:
+    """A module of the batch room; raises ConfigurationError where the dependency group that it needs is not installed.
+
+    Imported late: the served image carries neither pyarrow nor pyspark.
+    """
     try:
-        from credit_scoring.batch import (  # noqa: PLC0415 - pyspark and pyarrow, which the served image does not carry
-            job as batch,
-        )
+        return import_module(f"credit_scoring.batch.{name}")
     except ImportError as error:
         raise ConfigurationError(
-            f"{error.name} is not installed: run `pip install --require-hashes -r requirements/spark.txt`."
+            f"{error.name} is not installed: run `pip install --require-hashes -r requirements/{group}.txt`."
         ) from error
-    return batch
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,18 @@ class SparkOptions:
     """Spark."""
 
     master: Annotated[
-        str, typer.Option(help="Master URL of the Spark cluster; local[N] uses N cores of this machine.")
-    ] = "local[*]"
+        str | None,
+        typer.Option(
+            show_default="local[*]", help="Master URL of the Spark cluster; local[N] uses N cores of this machine."
+        ),
+    ] = None
     spark_log: Annotated[Path | None, typer.Option(help="File to append Spark's own log to.")] = None
+
+    @contextmanager
+    def spark_session(self) -> Iterator[Any]:
+        """A Spark session; raises ConfigurationError without Spark or Java."""
+        with batch_module("job", "spark").spark_session(self.master or "local[*]", self.spark_log) as session:
+            yield session
 
 
 @dataclass(frozen=True)
@@ -50,17 +60,25 @@ class ComputeOptions(SparkOptions):
     """Compute."""
 
     engine: Annotated[
-        Engine, typer.Option(help="Run the search on this machine or on Spark; the result is the same.")
-    ] = Engine.LOCAL
+        Engine | None,
+        typer.Option(
+            show_default="local, or spark with --master",
+            help="Run on this machine or on Spark; the result is the same.",
+        ),
+    ] = None
+
+    @property
+    def chosen(self) -> Engine:
+        """The engine that these options mean; raises ConfigurationError where they contradict each other."""
+        if self.engine is Engine.LOCAL and self.master:
+            raise ConfigurationError(f"--master {self.master}: is for --engine spark; leave one of the two out.")
+        return self.engine or (Engine.SPARK if self.master else Engine.LOCAL)
 
     @contextmanager
     def engaged(self) -> Iterator[None]:
         """Within the block, joblib's parallel work runs on this engine; raises ConfigurationError without Spark."""
-        if self.engine is Engine.LOCAL:
+        if self.chosen is Engine.LOCAL:
             yield
             return
-        with (
-            spark().spark_session(self.master, self.spark_log) as session,
-            parallel_config(SparkBackend(session.sparkContext), n_jobs=1),
-        ):
+        with self.spark_session() as session, parallel_config(SparkBackend(session.sparkContext), n_jobs=1):
             yield

@@ -1,16 +1,28 @@
 """Progress of a long command: bars on a terminal, else a line for each stage."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 if TYPE_CHECKING:
     from credit_scoring.training.search import TrialReport
 
 FINAL = "Compare, calibrate, test"
+LINE_EVERY_S = 10.0
+
+OnCount = Callable[[int, int], None]
 
 
 class Planned(NamedTuple):
@@ -37,6 +49,42 @@ def stage(console: Console, title: str) -> Iterator[None]:
     else:
         console.print(f"{title} …", highlight=False)
         yield
+
+
+def counting(console: Console, title: str) -> AbstractContextManager[OnCount]:
+    """Shows how much of a whole is done; to be called with both."""
+    return _counted_bar(console, title) if console.is_terminal else counted_lines(console, title)
+
+
+@contextmanager
+def _counted_bar(console: Console, title: str) -> Iterator[OnCount]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
+    task = progress.add_task(title)
+
+    def on_count(done: int, whole: int) -> None:
+        progress.start()  # not earlier: unusable input is an error without a progress bar
+        progress.update(task, completed=done, total=whole)
+
+    try:
+        yield on_count
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+@contextmanager
+def counted_lines(console: Console, title: str, clock: Callable[[], float] = time.monotonic) -> Iterator[OnCount]:
+    """The same as lines, one every LINE_EVERY_S of the clock."""
+    said = clock()
+
+    def on_count(done: int, whole: int) -> None:
+        nonlocal said
+        if clock() - said >= LINE_EVERY_S:
+            said = clock()
+            console.print(f"{title}: {done / max(whole, 1):.0%} …", highlight=False)
+
+    yield on_count
 
 
 def searching(console: Console, planned: Sequence[Planned]) -> AbstractContextManager[OnTrial]:

@@ -1,23 +1,28 @@
-"""`credit-scoring score …`: decide a whole file or folder of applications in Spark."""
+"""`credit-scoring score …`: decide a whole file or folder of applications, on this machine or in Spark."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from credit_scoring.cli.compute import SparkOptions, spark
+from credit_scoring.cli.compute import ComputeOptions, Engine, batch_module
 from credit_scoring.cli.options import grouped
+from credit_scoring.cli.progress import counting
+from credit_scoring.errors import ConfigurationError
 from credit_scoring.model import store
 from credit_scoring.settings import MODEL_NAME
 
 if TYPE_CHECKING:
-    from credit_scoring.batch.job import Scored, ScoringJob
+    from credit_scoring.batch.scoring import Scored, ScoringJob
+
+INTERRUPTED = 130
 
 console = Console(stderr=True)
 
@@ -41,18 +46,42 @@ class InputOptions:
     id_column: Annotated[
         str | None, typer.Option(show_default="application_id", help="Column with your id for each row.")
     ] = None
-    partitions: Annotated[
-        int | None, typer.Option(min=1, show_default="4 per core", help="Number of tasks to split the input into.")
+
+
+@dataclass(frozen=True)
+class ScoringOptions(ComputeOptions):
+    """Compute."""
+
+    jobs: Annotated[
+        int | None, typer.Option(min=1, show_default="one per core", help="Processes of the local engine.")
     ] = None
+    partitions: Annotated[
+        int | None, typer.Option(min=1, show_default="4 per core", help="Tasks of Spark to split the input into.")
+    ] = None
+
+    def engine_for(self, *places: str) -> Engine:
+        """The engine that reads and writes these places; raises ConfigurationError where an option is not for it."""
+        remote = [place for place in places if re.match(r"\w[\w.+-]+:/", place)]
+        chosen = Engine.SPARK if remote and not self.engine else self.chosen
+        if remote and chosen is Engine.LOCAL:
+            raise ConfigurationError(f"{remote[0]}: the local engine uses paths of this machine; use --engine spark.")
+        if chosen is Engine.LOCAL and self.partitions:
+            raise ConfigurationError(f"--partitions {self.partitions}: is for --engine spark; use --jobs.")
+        if chosen is Engine.LOCAL and self.spark_log:
+            raise ConfigurationError(f"--spark-log {self.spark_log}: is for --engine spark.")
+        if chosen is Engine.SPARK and self.jobs:
+            raise ConfigurationError(f"--jobs {self.jobs}: is for the local engine; use --master local[{self.jobs}].")
+        return chosen
 
 
 @grouped
 def score(
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="File, folder or pattern, local or on the cluster's file system.")
+        str,
+        typer.Argument(metavar="INPUT", help="File, folder or pattern; with Spark also on a cluster's file system."),
     ],
     input_: InputOptions,
-    compute: SparkOptions,
+    compute: ScoringOptions,
     output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; replaces an earlier output.")],
     model: Annotated[str, typer.Option(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
 ) -> None:
@@ -60,17 +89,44 @@ def score(
 
     Writes OUTPUT/decisions and OUTPUT/rejected, both Parquet. A rerun replaces them; a failed run changes nothing.
     """
+    engine = compute.engine_for(source, output)
     stored = store.find(model)
-    batch = spark()
+    batch = batch_module("scoring", "batch" if engine is Engine.LOCAL else "spark")
     kind = input_.format and input_.format.value
-    files = batch.InputFiles(source, kind, input_.mapping, input_.id_column, input_.partitions)
+    files = batch.InputFiles(source, kind, input_.mapping, input_.id_column, compute.partitions)
     job = batch.ScoringJob(files, output, str(stored.tag), Path(stored.path))
-    with (
-        console.status("Starting Spark …") as status,
-        batch.spark_session(compute.master, compute.spark_log) as session,
-    ):
+    with _interruptible():
+        scored = _locally(job, compute) if engine is Engine.LOCAL else _in_spark(job, compute)
+    _show(scored)
+    print(scored.output)
+
+
+def _locally(job: "ScoringJob", compute: ScoringOptions) -> "Scored":
+    with counting(console, "Scored") as on_progress:
+        scored: Scored = batch_module("local", "batch").score(job, on_progress, compute.jobs)
+    return scored
+
+
+def _in_spark(job: "ScoringJob", compute: ScoringOptions) -> "Scored":
+    batch = batch_module("job", "spark")
+    with console.status("Starting Spark …") as status, compute.spark_session() as session:
         status.stop()
-        scored = _score_with_progress(batch, session, job)
+        with counting(console, "Scored") as on_progress:
+            scored: Scored = batch.score(session, job, on_progress)
+            on_progress(1, 1)
+    return scored
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("[yellow]Interrupted: nothing was written.[/]")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _show(scored: "Scored") -> None:
     manifest = scored.manifest
     console.print(
         f"[bold]{manifest.rows:,}[/] rows: {manifest.decided:,} decided by {manifest.model}, "
@@ -78,22 +134,3 @@ def score(
     )
     for reason, rows in scored.reasons:
         console.print(f"[yellow]rejected[/] {escape(reason)} ({rows:,} rows)")
-    print(scored.output)
-
-
-def _score_with_progress(batch: ModuleType, session: Any, job: "ScoringJob") -> "Scored":
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, console=console)
-    task = progress.add_task("Tasks done")
-
-    def on_progress(done: int, tasks: int) -> None:
-        progress.start()  # not earlier: unusable input is an error without a progress bar
-        progress.update(task, completed=done, total=tasks)
-
-    try:
-        scored: Scored = batch.score(session, job, on_progress)
-        progress.update(task, completed=progress.tasks[task].total)
-        return scored
-    finally:
-        if progress.live.is_started:
-            progress.stop()

@@ -283,7 +283,14 @@ def kinds(**changes: str) -> dict[str, str]:
     ("header", "message"),
     [
         (["credit_letter_value"], "No column age; found credit_letter_value"),
-        (["age", "credit_letter_value", "monthly_incme"], "Unknown columns monthly_incme. Rename or remove them"),
+        (
+            ["age", "credit_letter_value", "Monthly_incme", "colour"],
+            r"Unknown columns Monthly_incme, colour. Did you mean monthly_income by Monthly_incme\? Rename",
+        ),
+        (
+            ["age", "credit_leter_value"],
+            r"found .*\. Did you mean credit_letter_value by credit_leter_value\? Name the",
+        ),
         (["age", "credit_letter_value", "sexo"], "Unknown columns sexo. Refused: sex may never enter"),
         (["age", "age", "credit_letter_value"], "More than one column is named age"),
         (["37", "24000.0"], "found a first line that is no list of names"),

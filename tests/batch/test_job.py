@@ -1,10 +1,9 @@
 """Batches in Spark: every row decided as the service decides it or refused for its reasons, once, whatever fails."""
 
-import csv
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,27 +13,26 @@ import pandas as pd
 import pytest
 
 from benchmarks.support.consorcio import MAPPABLE
-from credit_scoring.batch.output import MANIFEST_FILE, BatchManifest
+from credit_scoring.batch.scoring import InputFiles
 from credit_scoring.batch.task import Scoring
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, ScoringError
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
-from tests.support.spark import (
+from tests.support.batch import (
     Answers,
     Row,
     answers,
     applications,
     decided,
-    first_time,
     job_of,
+    manifest_of,
     read,
-    require_spark,
-    sent_by_value,
-    session_on,
+    write_csv,
     write_parquet,
 )
+from tests.support.spark import first_time, require_spark, sent_by_value, session_on
 
 batch = require_spark()
 
@@ -55,20 +53,6 @@ def rows(dataset: Dataset) -> list[Row]:
 @pytest.fixture(scope="module")
 def expected(rows: list[Row], model_tag: str) -> Answers:
     return answers(rows, model_tag)
-
-
-def write_csv(path: Path, rows: list[Row], names: Mapping[str, str] | None = None, **options: Any) -> Path:
-    """A CSV file; `names` are those of its columns, by field."""
-    columns = names or {name: name for name in ("application_id", *MAPPABLE)}
-    with path.open("w", newline="", encoding=options.pop("encoding", "utf-8")) as file:
-        writer = csv.writer(file, **options)
-        writer.writerow(columns.values())
-        writer.writerows([row.get(name, "") for name in columns] for row in rows)
-    return path
-
-
-def manifest_of(output: Path) -> BatchManifest:
-    return BatchManifest.model_validate_json((output / MANIFEST_FILE).read_bytes())
 
 
 # Decisions
@@ -241,7 +225,7 @@ def test_an_output_whose_run_was_killed_between_its_renames_is_put_back(
     job = job_of(write_parquet(tmp_path / "in.parquet", rows[:50]), tmp_path / "out", model_tag)
     batch.score(session, job)
     (tmp_path / "out").rename(tmp_path / ".out.old")
-    missing = replace(job, files=batch.InputFiles(str(tmp_path / "missing.parquet")))
+    missing = replace(job, files=InputFiles(str(tmp_path / "missing.parquet")))
     with pytest.raises(ConfigurationError, match="no such file"):
         batch.score(session, missing)
     assert len(decided(tmp_path / "out")) == 50

@@ -15,18 +15,8 @@ import pytest
 from credit_scoring.batch.cluster import archive_package
 from credit_scoring.batch.task import Scoring
 from credit_scoring.data.datasets import Dataset
-from tests.support.spark import (
-    answers,
-    applications,
-    decided,
-    first_time,
-    job_of,
-    pyspark_folder,
-    require_spark,
-    sent_by_value,
-    session_on,
-    write_parquet,
-)
+from tests.support.batch import answers, applications, decided, job_of, write_parquet
+from tests.support.spark import first_time, pyspark_folder, require_spark, sent_by_value, session_on
 
 batch = require_spark()
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from credit_scoring.cli.progress import FINAL, Planned, searching, stage
+from credit_scoring.cli.progress import FINAL, LINE_EVERY_S, Planned, counted_lines, counting, searching, stage
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.search import TrialReport
 
@@ -60,3 +60,26 @@ def test_on_a_terminal_there_are_bars_with_the_best_so_far(shown: io.StringIO) -
 def test_a_stage_of_its_own_is_told_when_it_begins(shown: io.StringIO) -> None:
     with stage(console(shown, terminal=False), "Measuring"):
         assert shown.getvalue() == "Measuring …\n"
+
+
+def test_without_a_terminal_what_is_done_is_a_line_every_few_seconds(shown: io.StringIO) -> None:
+    now = 0.0
+    with counted_lines(console(shown, terminal=False), "Scored", lambda: now) as on_count:
+        on_count(1, 10)
+        assert shown.getvalue() == ""
+        now = LINE_EVERY_S
+        on_count(4, 10)
+        now += LINE_EVERY_S / 2
+        on_count(5, 10)
+        now += LINE_EVERY_S / 2
+        on_count(10, 10)
+    assert shown.getvalue() == "Scored: 40% …\nScored: 100% …\n"
+
+
+def test_on_a_terminal_what_is_done_is_a_bar_from_the_first_count_on(shown: io.StringIO) -> None:
+    with counting(console(shown, terminal=True), "Scored") as on_count:
+        assert shown.getvalue() == ""
+        on_count(4, 10)
+        on_count(10, 10)
+    assert "Scored" in shown.getvalue()
+    assert "100%" in shown.getvalue()

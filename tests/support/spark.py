@@ -9,18 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow.parquet
 import pytest
-
-from benchmarks.support.consorcio import FIELDS, MAPPABLE, ConsorcioApplication
-from credit_scoring.data.datasets import Dataset
-from credit_scoring.model import store
-from credit_scoring.model.scorer import Scorer
-from credit_scoring.serving.decision_engine import DecisionDesk
-
-Row = dict[str, Any]
-Answers = dict[str, tuple[float, str]]
 
 
 def require_spark() -> Any:
@@ -88,52 +77,3 @@ def by_value() -> Iterator[None]:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-def applications(dataset: Dataset, count: int) -> list[Row]:
-    """Real applications with ids, as a client would send them."""
-    sent = []
-    for number, row in enumerate(dataset.frame.head(count).to_dict("records")):
-        values = {str(name): value for name, value in row.items() if not pd.isna(value)}
-        flags = {name: bool(value) for name, value in values.items() if FIELDS[name].kind == "flag"}
-        sent.append({"application_id": f"p-{number}", **values, **flags})
-    return sent
-
-
-def answers(rows: list[Row], tag: str) -> Answers:
-    """Risk and decision of each application by its id, from the desk of the service."""
-    desk = DecisionDesk(Scorer.load(Path(store.find(tag).path)), tag)
-    decisions = desk.decide([ConsorcioApplication.model_validate(row) for row in rows])
-    pairs = [(each.risk_probability, each.decision.value) for each in decisions]
-    return dict(zip([row["application_id"] for row in rows], pairs, strict=True))
-
-
-def write_parquet(path: Path, rows: list[Row]) -> Path:
-    """A Parquet file of several row groups."""
-    types = {"number": pyarrow.float64(), "integer": pyarrow.float64(), "flag": pyarrow.bool_()}
-    names = ("application_id", *MAPPABLE)
-    arrays = {
-        name: pyarrow.array([row.get(name) for row in rows], types.get(FIELDS[name].kind, pyarrow.string()))
-        for name in names
-    }
-    pyarrow.parquet.write_table(pyarrow.table(arrays), path, row_group_size=200)
-    return path
-
-
-def job_of(source: Path | str, output: Path, tag: str, **options: Any) -> Any:
-    """The job of deciding these files."""
-    batch = require_spark()
-    return batch.ScoringJob(batch.InputFiles(str(source), **options), str(output), tag, Path(store.find(tag).path))
-
-
-def read(folder: Path) -> list[Row]:
-    found: list[Row] = pyarrow.parquet.read_table(folder).to_pylist()
-    return found
-
-
-def decided(output: Path) -> dict[str, tuple[float, str]]:
-    """Risk and decision by id; fails where an id stands twice."""
-    found = read(output / "decisions")
-    by_id = {row["application_id"]: (row["risk_probability"], row["decision"]) for row in found}
-    assert len(by_id) == len(found)
-    return by_id
