@@ -30,6 +30,7 @@ from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
 from credit_scoring.data.datasets import BadRowsError, Dataset
+from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import store
@@ -215,7 +216,7 @@ def _show_data(dataset: Dataset) -> None:
         f"{len(dataset.features)} feature fields, sha256 {dataset.sha256[:12]}…"
     )
     if dataset.note:
-        console.print(dataset.note.strip(), style="dim")
+        console.print("note:", " ".join(dataset.note.split()), style="dim")
     for problem in datasets.summarise(dataset.bad_rows):
         console.print(f"[yellow]left out[/] {problem}")
     if dataset.unknown:
@@ -226,7 +227,8 @@ def _show_data(dataset: Dataset) -> None:
             "they make the model too hopeful. Leave them out of the file, or count them as unknown."
         )
     if dataset.unused_columns:
-        console.print(f"[yellow]not used[/] columns {', '.join(dataset.unused_columns)}")
+        meant = did_you_mean(dataset.unused_columns, {*dataset.catalogue.fields} - {*dataset.features})
+        console.print(f"[yellow]not used[/] columns {', '.join(dataset.unused_columns)}.{meant}")
     if dataset.duplicates:
         console.print(f"[yellow]kept[/] {dataset.duplicates:,} duplicate rows")
 

@@ -20,6 +20,7 @@ from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
 from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
+from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.data.tables import Table, read_content, read_table
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
@@ -293,7 +294,8 @@ def _check_header(table: Table, mapping: ColumnMapping, advice: str) -> None:
     needed = {*mapping.used_columns, mapping.target.column, *filter(None, [mapping.date_column])}
     if missing := sorted({*needed, *_unmapped(mapping)} - {*table.header}):
         found = names_found(table.header) if mapping.header else f"1 to {len(table.header)}, as it has no header"
-        raise DataError(f"{table.name}: no column {', '.join(missing)}; found {found}. {advice}")
+        meant = did_you_mean([name for name in table.header if name not in needed], missing)
+        raise DataError(f"{table.name}: no column {', '.join(missing)}; found {found}.{meant} {advice}")
 
 
 def _structure_problems(line: int, row: Mapping[Any, Any]) -> Iterator[BadRow]:

@@ -79,7 +79,8 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
             name: Label(title=each.title, unit=each.unit, kind=each.kind)
             for name, each in part.catalogue.fields.items()
         },
-        warnings=(*_warnings(part, metrics, approved, groups, dependence), *reason_warnings(reasons)),
+        note=" ".join(part.note.split()),
+        warnings=(*_warnings(metrics, approved, groups, dependence), *reason_warnings(reasons)),
     )
 
 
@@ -204,14 +205,11 @@ def _grid(values: "pd.Series[float]", field: ApplicationField) -> list[float | s
 
 
 def _warnings(
-    part: Dataset,
     metrics: dict[str, Interval],
     approved: dict[str, Interval],
     groups: Sequence[GroupResult],
     dependence: Sequence[PartialDependence],
 ) -> Iterator[str]:
-    if part.note:
-        yield " ".join(part.note.split())
     error = metrics["calibration_error"]
     if error.low > 0.05:
         yield f"The model is poorly calibrated: calibration error {error}."

@@ -127,4 +127,5 @@ class Assessment(BaseModel):
     )
     months: tuple[MonthResult, ...] = Field((), description="Empty where the days of decisions are not known.")
     labels: dict[str, Label] = Field({}, description="Of each field above, by its name.")
+    note: str = Field("", description="What the mapping of the data says of it.")
     warnings: tuple[str, ...] = Field(description="What a reader must not miss, in full sentences.")

@@ -19,8 +19,8 @@ BAD: dict[int, Row] = {
     7: {"credit_letter_value": None},
     11: {"good_type": "YACHT", "term_months": 0.5},
     13: {"monthly_income": -1.0, "application_id": "a" * 65},
-    20: {"application_id": None, "housing": None},
 }
+MISSING: Row = {"application_id": None, "housing": None}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,8 @@ def session() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def mixed(dataset: Dataset) -> list[Row]:
-    return [{**row, **BAD.get(number, {})} for number, row in enumerate(applications(dataset, 700), start=1)]
+    rows = enumerate(applications(dataset, 700), start=1)
+    return [{**row, **BAD.get(number, MISSING if number == 20 else {})} for number, row in rows]
 
 
 def in_order(folder: Path) -> list[Row]:

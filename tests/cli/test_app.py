@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -175,6 +176,25 @@ class TestBadInput:
         assert "no column credit_letter_value, outcome; found city, rain" in message
         assert published() == []
 
+    @pytest.mark.parametrize(
+        ("column", "told"),
+        [
+            (
+                "credit_letter_value",
+                "no column credit_letter_value; found .* Did you mean credit_letter_value by credit_l",
+            ),
+            ("good_type", "not used columns good_typee\\. Did you mean good_type by good_typee\\?"),
+        ],
+    )
+    def test_a_misspelt_column_is_told_with_the_right_name(
+        self, run_here: Main, tmp_path: Path, column: str, told: str
+    ) -> None:
+        path = tmp_path / "own.csv"
+        header = "age,credit_letter_value,good_type,outcome".replace(column, f"{column}e")
+        rows = [f"37,24000,CAR,{outcome}" for outcome in ("PAID", "DEFAULTED") for _ in range(60)]
+        path.write_text("\n".join([header, *rows]), encoding="utf-8")
+        assert re.search(told, run_here("data", "--source", "csv", "--path", path).stderr)
+
     def test_a_binary_file_is_one_error(self, run_here: Main, tmp_path: Path) -> None:
         path = tmp_path / "image.csv"
         path.write_bytes(bytes(range(256)) * 100)
@@ -299,7 +319,8 @@ class TestEvaluate:
         assessment = Assessment.model_validate_json((folder / "assessment.json").read_bytes())
         assert assessment.rows == scorer.card.data.rows_test
         assert assessment.metrics["auc"].value == scorer.card.test["auc"].value
-        assert "warning: Demo data" in found.stderr
+        assert "note: Demo data" in found.stderr
+        assert "warning: Demo data" not in found.stderr
 
     def test_on_other_data_every_row_counts(
         self, run_here: Main, model_tag: str, small_csv: Path, tmp_path: Path

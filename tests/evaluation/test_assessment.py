@@ -138,8 +138,9 @@ def test_risk_moves_as_declared_for_every_client(scorer: Scorer, assessment: Ass
     assert all(each.holds for each in assessment.partial_dependence if each.risk_moves)
 
 
-def test_the_demo_data_s_note_is_the_first_warning(assessment: Assessment) -> None:
-    assert assessment.warnings[0].startswith("Demo data")
+def test_the_demo_data_s_note_is_a_note_and_no_warning(assessment: Assessment) -> None:
+    assert assessment.note.startswith("Demo data")
+    assert not any("Demo data" in warning for warning in assessment.warnings)
 
 
 def test_the_same_seed_gives_the_same_assessment(scorer: Scorer, unseen: Dataset, assessment: Assessment) -> None:

@@ -116,7 +116,7 @@ def hostile() -> Outline:
         "calibration_briers": {HOSTILE: 0.1},
         "data": card().data.model_copy(update={"source": HOSTILE, "sha256": HOSTILE, "note": HOSTILE}),
     }
-    measured = assessment(**HOSTILE_CHANGES, data=HOSTILE, warnings=(HOSTILE,))
+    measured = assessment(**HOSTILE_CHANGES, data=HOSTILE, note=HOSTILE, warnings=(HOSTILE,))
     noted = tuple(each.model_copy(update={"note": HOSTILE}) for each in measured.thresholds)
     metrics = {**measured.metrics, HOSTILE: around(0.5)}
     measured = measured.model_copy(update={"thresholds": noted, "metrics": metrics})
