@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -104,7 +105,8 @@ def _processes(task: LocalTask, jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 def _start_server() -> None:
     """Start what processes are forked from: with one thread for matrices, and without Ctrl-C, which is for this one."""
-    forkserver.set_forkserver_preload(["__main__", LocalTask.__module__])
+    # All of ours that is loaded here: each process runs the main script's imports again, which then cost nothing.
+    forkserver.set_forkserver_preload([name for name in sys.modules if name.startswith("credit_scoring.")])
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     added = {name: count for name, count in ONE_THREAD.items() if name not in os.environ}
     os.environ.update(added)

@@ -32,7 +32,8 @@ def batch_module(name: str, group: str) -> ModuleType:
         return import_module(f"credit_scoring.batch.{name}")
     except ImportError as error:
         raise ConfigurationError(
-            f"{error.name} is not installed: run `pip install --require-hashes -r requirements/{group}.txt`."
+            f"The dependency group {group} is not installed, {error.name} is missing: "
+            f"run `pip install --require-hashes -r requirements/{group}.txt`."
         ) from error
 
 
