@@ -82,6 +82,7 @@ export: $(POETRY) ## Export poetry.lock to requirements/ for pip
 	$(POETRY) export --only main --output requirements/serve.txt
 	$(POETRY) export --only main,train --output requirements/train.txt
 	$(POETRY) export --only main,train,dev --output requirements/dev.txt
+	$(POETRY) export --only main,batch --output requirements/batch.txt
 	$(POETRY) export --only main,train,spark --output requirements/spark.txt
 	$(POETRY) export --only main,train,spark,notebooks --output requirements/notebooks.txt
 
