@@ -39,17 +39,17 @@ install: $(VENV)/train.installed ## Set up what training and serving need
 install-dev: $(VENV)/dev.installed ## Set up what tests and checks need, too
 
 .PHONY: train
-train: install ## Train on the embedded data and publish to the model store
+train: install ## Train on the embedded data and publish to the model store; the first model there becomes champion
 	$(BIN)/credit-scoring train
 
 .PHONY: serve
-serve: install ## Serve on HOST:PORT; trains first if the store has no model yet
+serve: install ## Serve the champion on HOST:PORT; trains first if the store has no model yet
 	@$(BIN)/credit-scoring train --if-missing
 	@echo "Swagger: http://$(HOST):$(PORT)/"
 	@exec $(BIN)/bentoml serve $(SERVICE) --host $(HOST) --port $(PORT)
 
 .PHONY: build
-build: install ## Build the Bento that carries the newest model
+build: install ## Build the Bento that carries the champion
 	$(BIN)/bentoml build
 
 .PHONY: test
@@ -107,7 +107,7 @@ quality: install-dev ## Measure the model's quality by a fixed protocol (about a
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= credit-scoring:$(VERSION)
 TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
-MODEL ?= credit_scoring:latest
+MODEL ?= credit_scoring:champion
 BASE_IMAGE ?= python:3.11-slim
 REGISTRY ?= 127.0.0.1:5000
 BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from credit_scoring.serving.endpoint import ReaderGate
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
 from credit_scoring.serving.recorder import Recorder
-from credit_scoring.settings import ServiceSettings, read_settings
+from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
 BENTOML_GRACE_S = 5.0  # its own timeout must not fire before ours, which answers in the one error shape
@@ -66,6 +67,11 @@ class HotService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half
         else:
             HTTP_PROTOCOLS["auto"] = HotProtocol.with_route(api.hot_route(), limits)  # type: ignore[assignment]
         return super().to_asgi(is_main)
+
+    def on_load_bento(self, bento: bentoml.Bento) -> None:
+        """In a Bento, the model is the one that was built into it, whatever has been promoted since."""
+        super().on_load_bento(bento)
+        stored_model.use_of_bento(bento.info.services[0].models[0].tag)
 
 
 @bentoml.service(
@@ -131,17 +137,27 @@ class CreditScoring:
             replace_workers_on_hangup,
         )
 
-        try:
-            inspect(Path(stored_model.resolve().path))
-        except CreditScoringError as error:
-            raise BentoMLException(str(error)) from error
+        os.environ |= _chosen_model()
         instance.found(default_folder() / "services")
-        replace_workers_on_hangup()
+        replace_workers_on_hangup(_chosen_model)
 
 
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
     ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
 )
+
+
+def _chosen_model() -> dict[str, str]:
+    """What workers find in their environment: the model's own tag, so that all of them, restarted ones too, serve it.
+
+    Raises BentoMLException when the model is not whole or does not fit the libraries.
+    """
+    model = stored_model.resolve()
+    try:
+        inspect(Path(model.path))
+    except CreditScoringError as error:
+        raise BentoMLException(str(error)) from error
+    return {MODEL_VARIABLE: str(model.tag)}
 
 
 def _database() -> Database | None:

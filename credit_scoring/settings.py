@@ -10,7 +10,9 @@ from credit_scoring.errors import ConfigurationError
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 MODEL_NAME = "credit_scoring"
+CHAMPION = f"{MODEL_NAME}:champion"
 PREFIX = "CREDIT_SCORING_"
+MODEL_VARIABLE = f"{PREFIX}MODEL"
 SECRETS_FOLDER = Path("/run/secrets")
 
 Settings = TypeVar("Settings", bound=BaseSettings)
@@ -35,7 +37,9 @@ class DatabaseSettings(BaseSettings):
 class ServiceSettings(DatabaseSettings):
     """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
 
-    model: str = Field(f"{MODEL_NAME}:latest", description="Tag of the model to serve.")
+    model: str = Field(
+        CHAMPION, description="Tag of the model to serve. `champion`: the one that `credit-scoring models` promoted."
+    )
     policy_file: Path | None = Field(
         None,
         description="Policy as TOML that decides in place of the model's own, once its checks and cases have passed.",

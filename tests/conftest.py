@@ -46,6 +46,7 @@ from credit_scoring.data.datasets import Dataset, load_embedded  # noqa: E402 - 
 from credit_scoring.decisions import schema_version  # noqa: E402 - as above
 from credit_scoring.decisions.connect import open_database  # noqa: E402 - as above
 from credit_scoring.model import store  # noqa: E402 - both variables are read on import
+from credit_scoring.model.promotions import Promotions  # noqa: E402 - as above
 from credit_scoring.model.scorer import Scorer  # noqa: E402 - as above
 from credit_scoring.settings import PROJECT_FOLDER  # noqa: E402 - as above
 from credit_scoring.training.config import TrainingPlan  # noqa: E402 - as above
@@ -101,7 +102,10 @@ def model_tag(scorer: Scorer) -> str:
 
 @pytest.fixture
 def published() -> Iterator[Callable[[], list[str]]]:
-    """Gives the tags that the test has added to the store so far; they are removed from it in the end."""
+    """Gives the tags that the test has added to the store so far; they are removed from it in the end.
+
+    So are promotions: the first training in a store makes one.
+    """
 
     def tags() -> set[str]:
         return {str(model.tag) for model in bentoml.models.list()}
@@ -110,6 +114,16 @@ def published() -> Iterator[Callable[[], list[str]]]:
     yield lambda: sorted(tags() - before)
     for each in tags() - before:
         bentoml.models.delete(each)
+    Promotions.of_store().path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def promotions() -> Iterator[Promotions]:
+    """The store's record of promotions, empty; removed in the end."""
+    record = Promotions.of_store()
+    record.path.unlink(missing_ok=True)
+    yield record
+    record.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

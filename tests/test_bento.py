@@ -15,7 +15,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION
-from credit_scoring.settings import PROJECT_FOLDER
+from credit_scoring.model import champion, store
+from credit_scoring.model.promotions import Promotions
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.settings import CHAMPION, PROJECT_FOLDER
 from tests.conftest import RunningService, free_port, stop, wait_until_ready
 
 # BentoML's own switch for its developers: write to the log what would be sent, and send nothing.
@@ -45,9 +48,20 @@ def run_bentoml(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def build_output(model_tag: str) -> str:
-    """What `bentoml build` prints."""
-    return run_bentoml("build", "--output", "tag")
+def newer(model_tag: str, scorer: Scorer) -> Iterator[str]:
+    """A model that was stored after the champion."""
+    tag = store.save(scorer)
+    yield tag
+    bentoml.models.delete(tag)
+
+
+@pytest.fixture(scope="module")
+def build_output(model_tag: str, newer: str) -> Iterator[str]:
+    """What `bentoml build` prints where the older model is champion."""
+    record = Promotions.of_store()
+    champion.promote(model_tag, "ana", "first")
+    yield run_bentoml("build", "--output", "tag")
+    record.path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +72,9 @@ def bento(build_output: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def served_bento(bento: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The Bento served from a folder that has nothing to do with the project."""
+def served_bento(bento: Any, newer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """The Bento served from a folder that has nothing to do with the project, after another model was promoted."""
+    champion.promote(newer, "bia", "better")
     folder, port = tmp_path_factory.mktemp("elsewhere"), free_port()
     command = [sys.executable, "-m", "bentoml", "serve", str(bento.tag), "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "log").open("wb") as output:
@@ -87,8 +102,11 @@ def pins(file: Path) -> set[tuple[str, str]]:
     return {(requirement.name, str(requirement.specifier)) for requirement in requirements}
 
 
-def test_the_bento_carries_the_model_that_was_newest(bento: Any, model_tag: str) -> None:
-    assert [str(model.tag) for model in bento.info.all_models] == [model_tag]
+def test_the_bento_carries_the_champion_by_its_own_tag_with_who_promoted_it_and_why(bento: Any, model_tag: str) -> None:
+    (model,) = bento.info.all_models
+    assert str(model.tag) == model_tag
+    promotion = model.metadata["promotion"]
+    assert (promotion["tag"], promotion["by"], promotion["reason"]) == (model_tag, "ana", "first")
 
 
 def test_the_bento_carries_the_code_its_pages_and_its_mappings(bento: Any) -> None:
@@ -106,6 +124,13 @@ def test_the_bento_requires_exactly_what_the_lock_file_holds_for_serving(bento: 
     locked = pins(PROJECT_FOLDER / "requirements" / "serve.txt")
     assert len(locked) > 50
     assert pins(Path(bento.path) / "env" / "python" / "requirements.txt") == locked
+
+
+def test_the_built_bento_answers_with_its_own_model_whatever_was_promoted_since(
+    served_bento: RunningService, model_tag: str, newer: str
+) -> None:
+    assert str(store.find(CHAMPION).tag) == newer
+    assert httpx.post(f"{served_bento.url}/predict", json=EXAMPLE_APPLICATION).json()["model"] == model_tag
 
 
 def test_the_built_bento_gives_the_same_risk_as_the_project(

@@ -18,6 +18,7 @@ from rich.table import Table
 from credit_scoring.application.catalogue import freed
 from credit_scoring.cli import fields as field_commands
 from credit_scoring.cli import keys as key_commands
+from credit_scoring.cli import models as model_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import policy as policy_commands
 from credit_scoring.cli import reasons as reason_commands
@@ -33,14 +34,16 @@ from credit_scoring.data.datasets import BadRowsError, Dataset
 from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.errors import ConfigurationError, CreditScoringError
 from credit_scoring.evaluation.results import Assessment
-from credit_scoring.model import store
+from credit_scoring.model import champion, store
 from credit_scoring.model.card import Interval
+from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.settings import MODEL_NAME
+from credit_scoring.settings import CHAMPION, MODEL_NAME
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.config import TrainingPlan
 
 INTERRUPTED = 130
+NEWEST = f"{MODEL_NAME}:latest"
 MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
 console = Console(stderr=True)
@@ -49,13 +52,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Credit decisions for consórcio applications: train and measure models, look after decisions and keys.",
-    epilog="Serve the newest model with `bentoml serve credit_scoring.service:CreditScoring`.",
+    epilog="Serve the champion with `bentoml serve credit_scoring.service:CreditScoring`.",
 )
 
 
 app.add_typer(reason_commands.decisions, name="decisions")
 app.add_typer(field_commands.app, name="fields")
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(model_commands.app, name="models")
 app.add_typer(monitor_commands.app, name="monitor")
 app.add_typer(policy_commands.app, name="policy")
 app.command()(score_command.score)
@@ -104,16 +108,18 @@ def train(
     ] = False,
 ) -> None:
     """Search, compare and calibrate the candidates; publish the chosen one if it passes the gate."""
-    if if_missing and store.has(f"{MODEL_NAME}:latest"):
+    if if_missing and store.has(NEWEST):
         return
     plan = plan_of(search, threshold, gate)
     store.check_writable()
+    Promotions.of_store().read()  # not readable: better told before the search than after it
     dataset = data.load(console, data.catalogue(fields))
     dataset = replace(dataset, catalogue=freed(dataset.catalogue, free or ()))
     _show_data(dataset)
     with compute.engaged():
         tag = _train_and_publish(dataset, plan)
-    console.print("Published. See it with `bentoml models list`; serve it with `make serve`.")
+    console.print("Published.")
+    _tell_what_serves(tag)
     print(tag)
 
 
@@ -126,10 +132,26 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
             with stage(console, MEASURING):
                 assessment = _report().measured(scorer, dataset)
             _show_warnings(assessment)
-            return store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
+            return _publish(scorer, assessment)
     except KeyboardInterrupt:
         console.print("[yellow]Interrupted: nothing was saved.[/]")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _publish(scorer: Scorer, assessment: Assessment) -> str:
+    served = str(store.find(NEWEST).tag) if store.has(NEWEST) else None
+    tag = store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
+    champion.begin(tag, served, champion.operating_user())
+    return tag
+
+
+def _tell_what_serves(tag: str) -> None:
+    serving = Promotions.of_store().read()[-1].tag
+    if serving == tag:
+        told = "It is the champion, the first of this store: serve it with `make serve`."
+    else:
+        told = f"{serving} still serves. To serve this one: `credit-scoring models promote {tag} --reason …`."
+    console.print(told, soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -153,7 +175,7 @@ def _interruptible() -> Iterator[None]:
 @grouped
 def evaluate(
     data: DataOptions,
-    tag: Annotated[str, typer.Argument(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
+    tag: Annotated[str, typer.Argument(help="Model in the store; see `credit-scoring models list`.")] = CHAMPION,
     output: Annotated[
         Path | None, typer.Option(show_default="evaluation-VERSION", help="Folder to write the report to.")
     ] = None,

@@ -58,7 +58,16 @@ DatabaseOption = Annotated[
 ]
 SinceOption = Annotated[str | None, typer.Option(help="Only decisions from this day or time on, UTC.")]
 UntilOption = Annotated[str | None, typer.Option(help="Only decisions before this day or time, UTC.")]
-ModelOption = Annotated[str | None, typer.Option(help="Only decisions of the model with this tag.")]
+
+
+def _own_tag(given: str | None) -> str | None:
+    """Decisions are stored under a model's own tag; the tag itself need not be in the store."""
+    return str(store.find(given).tag) if given in store.ALIASES else given
+
+
+ModelOption = Annotated[
+    str | None, typer.Option(callback=_own_tag, help="Only decisions of the model with this tag, or of the `champion`.")
+]
 
 
 def open_log(address: str | None, *, make: bool = False) -> Database:

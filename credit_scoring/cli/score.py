@@ -17,7 +17,7 @@ from credit_scoring.cli.options import grouped
 from credit_scoring.cli.progress import counting
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model import store
-from credit_scoring.settings import MODEL_NAME
+from credit_scoring.settings import CHAMPION
 
 if TYPE_CHECKING:
     from credit_scoring.batch.scoring import Scored, ScoringJob
@@ -83,7 +83,7 @@ def score(
     input_: InputOptions,
     compute: ScoringOptions,
     output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; replaces an earlier output.")],
-    model: Annotated[str, typer.Option(help="Model in the store; see `bentoml models list`.")] = f"{MODEL_NAME}:latest",
+    model: Annotated[str, typer.Option(help="Model in the store; see `credit-scoring models list`.")] = CHAMPION,
 ) -> None:
     """Decide every application in Parquet or CSV files as the service would; rejected rows are kept apart.
 

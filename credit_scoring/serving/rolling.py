@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from bentoml.exceptions import BentoMLException
 from circus.sighandler import SysHandler
 
 from credit_scoring.serving import instance
@@ -16,40 +19,62 @@ POLL_S = 0.1
 
 logger = logging.getLogger("bentoml.credit_scoring")  # where the process that starts workers logs
 
+Environment = Callable[[], Mapping[str, str]]
+
 _replacing = asyncio.Lock()
 
 
-def replace_workers_on_hangup() -> None:
-    """Let SIGHUP do so; circus, which BentoML starts its workers by, ends them all as soon as others were started."""
-    SysHandler.handle_hup = _on_hangup
+def replace_workers_on_hangup(environment: Environment) -> None:
+    """Let SIGHUP do so; circus, which BentoML starts its workers by, ends them all as soon as others were started.
+
+    `environment` gives the variables that differ for the new workers, or raises BentoMLException: then all stay.
+    """
+
+    def on_hangup(handler: Any) -> None:
+        controller = handler.controller
+        controller.loop.add_callback_from_signal(_replace_workers, controller.arbiter, environment)
+
+    SysHandler.handle_hup = on_hangup
 
 
-def _on_hangup(handler: Any) -> None:
-    handler.controller.loop.add_callback_from_signal(_replace_workers, handler.controller.arbiter)
-
-
-async def _replace_workers(arbiter: Any) -> None:
+async def _replace_workers(arbiter: Any, environment: Environment) -> None:
     if _replacing.locked():
         return
     async with _replacing:
-        if problem := await _problem():
+        try:
+            new = environment()
+        except BentoMLException as error:
+            logger.error("The workers stay as they are: %s", error)
+            return
+        if problem := await _problem(new):
             logger.error("The workers stay as they are: %s", problem)
             return
         for watcher in arbiter.iter_watchers():
-            for _ in range(len(watcher.processes)):
-                if not await _replace_oldest(watcher):
-                    return
+            if not await _replace_all(watcher, new):
+                return
         logger.info("All workers have been replaced.")
 
 
-async def _problem() -> str:
-    """Why a worker that starts now would not decide; empty where it would."""
+async def _problem(new: Mapping[str, str]) -> str:
+    """Why a worker that starts now with these variables would not decide; empty where it would."""
     command = (sys.executable, "-m", "credit_scoring.serving.preflight")  # which this process is too light to load
-    trial = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stdin=DEVNULL)
+    trial = await asyncio.create_subprocess_exec(*command, env={**os.environ, **new}, stdout=PIPE, stdin=DEVNULL)
     said, _ = await trial.communicate()
     if trial.returncode == 0:
         return ""
     return said.decode().strip() or f"a trial start ended with code {trial.returncode}"
+
+
+async def _replace_all(watcher: Any, new: Mapping[str, str]) -> bool:
+    """Replace each worker by one with these variables; should the first not answer, none is ever started with them."""
+    before = watcher.env
+    watcher.env = {**before, **new}
+    for number in range(len(watcher.processes)):
+        if not await _replace_oldest(watcher):
+            if number == 0:
+                watcher.env = before
+            return False
+    return True
 
 
 async def _replace_oldest(watcher: Any) -> bool:

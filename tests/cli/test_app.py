@@ -21,8 +21,10 @@ from credit_scoring.cli.app import INTERRUPTED, app, main
 from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.evaluation.results import Assessment
+from credit_scoring.model import store
+from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.settings import PROJECT_FOLDER
+from credit_scoring.settings import CHAMPION, PROJECT_FOLDER
 from credit_scoring.training import search
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 
@@ -277,6 +279,8 @@ class TestTrain:
         assert found.returncode == 0, found.stderr
         (tag,) = _models(home)
         assert tag == found.stdout.strip()
+        assert "It is the champion, the first of this store" in found.stderr
+        assert tag in _run("models", "history", home=home).stdout
         folder = home / "models" / tag.replace(":", "/")
         assert Assessment.model_validate_json((folder / "assessment.json").read_bytes()).rows > 0
         assert tag in (folder / "card.html").read_text(encoding="utf-8")
@@ -299,6 +303,25 @@ class TestTrain:
         assert (found.returncode, found.stdout) == (1, "")
         assert "error: Not published: auc on the test part is 0." in found.stderr
         assert published() == []
+
+    def test_training_again_leaves_what_serves_and_names_the_command_that_changes_it(
+        self,
+        run_here: Main,
+        model_tag: str,
+        promotions: Promotions,
+        small_csv: Path,
+        published: Callable[[], list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
+        found = run_here("train", *options, "--jobs", "1", "--min-auc", "0.5", "--min-recall", "0")
+        assert found.returncode == 0, found.stderr
+        (tag,) = published()
+        assert found.stdout == f"{tag}\n"
+        assert f"{model_tag} still serves" in found.stderr
+        assert f"credit-scoring models promote {tag} --reason" in found.stderr
+        assert str(store.find(CHAMPION).tag) == model_tag
 
     def test_if_missing_does_nothing_when_the_store_has_a_model(
         self, run_here: Main, model_tag: str, published: Callable[[], list[str]]

@@ -17,7 +17,8 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.queries import AFTER, BEFORE
 from credit_scoring.decisions.replay import Replayed
-from credit_scoring.model import store
+from credit_scoring.model import champion, store
+from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
 from tests.support.command_line import error_here, run, run_here
 
@@ -76,6 +77,17 @@ def test_the_list_keeps_to_what_is_asked_for(database: str) -> None:
     for options, expected in asked.items():
         shown = here("list", *options, database=database)
         assert [each for each in (*old, *new) if each in shown] == expected, options
+
+
+def test_the_champion_stands_for_the_tag_of_its_decisions(
+    database: str, model_tag: str, promotions: Promotions
+) -> None:
+    champion.promote(model_tag, "ana", "first")
+    put(database, [entry()], origin=of_model("credit_scoring:other"))
+    (decision,) = put(database, [entry()], origin=of_model(model_tag))
+    shown = here("list", "--model", "champion", database=database)
+    assert decision in shown
+    assert "credit_scoring:other" not in shown
 
 
 def test_a_dossier_is_shown_as_json(database: str) -> None:

@@ -1,0 +1,138 @@
+"""`credit-scoring models …`: list the stored models, promote one to champion, roll back, show the history."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from credit_scoring.errors import ModelNotFoundError
+from credit_scoring.model import champion, store
+from credit_scoring.model.card import ModelCard
+from credit_scoring.model.manifest import CARD_FILE, POLICY_FILE
+from credit_scoring.model.promotions import Promotion, Promotions
+from credit_scoring.policy.policy import Policy
+from credit_scoring.settings import CHAMPION
+
+TIME = "%Y-%m-%d %H:%M"
+TAGS = ("model", "champion")  # columns with tags, which are there to be copied
+UNREADABLE = datetime.min.replace(tzinfo=UTC)
+
+console = Console(stderr=True)
+app = typer.Typer(no_args_is_help=True, help="Which model serves: list, promote, roll back, with a record of each.")
+
+ReasonOption = Annotated[str, typer.Option(help="Why; goes on record.")]
+ByOption = Annotated[str | None, typer.Option(show_default="the user of this process", help="Who; goes on record.")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the stored models, newest first, with their AUC on the test part; `*` marks the champion, which serves."""
+    current = Promotions.of_store().champion()
+    rows = sorted(map(_described, store.versions()), reverse=True)
+    if not rows:
+        console.print("The store holds no model. Train one with `credit-scoring train`.")
+        return
+    table = _table("", "model", "made (UTC)", "AUC", "threshold")
+    for each in rows:
+        mark = "*" if current and current.tag == each.tag else ""
+        made = "" if each.made == UNREADABLE else f"{each.made:{TIME}}"
+        table.add_row(mark, f"{each.tag}\n{each.algorithm}", made, each.auc, each.policy)
+    Console().print(table)
+    _tell_champion(current, {each.tag for each in rows})
+
+
+@app.command()
+def history(last: Annotated[int, typer.Option(min=1, help="Number of changes to show.")] = 20) -> None:
+    """Show the changes of the champion, newest first: when, to which model, by whom and why."""
+    entries = Promotions.of_store().read()
+    if not entries:
+        console.print("No model has been promoted yet.")
+        return
+    table = _table("when (UTC)", "champion", "by whom and why")
+    for each in entries[: -last - 1 : -1]:
+        how = "rolled back: " if each.rollback else ""
+        replaced = f"\nafter {each.replaced}" if each.replaced else ""
+        table.add_row(f"{each.at:{TIME}}", f"{each.tag}{replaced}", escape(f"{each.by}: {how}{each.reason}"))
+    Console().print(table)
+
+
+@app.command()
+def promote(
+    tag: Annotated[str, typer.Argument(help="Model in the store; see `credit-scoring models list`.")],
+    reason: ReasonOption,
+    by: ByOption = None,
+) -> None:
+    """Make a stored model the champion, which CREDIT_SCORING_MODEL=credit_scoring:champion serves.
+
+    A model that is missing, incomplete or does not reproduce its stored scores is refused.
+    """
+    made = champion.promote(tag, champion.operating_user() if by is None else by, reason)
+    if made is None:
+        console.print(f"{store.find(tag).tag} is the champion already. Nothing was changed.", soft_wrap=True)
+        return
+    _tell_change(made)
+
+
+@app.command()
+def rollback(reason: ReasonOption, by: ByOption = None) -> None:
+    """Make the champion before this one champion again."""
+    _tell_change(champion.rollback(champion.operating_user() if by is None else by, reason))
+
+
+@app.command()
+def resolve(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = CHAMPION) -> None:
+    """Print the own tag of the model that is found under this one."""
+    print(store.find(tag).tag)
+
+
+def _tell_change(made: Promotion) -> None:
+    replaced = f", in place of {made.replaced}" if made.replaced else ""
+    console.print(
+        f"{made.tag} is the champion now{replaced}. A running service takes it up when it is restarted or gets SIGHUP; "
+        "an image keeps the model that it was built with.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    print(made.tag)
+
+
+class _Row(NamedTuple):
+    made: datetime
+    tag: str
+    algorithm: str
+    auc: str = ""
+    policy: str = ""
+
+
+def _described(tag: str) -> _Row:
+    try:
+        model = store.find(tag)
+        card = ModelCard.model_validate_json((Path(model.path) / CARD_FILE).read_bytes())
+        policy = Policy.model_validate_json((Path(model.path) / POLICY_FILE).read_bytes())
+    except (ModelNotFoundError, OSError, ValidationError):
+        return _Row(UNREADABLE, tag, "incomplete: cannot be served")
+    auc = f"{card.test['auc'].value:.3f}"
+    return _Row(model.info.creation_time, tag, card.chosen, auc, f"{policy.threshold:g}\n{policy.version}")
+
+
+def _table(*headers: str) -> Table:
+    """A table whose columns fit 80 characters with a whole tag among them, on a terminal or off it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for header in headers:
+        table.add_column(header, overflow="fold", no_wrap=header in TAGS)
+    return table
+
+
+def _tell_champion(current: Promotion | None, tags: set[str]) -> None:
+    if current is None:
+        told = "No model has been promoted yet, so the newest serves: `credit-scoring models promote TAG --reason …`."
+    elif current.tag not in tags:
+        told = f"[red]The champion {current.tag} is not in this store.[/] Import it again, or promote another model."
+    else:
+        told = escape(f"* champion since {current.at:{TIME}}, promoted by {current.by}: {current.reason}")
+    console.print(told, highlight=False)
