@@ -153,8 +153,8 @@ def _stored(tag: str) -> Model:
         return bentoml.models.get(tag)
     except OSError as error:
         raise _unwritable(error) from error
-    except (NotFound, BentoMLException) as error:
-        raise ModelNotFoundError(_none(tag)) from error
+    except (BentoMLException, ValueError) as error:  # ValueError: what can be no tag
+        raise ModelNotFoundError(_none(tag or '""')) from error
 
 
 def _folder() -> Path:

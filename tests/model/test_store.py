@@ -112,8 +112,9 @@ class TestSavedModel:
             store.find("nothing:latest")
         assert not store.has("nothing:latest")
 
-    def test_a_tag_that_is_none_is_answered_alike(self) -> None:
-        assert not store.has("no such: tag / at all")
+    @pytest.mark.parametrize("tag", ["no such: tag / at all", "no such tag", "", ":", "credit_scoring:", "../x"])
+    def test_a_tag_that_is_none_is_answered_alike(self, tag: str) -> None:
+        assert not store.has(tag)
 
 
 class TestRefusedModels:
