@@ -53,6 +53,14 @@ class ModelRejectedError(CreditScoringError):
     """A model failed a check that stands between it and people's credit."""
 
 
+class UnpublishedError(ModelRejectedError):
+    """A model was trained, but may not be published; `card` is its model card as JSON."""
+
+    def __init__(self, message: str, card: str) -> None:
+        super().__init__(message)
+        self.card = card
+
+
 class ModelStoreError(CreditScoringError):
     """The model store cannot be read or written."""
 

@@ -157,7 +157,7 @@ def _chosen_model() -> dict[str, str]:
         inspect(Path(model.path))
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error
-    return {MODEL_VARIABLE: str(model.tag)}
+    return {MODEL_VARIABLE: str(model.tag), instance.MODEL_VARIABLE: str(model.path)}
 
 
 def _database() -> Database | None:

@@ -24,6 +24,7 @@ from credit_scoring.cli import policy as policy_commands
 from credit_scoring.cli import reasons as reason_commands
 from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
+from credit_scoring.cli.opponent import Opponent
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
 from credit_scoring.cli.progress import Planned, searching, stage
@@ -32,12 +33,13 @@ from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOpt
 from credit_scoring.data import datasets
 from credit_scoring.data.datasets import BadRowsError, Dataset
 from credit_scoring.data.suggestions import did_you_mean
-from credit_scoring.errors import ConfigurationError, CreditScoringError
+from credit_scoring.errors import ConfigurationError, CreditScoringError, ModelRejectedError, UnpublishedError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import Interval
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.model.unpublished import keep_card
 from credit_scoring.settings import CHAMPION, MODEL_NAME
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.config import TrainingPlan
@@ -113,20 +115,25 @@ def train(
     plan = plan_of(search, threshold, gate)
     store.check_writable()
     Promotions.of_store().read()  # not readable: better told before the search than after it
+    opponent = None if gate.against is None else Opponent.of(gate.against, console)
     dataset = data.load(console, data.catalogue(fields))
     dataset = replace(dataset, catalogue=freed(dataset.catalogue, free or ()))
     _show_data(dataset)
+    if opponent:
+        opponent.check(dataset, plan.seed, console)
     with compute.engaged():
-        tag = _train_and_publish(dataset, plan)
+        tag = _train_and_publish(dataset, plan, opponent)
     console.print("Published.")
     _tell_what_serves(tag)
     print(tag)
 
 
-def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
+def _train_and_publish(dataset: Dataset, plan: TrainingPlan, opponent: Opponent | None) -> str:
     try:
         with _interruptible():
             scorer = _train_with_progress(dataset, plan)
+            if opponent:
+                scorer = _training().compared(scorer, opponent.scorer, opponent.tag, dataset, plan)
             _show_result(scorer)
             _training().check_gate(scorer.card)
             with stage(console, MEASURING):
@@ -136,6 +143,15 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
     except KeyboardInterrupt:
         console.print("[yellow]Interrupted: nothing was saved.[/]")
         raise typer.Exit(INTERRUPTED) from None
+    except UnpublishedError as error:
+        raise ModelRejectedError(f"{error} {_kept(error.card)}") from error
+
+
+def _kept(card: str) -> str:
+    try:
+        return f"Its card is kept in {keep_card(card)}."
+    except OSError as error:
+        return f"Its card could not be kept ({error.strerror})."
 
 
 def _publish(scorer: Scorer, assessment: Assessment) -> str:
@@ -274,6 +290,8 @@ def _show_result(scorer: Scorer) -> None:
         f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
     )
     _show_metrics(f"the untouched test part, {card.data.rows_test:,} rows", card.test)
+    if card.against:
+        console.print(f"{card.against.tag} has AUC {card.against.auc:.3f} there; difference {card.against.difference}.")
 
 
 def _show_metrics(data: str, metrics: dict[str, Interval]) -> None:

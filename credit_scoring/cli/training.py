@@ -1,4 +1,4 @@
-"""The options of `credit-scoring train` that make its plan."""
+"""The options of `credit-scoring train` that make its plan and its gate."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated
@@ -77,6 +77,13 @@ class GateOptions:
             max=1,
             show_default="CREDIT_SCORING_MINIMUM_RECALL or 0.5",
             help="Lowest recall on the test part with which a model is published.",
+        ),
+    ] = None
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Stored model, or `champion`: a new one with a lower AUC on the same test part, beyond noise, "
+            "is not published."
         ),
     ] = None
 

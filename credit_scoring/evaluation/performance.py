@@ -1,11 +1,11 @@
 """Metrics of ranking, calibration and decisions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from scipy.stats import binomtest
 
-from credit_scoring.application.arrays import Flags, Floats
+from credit_scoring.application.arrays import Flags, Floats, Rows
 from credit_scoring.model.card import Interval
 
 CALIBRATION_BINS = 15
@@ -101,12 +101,9 @@ def bootstrap(
     Percentiles, shifted by the median bias: a resample repeats clients, which by itself raises the calibration error.
     The interval always contains the value.
     """
-    generator = np.random.default_rng(seed)
-    bad, good = np.flatnonzero(defaulted), np.flatnonzero(~defaulted)
-    samples = []
-    for _ in range(repeats):
-        rows = np.concatenate([generator.choice(bad, bad.size), generator.choice(good, good.size)])
-        samples.append(list(measure(defaulted[rows], risk[rows], threshold).values()))
+    samples = [
+        list(measure(defaulted[rows], risk[rows], threshold).values()) for rows in _resamples(defaulted, seed, repeats)
+    ]
     found = measure(defaulted, risk, threshold)
     low, middle, high = np.quantile(np.array(samples), [0.025, 0.5, 0.975], axis=0)
     bias = middle - list(found.values())
@@ -115,3 +112,25 @@ def bootstrap(
         name: Interval(value=value, low=min(float(low[i]), value), high=max(float(high[i]), value))  # rounding
         for i, (name, value) in enumerate(found.items())
     }
+
+
+def auc_difference(defaulted: Flags, risk: Floats, other: Floats, *, seed: int, repeats: int = 1000) -> Interval:
+    """How far the AUC of `risk` is above that of `other` on the same clients, with its 95 % bootstrap interval.
+
+    Paired: each resample measures both. Percentiles, widened where they do not contain the value.
+    """
+    samples = [
+        auc(defaulted[rows], risk[rows], 0) - auc(defaulted[rows], other[rows], 0)
+        for rows in _resamples(defaulted, seed, repeats)
+    ]
+    found = auc(defaulted, risk, 0) - auc(defaulted, other, 0)
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return Interval(value=found, low=min(float(low), found), high=max(float(high), found))
+
+
+def _resamples(defaulted: Flags, seed: int, repeats: int) -> Iterator[Rows]:
+    """Row numbers of stratified resamples: as many defaulters and payers as there are."""
+    generator = np.random.default_rng(seed)
+    bad, good = np.flatnonzero(defaulted), np.flatnonzero(~defaulted)
+    for _ in range(repeats):
+        yield np.concatenate([generator.choice(bad, bad.size), generator.choice(good, good.size)])

@@ -47,6 +47,14 @@ class DataSummary(BaseModel):
     test_since: date | None = Field(None, description="The day it begins, where it is the newest part.")
 
 
+class Comparison(BaseModel):
+    """How a stored model ranks the test part of another model, and how far the other's AUC is above its own."""
+
+    tag: str
+    auc: float
+    difference: Interval
+
+
 class ModelCard(BaseModel):
     """Everything a reader needs to judge a model, kept beside it in the store."""
 
@@ -67,6 +75,7 @@ class ModelCard(BaseModel):
     test_approved: dict[str, Interval] = Field(
         {}, description="Those of its approved clients alone, as the monitor measures them; empty in older models."
     )
+    against: Comparison | None = Field(None, description="The stored model that it had to be no worse than, if any.")
     minimum_auc: float
     minimum_recall: float
     library_versions: dict[str, str]

@@ -67,7 +67,7 @@ def choose_threshold(
         raise ConfigurationError(
             f"No threshold keeps to {limits.model_dump(exclude_none=True)}: the strictest, {THRESHOLDS[0]:g}, denies "
             f"{recall:.0%} of defaulters and approves {1 - denied.mean():.0%} of applications. "
-            "Ask for less, or search for a better model (--trials)."
+            "Lower --threshold-min-recall, raise --threshold-max-approval-rate, or search longer (--trials)."
         )
     ordered = sorted(allowed, key=lambda threshold: abs(threshold - costs.break_even))
     return float(min(ordered, key=lambda threshold: costs.cost(defaulted, risk >= threshold, exposure)))

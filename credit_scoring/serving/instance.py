@@ -14,6 +14,7 @@ from pathlib import Path
 
 FOLDER_VARIABLE = "CREDIT_SCORING_INSTANCE_FOLDER"  # set by a service for its workers
 PARENT_VARIABLE = "CREDIT_SCORING_INSTANCE_PROCESS"
+MODEL_VARIABLE = "CREDIT_SCORING_INSTANCE_MODEL"  # the folder of the model that new workers load
 
 _PR_SET_PDEATHSIG = 1
 _locks: list[int] = []  # file descriptors; held open as long as this process lives

@@ -1,12 +1,13 @@
 """What a worker decides by, and a trial of it in a process of its own, before workers that answer are replaced."""
 
+import os
 import sys
 from pathlib import Path
 
 from credit_scoring.errors import CreditScoringError
-from credit_scoring.model import store
 from credit_scoring.model.governed import check_valid, governed_by_file
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving.instance import MODEL_VARIABLE
 from credit_scoring.settings import ServiceSettings, read_settings
 
 
@@ -23,8 +24,7 @@ def main() -> int:
     """0 where a worker that starts now would decide; else 1, and why not on standard output."""
     try:
         settings = read_settings(ServiceSettings)
-        model = store.find(settings.model)
-        scorer_in_use(str(model.tag), Path(model.path), settings.policy_file)
+        scorer_in_use(settings.model, Path(os.environ[MODEL_VARIABLE]), settings.policy_file)
     except CreditScoringError as error:
         print(error)
         return 1

@@ -18,10 +18,11 @@ from typer.testing import CliRunner
 
 from credit_scoring.cli import app as cli
 from credit_scoring.cli.app import INTERRUPTED, app, main
-from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER
+from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER, Dataset
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import store
+from credit_scoring.model.card import ModelCard
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import CHAMPION, PROJECT_FOLDER
@@ -86,6 +87,16 @@ def _error_of(found: Ended) -> str:
     return found.stderr
 
 
+def _kept_card(stderr: str) -> ModelCard:
+    """The card that a refusal names; removed after it was read."""
+    named = re.search(r"Its card is kept in (\S+\.json)\.", stderr)
+    assert named, stderr
+    path = Path(named[1])
+    card = ModelCard.model_validate_json(path.read_bytes())
+    path.unlink()
+    return card
+
+
 def _files(home: Path) -> list[Path]:
     return [path for path in home.rglob("*") if path.is_file()]
 
@@ -114,7 +125,7 @@ class TestHelp:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
             "source path mapping max-bad-share trials timeout jobs seed min-auc min-recall if-missing "
-            "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate"
+            "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate against"
         )
         assert found.exit_code == 0
         assert all(f"--{option}" in found.output for option in options.split())
@@ -303,6 +314,30 @@ class TestTrain:
         assert (found.returncode, found.stdout) == (1, "")
         assert "error: Not published: auc on the test part is 0." in found.stderr
         assert published() == []
+        assert _kept_card(found.stderr).test["auc"].value < 1
+
+    def test_a_model_that_is_worse_than_another_is_not_published_and_its_card_is_kept(
+        self,
+        run_here: Main,
+        scorer: Scorer,
+        dataset: Dataset,
+        published: Callable[[], list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The other one knows the test part by heart."""
+        candidate, features = CANDIDATE_BY_NAME["lightgbm"], list(dataset.features)
+        pipeline = candidate.pipeline(dataset.columns, {**candidate.start, "n_estimators": 1000}, 1)
+        pipeline.fit(dataset.frame[features], dataset.defaulted)
+        tag = store.save(Scorer.of(pipeline, dataset.catalogue, scorer.policy, scorer.card, dataset.frame))
+        monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+        found = run_here("train", "--trials", "1", "--jobs", "1", "--against", tag)
+        assert (found.returncode, found.stdout) == (1, "")
+        assert f"is worse than {tag} (AUC " in found.stderr
+        assert published() == [tag]
+        card = _kept_card(found.stderr)
+        assert card.against
+        assert card.against.tag == tag
+        assert f"difference {card.against.difference}" in found.stderr
 
     def test_training_again_leaves_what_serves_and_names_the_command_that_changes_it(
         self,
@@ -322,6 +357,26 @@ class TestTrain:
         assert f"{model_tag} still serves" in found.stderr
         assert f"credit-scoring models promote {tag} --reason" in found.stderr
         assert str(store.find(CHAMPION).tag) == model_tag
+
+    @pytest.mark.parametrize(
+        ("against", "message"),
+        [("credit_scoring:none", "No model credit_scoring:none in the BentoML store")],
+    )
+    def test_a_model_to_compare_with_that_is_not_there_is_one_error_before_any_search(
+        self, run_here: Main, model_tag: str, against: str, message: str
+    ) -> None:
+        assert message in _error_of(run_here("train", "--against", against))
+
+    def test_data_without_a_field_of_the_model_to_compare_with_are_refused_before_any_search(
+        self, run_here: Main, model_tag: str, small_csv: Path, tmp_path: Path
+    ) -> None:
+        mapping = tmp_path / "mapping.toml"
+        kept = [line for line in EMBEDDED_MAPPING.read_text().splitlines() if not line.startswith("monthly_income")]
+        mapping.write_text("\n".join(kept), encoding="utf-8")
+        options = ("--source", "csv", "--path", small_csv, "--mapping", mapping)
+        found = run_here("train", *options, "--against", model_tag)
+        assert found.returncode == 1
+        assert f"error: --against {model_tag}: that model uses monthly_income, which these data do not" in found.stderr
 
     def test_if_missing_does_nothing_when_the_store_has_a_model(
         self, run_here: Main, model_tag: str, published: Callable[[], list[str]]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
-from credit_scoring.evaluation.performance import METRICS, bootstrap, measure
+from credit_scoring.evaluation.performance import METRICS, auc_difference, bootstrap, measure
 from credit_scoring.model.card import Interval
 
 DEFAULTED = np.array([True, True, False, False, False])
@@ -132,3 +132,29 @@ def test_resamples_keep_both_outcomes_even_when_one_is_rare() -> None:
 
 def test_an_interval_is_printed_with_three_decimals() -> None:
     assert str(Interval(value=0.85, low=0.8234, high=0.8766)) == "0.850 [0.823, 0.877]"
+
+
+def test_the_difference_of_a_model_to_itself_is_nothing_without_doubt() -> None:
+    defaulted, risk = _portfolio(1, size=200)
+    assert auc_difference(defaulted, risk, risk, seed=0) == Interval(value=0, low=0, high=0)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=10)
+def test_the_difference_in_auc_has_the_sign_of_who_ranks_better_and_lies_in_its_interval(seed: int) -> None:
+    defaulted, risk = _portfolio(seed, size=200)
+    worse = np.random.default_rng(seed).permutation(risk)
+    found = auc_difference(defaulted, risk, worse, seed=seed, repeats=100)
+    turned = auc_difference(defaulted, worse, risk, seed=seed, repeats=100)
+    expected = roc_auc_score(defaulted, risk) - roc_auc_score(defaulted, worse)
+    assert found.value == pytest.approx(expected)
+    assert found.low <= found.value <= found.high
+    assert [turned.value, turned.low, turned.high] == pytest.approx([-found.value, -found.high, -found.low])
+
+
+def test_paired_the_interval_of_two_models_that_agree_is_narrower_than_that_of_either_alone() -> None:
+    defaulted, risk = _portfolio(3, size=500)
+    close = risk + np.random.default_rng(0).normal(0, 0.01, risk.size)
+    paired = auc_difference(defaulted, risk, close, seed=0, repeats=200)
+    alone = bootstrap(defaulted, risk, 0.5, seed=0, repeats=200)["auc"]
+    assert paired.high - paired.low < (alone.high - alone.low) / 3

@@ -83,7 +83,10 @@ def test_a_champion_that_is_gone_stops_no_running_service(home: Path, model_tag:
         promote(home, second)
         shutil.rmtree(home / "models" / Path(*second.split(":")))
         running.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: f"The workers stay as they are: The champion {second}" in running.log_text(), "the reason in the log")
+        wait_for(
+            lambda: f"The workers stay as they are: The champion {second}" in running.log_text(),
+            "the reason in the log",
+        )
         assert answered_by(running) == model_tag
         assert "Traceback" not in running.log_text()
 

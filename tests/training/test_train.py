@@ -8,19 +8,25 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from benchmarks.support.consorcio import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.errors import ModelRejectedError
+from credit_scoring.errors import ModelRejectedError, UnpublishedError
 from credit_scoring.evaluation.performance import measure
 from credit_scoring.model.card import CandidateResult, Interval, ModelCard
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy import policy as policies
+from credit_scoring.policy.costs import Limits
 from credit_scoring.training import search as searching
 from credit_scoring.training import selection
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.search import TrialReport, search, search_unconstrained
-from credit_scoring.training.train import check_gate, train
+from credit_scoring.training.train import check_gate, compared, train
 
 BASELINE = CANDIDATE_BY_NAME["logistic_regression"]
 QUICK_LIGHTGBM = {**CANDIDATE_BY_NAME["lightgbm"].start, "n_estimators": 100}
@@ -233,8 +239,9 @@ class TestGate:
         with pytest.raises(ModelRejectedError) as caught:
             check_gate(self._card(scorer, recall=0.3))
         assert str(caught.value) == (
-            "Not published: recall on the test part is 0.300, the gate asks for at least 0.5. Get more or better "
-            "data, search longer (--trials), or lower --min-recall if you can answer for it."
+            "Not published: recall on the test part is 0.300, the gate asks for at least 0.5. Deny more defaulters "
+            "with --threshold-min-recall. Get more or better data, search longer (--trials), or lower --min-recall if "
+            "you can answer for it."
         )
 
     def test_the_card_keeps_the_minimums_that_it_was_held_to(self, scorer: Scorer) -> None:
@@ -245,3 +252,68 @@ class TestGate:
         card = scorer.card.model_copy(update={"minimum_auc": 0.99})
         with pytest.raises(ModelRejectedError, match=r"auc .* at least 0\.99"):
             check_gate(card)
+
+
+class TestAgainst:
+    """The model of these tests against one that knows nothing but the income."""
+
+    PLAN = TrainingPlan(trials=1, jobs=1, repeats=1, folds=3)
+
+    @pytest.fixture
+    def poor(self, scorer: Scorer, dataset: Dataset) -> Scorer:
+        part, _ = dataset.split(self.PLAN.test_share, self.PLAN.seed)
+        income = ColumnTransformer([("income", SimpleImputer(), ["monthly_income"])])
+        pipeline = make_pipeline(income, LogisticRegression())
+        return replace(scorer, pipeline=pipeline.fit(part.frame[list(part.features)], part.defaulted))
+
+    def test_a_better_model_passes_and_its_card_holds_the_comparison_on_the_test_part(
+        self, scorer: Scorer, poor: Scorer, dataset: Dataset
+    ) -> None:
+        card = compared(scorer, poor, "credit_scoring:poor", dataset, self.PLAN).card
+        _, test_part = dataset.split(self.PLAN.test_share, self.PLAN.seed)
+        expected = measure(test_part.defaulted, poor.score(test_part.frame), 0.5)["auc"]
+        assert card.against
+        assert (card.against.tag, card.against.auc) == ("credit_scoring:poor", expected)
+        assert card.against.difference.value == pytest.approx(card.test["auc"].value - expected)
+        assert 0 < card.against.difference.low < card.against.difference.value < card.against.difference.high
+        check_gate(card)
+
+    def test_one_that_is_worse_beyond_noise_is_refused_with_both_names_and_the_interval(
+        self, scorer: Scorer, poor: Scorer, dataset: Dataset
+    ) -> None:
+        worse = replace(poor, card=poor.card.model_copy(update={"minimum_auc": 0.5}))
+        card = compared(worse, scorer, "credit_scoring:champion", dataset, self.PLAN).card
+        assert card.against
+        with pytest.raises(UnpublishedError) as caught:
+            check_gate(card)
+        message = str(caught.value)
+        assert f"this model ({card.chosen}, AUC" in message
+        assert f"worse than credit_scoring:champion (AUC {card.against.auc:.3f}) beyond noise" in message
+        assert f"difference {card.against.difference}" in message
+        assert ModelCard.model_validate_json(caught.value.card) == card
+
+    def test_the_same_model_is_no_worse_than_itself(self, scorer: Scorer, dataset: Dataset) -> None:
+        card = compared(scorer, scorer, "credit_scoring:twin", dataset, self.PLAN).card
+        assert card.against
+        assert card.against.difference == Interval(value=0, low=0, high=0)
+        check_gate(card)
+
+    def test_one_that_is_behind_within_noise_passes(self, scorer: Scorer, poor: Scorer, dataset: Dataset) -> None:
+        card = compared(scorer, poor, "credit_scoring:poor", dataset, self.PLAN).card
+        assert card.against
+        noise = card.against.model_copy(update={"difference": Interval(value=-0.01, low=-0.03, high=0.001)})
+        check_gate(card.model_copy(update={"against": noise}))
+
+
+def test_where_no_threshold_keeps_to_the_limits_the_options_are_named_and_the_card_is_not_lost(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    monkeypatch.setattr(policies, "THRESHOLDS", np.array([0.99]))
+    with pytest.raises(UnpublishedError) as caught:
+        train(small, TrainingPlan(trials=2, jobs=1, folds=3, limits=Limits(min_recall=0.9)))
+    assert str(caught.value).startswith("Not published: No threshold keeps to {'min_recall': 0.9}: the strictest, 0.99")
+    assert "Lower --threshold-min-recall" in str(caught.value)
+    card = ModelCard.model_validate_json(caught.value.card)
+    assert card.candidates[0].repeated_auc
+    assert card.test == {}
