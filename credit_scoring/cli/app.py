@@ -24,7 +24,8 @@ from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
-from credit_scoring.cli.progress import Planned, searching, stage
+from credit_scoring.cli.prices import show_prices
+from credit_scoring.cli.progress import Planned, stage, training
 from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
@@ -36,6 +37,7 @@ from credit_scoring.model.card import Interval
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
+from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 
 INTERRUPTED = 130
@@ -104,20 +106,21 @@ def train(
     if if_missing and store.has(f"{MODEL_NAME}:latest"):
         return
     plan = plan_of(search, threshold, gate)
+    clock = Clock(plan.timeout)
     store.check_writable()
     dataset = data.load(console, data.catalogue(fields))
     dataset = replace(dataset, catalogue=freed(dataset.catalogue, free or ()))
     _show_data(dataset)
     with compute.engaged():
-        tag = _train_and_publish(dataset, plan)
+        tag = _train_and_publish(dataset, plan, clock)
     console.print("Published. See it with `bentoml models list`; serve it with `make serve`.")
     print(tag)
 
 
-def _train_and_publish(dataset: Dataset, plan: TrainingPlan) -> str:
+def _train_and_publish(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> str:
     try:
         with _interruptible():
-            scorer = _train_with_progress(dataset, plan)
+            scorer = _train_with_progress(dataset, plan, clock)
             _show_result(scorer)
             _training().check_gate(scorer.card)
             with stage(console, MEASURING):
@@ -199,11 +202,11 @@ def _not_installed(error: ImportError) -> ConfigurationError:
     return ConfigurationError(f"{error.name} is not installed: training and evaluation need `make install`.")
 
 
-def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:
+def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> Scorer:
     planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in CANDIDATES]
     planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
-    with searching(console, planned) as on_trial:
-        scorer: Scorer = _training().train(dataset, plan, on_trial)
+    with training(console, planned) as progress:
+        scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock)
     return scorer
 
 
@@ -243,6 +246,7 @@ def _show_result(scorer: Scorer) -> None:
     )
     if card.monotone_price:
         console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
+    show_prices(console, scorer)
     console.print(
         f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the exposure, "
         f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."

@@ -19,7 +19,7 @@ class SearchOptions:
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Seconds for the whole search; with a limit, the result depends on the machine's speed."
+            min=1, help="Seconds for the whole command; with a limit, the result depends on the machine's speed."
         ),
     ] = None
     jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1

@@ -263,7 +263,7 @@ class TestTrain:
         assert all(name in found.stderr for name in ("lightgbm", "xgboost", "random_forest", "logistic_regression"))
         assert "AUC" in found.stderr
         assert "Threshold" in found.stderr
-        stages = ["Search LightGBM; trials: 1 …", "Compare, calibrate, test …", "Measuring: "]
+        stages = ["Search: ", "LightGBM; at most 1 trials …", "Compare: ", "Price the directions", "Measuring: "]
         assert sorted(stages, key=found.stderr.index) == stages
 
     def test_a_model_that_misses_the_gate_is_not_published(
