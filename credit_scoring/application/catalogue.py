@@ -11,7 +11,15 @@ from pydantic_core import ErrorDetails
 
 from credit_scoring.application.catalogue_checks import problems
 from credit_scoring.application.expressions import Expression
-from credit_scoring.application.fields import APPLICATION_ID, ApplicationField, Derived, DerivedField, Group, Role
+from credit_scoring.application.fields import (
+    APPLICATION_ID,
+    ApplicationField,
+    Derived,
+    DerivedField,
+    Group,
+    RiskMoves,
+    Role,
+)
 from credit_scoring.application.schemas import Application
 from credit_scoring.application.validation import application_class
 from credit_scoring.errors import CatalogueError
@@ -116,6 +124,13 @@ class Catalogue(BaseModel):
         wanted = {name: entry.if_missing for name, entry in self.fields.items()}
         wanted |= {name: entry.if_missing for name, entry in self.derived.items()}
         return frozenset(name for name, stand in wanted.items() if stand == "median")
+
+    @property
+    def moves(self) -> dict[str, RiskMoves]:
+        """The declared direction of risk of those fields and derived fields that have one."""
+        wanted = {name: entry.risk_moves for name, entry in self.fields.items()}
+        wanted |= {name: entry.risk_moves for name, entry in self.derived.items()}
+        return {name: way for name, way in wanted.items() if way}
 
     def derived_from(self, names: Collection[str]) -> tuple[DerivedField, ...]:
         """The derived fields whose inputs are all among these."""

@@ -25,7 +25,7 @@ from credit_scoring.cli.compute import ComputeOptions
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
 from credit_scoring.cli.prices import show_prices
-from credit_scoring.cli.progress import Planned, stage, training
+from credit_scoring.cli.progress import Planned, duration, stage, training
 from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
@@ -41,6 +41,7 @@ from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 
 INTERRUPTED = 130
+TOLERATED = 0.1  # of a time limit, before it is said that it was exceeded
 MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
 console = Console(stderr=True)
@@ -113,6 +114,11 @@ def train(
     _show_data(dataset)
     with compute.engaged():
         tag = _train_and_publish(dataset, plan, clock)
+    if clock.left < -TOLERATED * (clock.seconds or 0):
+        console.print(
+            f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}, the least that these "
+            "data need. Allow it more, or give it fewer rows."
+        )
     console.print("Published. See it with `bentoml models list`; serve it with `make serve`.")
     print(tag)
 
@@ -128,7 +134,8 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> st
             _show_warnings(assessment)
             return store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
     except KeyboardInterrupt:
-        console.print("[yellow]Interrupted: nothing was saved.[/]")
+        kept = f" The trials are in {plan.resume}: the same command goes on from there." if plan.resume else ""
+        console.print(f"[yellow]Interrupted: nothing was saved.[/]{escape(kept)}")
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -3,14 +3,13 @@
 from rich.console import Console
 from rich.table import Table
 
-from credit_scoring.model.features import Columns
 from credit_scoring.model.scorer import Scorer
 
 
 def show_prices(console: Console, scorer: Scorer) -> None:
     """A row for each direction that was priced, and a plain sentence for each that the data contradict."""
     card = scorer.card
-    moves = Columns.of(scorer.catalogue, card.features).moves
+    moves = scorer.catalogue.moves
     if card.direction_prices:
         table = Table("declared direction", "", "AUC gained without it, 95 % interval")
         for name, price in card.direction_prices.items():

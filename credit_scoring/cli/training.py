@@ -1,6 +1,7 @@
 """The options of `credit-scoring train` that make its plan."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from credit_scoring.errors import ConfigurationError
 from credit_scoring.policy.policy import CostMatrix, Limits
 from credit_scoring.settings import TrainingSettings, read_settings
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,13 @@ class SearchOptions:
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed; the same data, seed and lock file give the same model.")
     ] = 42
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File to keep finished trials in: the same command on the same data goes on where it was interrupted.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ def plan_of(search: SearchOptions, threshold: ThresholdOptions, gate: GateOption
     """The plan that these options and the environment make; raises ConfigurationError where there is none."""
     if search.jobs == 0:
         raise ConfigurationError("--jobs 0: expected -1 for one process per core, or a number of processes.")
+    Journal.at(search.resume)
     settings = read_settings(TrainingSettings)
     return TrainingPlan(
         **asdict(search),

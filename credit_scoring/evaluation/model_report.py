@@ -16,7 +16,6 @@ from credit_scoring.evaluation.html import environment
 from credit_scoring.evaluation.plots import FIGURES, HALF, svg
 from credit_scoring.evaluation.results import Assessment, Importance, PartialDependence
 from credit_scoring.model.card import Interval, ModelCard
-from credit_scoring.model.features import Columns
 from credit_scoring.model.scorer import Scorer
 
 ASSESSMENT_FILE = "assessment.json"
@@ -146,7 +145,7 @@ def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Asse
         approved_metric_names=APPROVED_METRICS,
         importance=by_worth(assessment.importance),
         monotone=monotone_check(assessment.partial_dependence),
-        moves=Columns.of(catalogue, card.features).moves,
+        moves=catalogue.moves,
         absent=[name for name in catalogue.features if name not in card.features],
         compared=tuple(dict.fromkeys(each.field for each in assessment.groups)),
         answers=Answer,

@@ -17,6 +17,7 @@ from credit_scoring.model.features import Columns, preprocessor
 Parameters = Mapping[str, Any]
 
 BINS = (63, 2047)  # fewest and most bins of a number; with many rows, fine bins pay off
+MANY_ROWS = 10_000
 LEARNING_RATES = (0.025, 0.12)
 TREES = "n_estimators"
 MOST_TREES = 1500
@@ -56,8 +57,12 @@ class Candidate:
 
     @property
     def starts(self) -> list[Parameters]:
-        """The parameters that the search tries first."""
+        """The parameters that the search tries first, small models before large ones."""
         return [self.start, *self.other_starts]
+
+    def starts_for(self, rows: int) -> list[Parameters]:
+        """The same, large ones first where there are many rows: what is clearly behind is soon given up."""
+        return self.starts if rows < MANY_ROWS else self.starts[::-1]
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
         """The whole unfitted pipeline, from frame to probability."""
@@ -215,7 +220,7 @@ CANDIDATES = (
         _suggest_lightgbm,
         SMALL_LIGHTGBM,
         cost=2,
-        other_starts=(DEEP_LIGHTGBM, MANY_COLUMNS_LIGHTGBM),
+        other_starts=(MANY_COLUMNS_LIGHTGBM, DEEP_LIGHTGBM),
         grows=True,
     ),
     Candidate(
@@ -225,7 +230,7 @@ CANDIDATES = (
         _suggest_xgboost,
         SMALL_XGBOOST,
         cost=2,
-        other_starts=(DEEP_XGBOOST, MIDDLE_XGBOOST),
+        other_starts=(MIDDLE_XGBOOST, DEEP_XGBOOST),
         grows=True,
     ),
     Candidate(

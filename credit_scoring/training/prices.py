@@ -14,8 +14,8 @@ from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import corrected_interval, fold_aucs
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import sampled
+from credit_scoring.training.held_out import held_out_log_odds
 from credit_scoring.training.search import Searched
-from credit_scoring.training.selection import held_out_log_odds
 
 _BASE, _MISSING = "as declared", "missing"
 

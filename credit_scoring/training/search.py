@@ -29,6 +29,7 @@ from credit_scoring.training.candidates import (
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared, sampled
+from credit_scoring.training.journal import Journal, Tried, key_of
 
 FIRST_FOLDS = 2  # a trial that is behind the best one by more than MATTERS on these is not tried on the others
 HOPELESS = 0.01  # of AUC; a candidate whose starts are further behind the best one is not searched any further
@@ -102,22 +103,10 @@ def search_unconstrained(
     """
     part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
     candidate = CANDIDATE_BY_NAME[best.name]
-    others = tuple(start for start in candidate.starts if start != best.parameters)
-    free = replace(candidate, name=UNCONSTRAINED, start=best.parameters, other_starts=others)
-    return _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0).run(on_trial)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """Parameters with their AUC on the folds that they were tried on, and the seconds of a fit."""
-
-    parameters: Parameters
-    aucs: tuple[float, ...]
-    seconds: float
-
-    @property
-    def auc(self) -> float:
-        return float(np.mean(self.aucs)) if self.aucs else 0.0
+    free = replace(candidate, name=UNCONSTRAINED)
+    free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)
+    free_search.starts = [best.parameters, *free_search.starts]
+    return free_search.run(on_trial)
 
 
 class _Search:
@@ -128,13 +117,18 @@ class _Search:
     ) -> None:
         splits = list(plan.splitter().split(part.defaulted, part.defaulted))
         self.candidate, self.columns, self.plan, self.clock = candidate, columns, plan, clock
-        self.enough = enough
+        self.enough, self.journal = enough, Journal.at(plan.resume)
+        self.depends_on = (
+            *(part.sha256, len(part.frame), part.features, part.catalogue.model_dump_json(), columns.constrained),
+            *(plan.seed, plan.folds, candidate.name),
+        )
         self.folds = prepared(part, columns, splits, scale=candidate.scale)
-        self.best = _Trial({}, (), 0.0)
+        self.starts = candidate.starts_for(len(part.frame))
+        self.best = Tried(parameters={}, aucs=(), seconds=0.0)
 
     def run(self, on_trial: OnTrial) -> Searched:
         """Try the starts, then what the sampler draws, until nothing better comes or the time is up."""
-        starts, trials = self.candidate.starts, self.plan.trials_of(self.candidate)
+        starts, trials = self.starts, self.plan.trials_of(self.candidate)
         sampler = optuna.samplers.TPESampler(seed=self.plan.seed, n_startup_trials=len(starts) + 2)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         for start in starts:
@@ -165,19 +159,26 @@ class _Search:
         """Whether more trials are too long to wait for, or lead nowhere."""
         if self.clock.left <= self.clock.gone / number:
             return True
-        return number >= len(self.candidate.starts) and (idle >= IDLE or self.best.auc < self.enough)
+        return number >= len(self.starts) and (idle >= IDLE or self.best.auc < self.enough)
 
-    def _tried(self, drawn: Parameters) -> _Trial:
-        """The parameters on the first folds, and on the others where they are worth it; becomes the best if it is."""
-        curves = self._curves(drawn, self.folds[:FIRST_FOLDS])
-        trial = _trial(drawn, curves)
-        behind = replace(self.best, aucs=self.best.aucs[:FIRST_FOLDS]).auc - trial.auc
-        if behind > MATTERS:
-            return replace(trial, aucs=(self.best.auc - behind,))  # comparable with trials on all folds
-        trial = _trial(drawn, curves + self._curves(drawn, self.folds[FIRST_FOLDS:]))
-        if trial.auc > self.best.auc:
+    def _tried(self, drawn: Parameters) -> Tried:
+        """The parameters with what they reach; they become the best ones if they are."""
+        key = key_of(*self.depends_on, drawn)
+        if not (trial := self.journal.find(key)):
+            trial = self._fresh(drawn)
+            self.journal.add(key, trial)
+        if len(trial.aucs) == len(self.folds) and trial.auc > self.best.auc:
             self.best = trial
         return trial
+
+    def _fresh(self, drawn: Parameters) -> Tried:
+        """Tried on the first folds, and on the others where that is worth it."""
+        curves = self._curves(drawn, self.folds[:FIRST_FOLDS])
+        trial = _trial(drawn, curves)
+        behind = self.best.on_first(FIRST_FOLDS).auc - trial.auc
+        if behind > MATTERS:
+            return trial.model_copy(update={"aucs": (self.best.auc - behind,)})  # comparable with trials on all folds
+        return _trial(drawn, curves + self._curves(drawn, self.folds[FIRST_FOLDS:]))
 
     def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
@@ -187,14 +188,14 @@ class _Search:
         return found
 
 
-def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]]) -> _Trial:
+def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]]) -> Tried:
     """The best number of trees, the same for all folds, by the mean of their curves."""
     length = min(len(curve) for curve, _ in curves)
     heights = np.array([curve[:length] for curve, _ in curves])
     best = int(heights.mean(axis=0).argmax())
     grown = {TREES: best + 1} if length > 1 else {}
     seconds = max(seconds * (best + 1) / len(curve) for curve, seconds in curves)
-    return _Trial({**drawn, **grown}, tuple(heights[:, best].tolist()), seconds)
+    return Tried(parameters={**drawn, **grown}, aucs=tuple(heights[:, best].tolist()), seconds=seconds)
 
 
 def fold_aucs_by_trees(classifier: Any, fold: Fold) -> tuple[Floats, float]:

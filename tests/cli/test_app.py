@@ -110,7 +110,7 @@ class TestHelp:
     def test_help_of_train_lists_every_option_by_group(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
-            "source path mapping max-bad-share trials timeout jobs seed min-auc min-recall if-missing "
+            "source path mapping max-bad-share trials timeout jobs seed resume min-auc min-recall if-missing "
             "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate"
         )
         assert found.exit_code == 0

@@ -10,6 +10,7 @@ from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, TR
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared
 from credit_scoring.training.growth import grown
+from credit_scoring.training.search import fold_aucs_by_trees
 
 PLAN = TrainingPlan(folds=3, jobs=1)
 BOOSTERS = [candidate.name for candidate in CANDIDATES if candidate.grows]
@@ -49,8 +50,10 @@ def test_only_boosters_grow_and_only_in_their_number_of_trees(dataset: Dataset) 
         assert 1 < found[name][TREES] < 1500
 
 
-def test_more_rows_carry_more_trees(dataset: Dataset) -> None:
-    few = dataset.rows(np.arange(300))
-    assert grown({"xgboost": QUICK["xgboost"]}, dataset, PLAN)["xgboost"][TREES] > (
-        grown({"xgboost": QUICK["xgboost"]}, few, PLAN)["xgboost"][TREES]
-    )
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_booster_gets_the_number_of_trees_that_ranks_best_on_a_fold_of_these_rows(
+    dataset: Dataset, fold: Fold, name: str
+) -> None:
+    curve, _ = fold_aucs_by_trees(CANDIDATE_BY_NAME[name].build(QUICK[name], dataset.columns.risk_directions, 42), fold)
+    found = grown({name: QUICK[name]}, dataset, PLAN)[name][TREES]
+    assert curve[found - 1] == max(curve)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.pipeline import Pipeline
 
 from benchmarks.support.consorcio import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
@@ -15,11 +16,13 @@ from credit_scoring.errors import ModelRejectedError
 from credit_scoring.evaluation.performance import measure
 from credit_scoring.model.card import Interval, ModelCard
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.training import contest, selection
 from credit_scoring.training import search as searching
-from credit_scoring.training import selection
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.search import Searched, TrialReport, search, search_unconstrained
+from credit_scoring.training.selection import Compared
+from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, StageReport
 from credit_scoring.training.train import check_gate, train
 
 BASELINE = CANDIDATE_BY_NAME["logistic_regression"]
@@ -88,6 +91,47 @@ def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) ->
     assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
 
 
+def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_each_stage(small: Dataset) -> None:
+    """No time at all: a trial of each candidate, one comparison, no prices."""
+    stages: list[StageReport] = []
+    plan = TrainingPlan(trials=1000, timeout=1e-6, jobs=1, folds=3)
+    card = train(small, plan, on_stage=stages.append).card
+    assert [each.title for each in stages] == [SEARCH, COMPARE, PRICES, FIT]
+    assert all(result.trials <= 1 for result in card.candidates)
+    assert card.direction_prices == {}
+    assert card.missing_price is None
+
+
+def test_each_stage_after_the_search_says_beforehand_what_it_will_take(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    stages: list[StageReport] = []
+    train(small, TrainingPlan(trials=2, jobs=1, folds=3), on_stage=stages.append)
+    assert stages[0].seconds is None
+    assert all(each.seconds is not None and each.seconds > 0 for each in stages[1:])
+
+
+def test_many_rows_are_searched_and_compared_on_samples_and_fitted_as_a_whole(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "CANDIDATES", (CANDIDATE_BY_NAME["lightgbm_random"],))
+    fitted: list[int] = []
+    original = selection.calibrated_choice
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, search_rows=400, compare_rows=900, price_rows=300)
+    stages: list[StageReport] = []
+
+    def noted(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
+        fitted.extend([len(found.part.frame), len(found.log_odds), len(part.frame)])
+        return original(found, part, plan)
+
+    monkeypatch.setattr("credit_scoring.training.train.calibrated_choice", noted)
+    card = train(dataset, plan, on_stage=stages.append).card
+    assert fitted == [900, 900, card.data.rows_train]
+    assert [each.detail for each in stages if each.title == SEARCH] == ["400 rows, 3 folds"]
+    assert card.test["auc"].value > 0.8
+
+
 def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, function: str) -> set[frozenset[int]]:
     """The parts held out of the splits that this function, which takes them third, is called with from now on."""
     found: set[frozenset[int]] = set()
@@ -107,7 +151,7 @@ def test_candidates_are_compared_on_folds_that_no_search_has_used(
     monkeypatch.setattr(searching, "CANDIDATES", (BASELINE, CANDIDATE_BY_NAME["random_forest"]))
     monkeypatch.setattr(selection, "decided", lambda contenders, folds: False)
     searched = _held_out_parts(monkeypatch, searching, "prepared")
-    compared = _held_out_parts(monkeypatch, selection, "held_out_log_odds")
+    compared = _held_out_parts(monkeypatch, contest, "held_out_log_odds")
     train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
     assert (len(searched), len(compared)) == (3, 9)
     assert searched.isdisjoint(compared)
@@ -115,7 +159,7 @@ def test_candidates_are_compared_on_folds_that_no_search_has_used(
 
 def test_a_comparison_that_is_decided_needs_no_more_repeats(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     _only_the_baseline(monkeypatch)
-    compared = _held_out_parts(monkeypatch, selection, "held_out_log_odds")
+    compared = _held_out_parts(monkeypatch, contest, "held_out_log_odds")
     train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
     assert len(compared) == 3
 
