@@ -84,7 +84,11 @@ def _embedded(path: Path) -> Dataset:
 
 
 def _kaggle(path: Path) -> Dataset:
-    """By the product's own catalogue and mapping, as `train --source kaggle` reads it."""
+    """By the product's own catalogue and mapping, as `train --source kaggle` reads it.
+
+    Without the file's loan_percent_income: in 429 rows it is not the loan over the income, and all of those defaulted.
+    It knows the outcome, and is worth .0045 of AUC for that alone.
+    """
     return load_kaggle(path)
 
 

@@ -6,7 +6,6 @@ the exponent of the rows from the size before, 1 where twice the rows cost twice
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -80,7 +79,7 @@ def _in_own_process(size: int, options: Sequence[str]) -> Cost:
             memory = max(memory, _watched(process, cpu))
             try:
                 process.wait(EVERY_S)
-            except subprocess.TimeoutExpired:
+            except psutil.TimeoutExpired:
                 continue
         if process.returncode:
             raise typer.Exit(process.returncode)
