@@ -43,8 +43,8 @@ def priced(catalogue: Catalogue, features: tuple[str, ...]) -> dict[str, Catalog
     return found
 
 
-def prices(best: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock, seconds: float = 0.0) -> Prices:
-    """Cross-validate the best candidate at its parameters with one direction freed after the other.
+def prices(one: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock, seconds: float = 0.0) -> Prices:
+    """Cross-validate a candidate at its best parameters with one direction freed after the other.
 
     On folds that the search has not used; with many rows, on a sample. Fields are taken in the catalogue's order until
     the next would take longer than the clock has left; `seconds` is what the first will take, roughly.
@@ -54,7 +54,7 @@ def prices(best: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock
     if _worst_stands_in(part):
         columns[_MISSING] = replace(part.columns, lenient=frozenset(part.columns.moves))
     columns |= {name: Columns.of(each, part.features) for name, each in priced(part.catalogue, part.features).items()}
-    aucs = dict(_measured(best, part, columns, plan, clock, seconds))
+    aucs = dict(_measured(one, part, columns, plan, clock, seconds))
     unknown = tuple(name for name in columns if name not in (*aucs, _BASE, _MISSING))
     base = aucs.pop(_BASE, None)
     gains = {name: corrected_interval(each - base, plan.folds) for name, each in aucs.items() if base is not None}
@@ -69,14 +69,14 @@ def _worst_stands_in(part: Dataset) -> bool:
 
 
 def _measured(
-    best: Searched, part: Dataset, columns: Mapping[str, Columns], plan: TrainingPlan, clock: Clock, longest: float
+    one: Searched, part: Dataset, columns: Mapping[str, Columns], plan: TrainingPlan, clock: Clock, longest: float
 ) -> Iterator[tuple[str, Floats]]:
     splits = list(plan.comparison_splitters()[0].split(part.defaulted, part.defaulted))
     before = clock.gone
     for name, each in columns.items():
         if clock.left < longest:
             return
-        pipeline = CANDIDATE_BY_NAME[best.name].pipeline(each, best.parameters, plan.seed)
+        pipeline = CANDIDATE_BY_NAME[one.name].pipeline(each, one.parameters, plan.seed)
         log_odds = held_out_log_odds({name: pipeline}, part, splits, plan)[name]
         yield name, fold_aucs(part.defaulted, log_odds[None], [held_out for _, held_out in splits])
         longest, before = max(longest, clock.gone - before), clock.gone

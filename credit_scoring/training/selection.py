@@ -41,6 +41,11 @@ class Compared:
         return {result.name: result.parameters for result in self.results if result.name != ENSEMBLE}
 
     @property
+    def heaviest(self) -> str:
+        """The chosen candidate, or the member of the chosen ensemble that has the most weight."""
+        return max(self.weights, key=lambda name: self.weights[name]) if self.chosen == ENSEMBLE else self.chosen
+
+    @property
     def used(self) -> dict[str, Parameters]:
         """Those of the chosen candidate, or of the members of the chosen ensemble."""
         names = self.weights if self.chosen == ENSEMBLE else [self.chosen]

@@ -62,7 +62,7 @@ class _Training:
         """All stages."""
         results, unconstrained = self._search()
         found = self._compare(results, unconstrained)
-        costs = self._prices(results[0])
+        costs = self._prices(next(each for each in results if each.name == found.heaviest))
         return self._fit(found, costs, results)
 
     def _search(self) -> tuple[list[Searched], Searched]:
@@ -96,13 +96,13 @@ class _Training:
         searched = results[0].rows * self.plan.folds / (self.plan.folds - 1)
         return len(part.frame) > GROWTH * searched
 
-    def _prices(self, best: Searched) -> Prices:
+    def _prices(self, one: Searched) -> Prices:
         clock = self.clock.share(PRICES_SHARE)
         rows = min(len(self.part.frame), self.plan.price_rows)
         fields = len(priced(self.part.catalogue, self.part.features))
-        seconds = min((fields + 2) * self._folds_of(best, rows), clock.left)
+        seconds = min((fields + 2) * self._folds_of(one, rows), clock.left)
         self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))
-        return prices(best, self.part, self.plan, clock, self._folds_of(best, rows))
+        return prices(one, self.part, self.plan, clock, self._folds_of(one, rows))
 
     def _fit(self, found: Compared, costs: Prices, results: Sequence[Searched]) -> Scorer:
         part, plan = self.part, self.plan
