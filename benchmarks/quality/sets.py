@@ -20,7 +20,7 @@ from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.expressions import Expression
 from credit_scoring.application.fields import RiskMoves
-from credit_scoring.data.datasets import Dataset, load_embedded
+from credit_scoring.data.datasets import Dataset, load_embedded, load_kaggle
 from credit_scoring.settings import PROJECT_FOLDER, TrainingSettings
 
 FOLDER = Path(os.environ.get("CREDIT_SCORING_PUBLIC_SETS", PROJECT_FOLDER.parent / "shared" / "data"))
@@ -84,17 +84,12 @@ def _embedded(path: Path) -> Dataset:
 
 
 def _kaggle(path: Path) -> Dataset:
-    frame = pd.read_csv(path)
-    defaulted = frame["loan_status"] == 1
-    frame = frame.drop(columns=["loan_status", "loan_grade", "loan_int_rate"])
-    impossible = frame["person_emp_length"] > frame["person_age"] - 10
-    frame["person_emp_length"] = frame["person_emp_length"].mask(impossible)
-    frame["cb_person_default_on_file"] = (frame["cb_person_default_on_file"] == "Y").astype(float)
-    loan, income = frame["loan_amnt"], frame["person_income"]
-    frame = frame.drop(columns="person_age").assign(
-        loan_over_income=_ratio(loan, income), income_after_loan=income - loan
-    )
-    return _dataset(path, frame, defaulted, {"cb_person_default_on_file": "up", "loan_over_income": "up"})
+    """By the product's own catalogue and mapping, as `train --source kaggle` reads it.
+
+    Without the file's loan_percent_income: in 429 rows it is not the loan over the income, and all of those defaulted.
+    It knows the outcome, and is worth .0045 of AUC for that alone.
+    """
+    return load_kaggle(path)
 
 
 LATE = (

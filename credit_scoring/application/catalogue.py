@@ -17,6 +17,7 @@ from credit_scoring.application.fields import (
     DerivedField,
     Group,
     Lever,
+    RiskMoves,
     Role,
 )
 from credit_scoring.application.schemas import Application
@@ -126,6 +127,13 @@ class Catalogue(BaseModel):
         wanted = {name: entry.if_missing for name, entry in self.fields.items()}
         wanted |= {name: entry.if_missing for name, entry in self.derived.items()}
         return frozenset(name for name, stand in wanted.items() if stand == "median")
+
+    @property
+    def moves(self) -> dict[str, RiskMoves]:
+        """The declared direction of risk of those fields and derived fields that have one."""
+        wanted = {name: entry.risk_moves for name, entry in self.fields.items()}
+        wanted |= {name: entry.risk_moves for name, entry in self.derived.items()}
+        return {name: way for name, way in wanted.items() if way}
 
     def derived_from(self, names: Collection[str]) -> tuple[DerivedField, ...]:
         """The derived fields whose inputs are all among these."""

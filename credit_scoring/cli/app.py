@@ -27,7 +27,8 @@ from credit_scoring.cli.compute import ComputeOptions
 from credit_scoring.cli.opponent import Opponent
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
-from credit_scoring.cli.progress import Planned, searching, stage
+from credit_scoring.cli.prices import show_prices
+from credit_scoring.cli.progress import Planned, duration, stage, training
 from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
@@ -42,10 +43,12 @@ from credit_scoring.model.scorer import Scorer
 from credit_scoring.model.unpublished import keep_card
 from credit_scoring.settings import CHAMPION, MODEL_NAME
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
+from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 
 INTERRUPTED = 130
 NEWEST = f"{MODEL_NAME}:latest"
+TOLERATED = 0.1  # of a time limit, before it is said that it was exceeded
 MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
 console = Console(stderr=True)
@@ -113,6 +116,7 @@ def train(
     if if_missing and store.has(NEWEST):
         return
     plan = plan_of(search, threshold, gate)
+    clock = Clock(plan.timeout)
     store.check_writable()
     Promotions.of_store().read()  # not readable: better told before the search than after it
     opponent = None if gate.against is None else Opponent.of(gate.against, console)
@@ -122,16 +126,21 @@ def train(
     if opponent:
         opponent.check(dataset, plan.seed, console)
     with compute.engaged():
-        tag = _train_and_publish(dataset, plan, opponent)
+        tag = _train_and_publish(dataset, plan, clock, opponent)
+    if clock.left < -TOLERATED * (clock.seconds or 0):
+        console.print(
+            f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}, the least that these "
+            "data need. Allow it more, or give it fewer rows."
+        )
     console.print("Published.")
     _tell_what_serves(tag)
     print(tag)
 
 
-def _train_and_publish(dataset: Dataset, plan: TrainingPlan, opponent: Opponent | None) -> str:
+def _train_and_publish(dataset: Dataset, plan: TrainingPlan, clock: Clock, opponent: Opponent | None) -> str:
     try:
         with _interruptible():
-            scorer = _train_with_progress(dataset, plan)
+            scorer = _train_with_progress(dataset, plan, clock)
             if opponent:
                 scorer = _training().compared(scorer, opponent.scorer, opponent.tag, dataset, plan)
             _show_result(scorer)
@@ -141,7 +150,8 @@ def _train_and_publish(dataset: Dataset, plan: TrainingPlan, opponent: Opponent 
             _show_warnings(assessment)
             return _publish(scorer, assessment)
     except KeyboardInterrupt:
-        console.print("[yellow]Interrupted: nothing was saved.[/]")
+        kept = f" The trials are in {plan.resume}: the same command goes on from there." if plan.resume else ""
+        console.print(f"[yellow]Interrupted: nothing was saved.[/]{escape(kept)}")
         raise typer.Exit(INTERRUPTED) from None
     except UnpublishedError as error:
         raise ModelRejectedError(f"{error} {_kept(error.card)}") from error
@@ -240,11 +250,11 @@ def _not_installed(error: ImportError) -> ConfigurationError:
     return ConfigurationError(f"{error.name} is not installed: training and evaluation need `make install`.")
 
 
-def _train_with_progress(dataset: Dataset, plan: TrainingPlan) -> Scorer:
+def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> Scorer:
     planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in CANDIDATES]
     planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
-    with searching(console, planned) as on_trial:
-        scorer: Scorer = _training().train(dataset, plan, on_trial)
+    with training(console, planned) as progress:
+        scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock)
     return scorer
 
 
@@ -285,6 +295,7 @@ def _show_result(scorer: Scorer) -> None:
     )
     if card.monotone_price:
         console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
+    show_prices(console, scorer)
     console.print(
         f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the exposure, "
         f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."

@@ -1,4 +1,4 @@
-"""Progress of a long command: bars on a terminal, else a line for each stage."""
+"""Progress of a long command: bars on a terminal, else a line for each stage; with the time that it will take."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -18,26 +19,29 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from credit_scoring.training.search import TrialReport
+    from credit_scoring.training.stages import StageReport
 
-FINAL = "Compare, calibrate, test"
 LINE_EVERY_S = 10.0
 
 OnCount = Callable[[int, int], None]
 
 
 class Planned(NamedTuple):
-    """One search: the name that its trials report, its title, and its number of trials if known."""
+    """One search: the name that its trials report, its title, and its number of trials at most if known."""
 
     name: str
     title: str
     trials: int | None
 
 
-class OnTrial(Protocol):
-    """Called with each finished trial of the search."""
+class TrainingProgress(Protocol):
+    """Shows a training while it runs."""
 
-    def __call__(self, report: "TrialReport", /) -> None:
-        """Show it."""
+    def on_trial(self, report: "TrialReport") -> None:
+        """Show a finished trial."""
+
+    def on_stage(self, report: "StageReport") -> None:
+        """Show a stage that begins."""
 
 
 @contextmanager
@@ -87,57 +91,114 @@ def counted_lines(console: Console, title: str, clock: Callable[[], float] = tim
     yield on_count
 
 
-def searching(console: Console, planned: Sequence[Planned]) -> AbstractContextManager[OnTrial]:
-    """Shows these searches, one after the other, and the choice that follows them."""
+def duration(seconds: float) -> str:
+    """As people say it: 8 s, 3 min, 1.5 h."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def expected(report: "StageReport") -> str:
+    """What a stage will take, in words; empty where nothing is known yet."""
+    if report.seconds is None:
+        return ""
+    return f"{'at most' if report.limit else 'about'} {duration(report.seconds)}"
+
+
+def training(console: Console, planned: Sequence[Planned]) -> AbstractContextManager[TrainingProgress]:
+    """Shows these searches, one after the other, and the stages of a training."""
     return _bars(console, planned) if console.is_terminal else _lines(console, planned)
 
 
+class _Bars:
+    """A bar for each search and each stage after them, with the time gone."""
+
+    def __init__(self, progress: Progress, planned: Sequence[Planned]) -> None:
+        self._progress = progress
+        self._searches = {
+            each.name: progress.add_task(f"Search {each.title}", total=each.trials, note="", start=False)
+            for each in planned
+        }
+        self._running: TaskID | None = None
+
+    def on_stage(self, report: "StageReport") -> None:
+        """The one before has ended; the searches have bars of their own."""
+        if self._running is not None:
+            self.end()
+        if report.title != "Search":
+            self._running = self._progress.add_task(report.title, total=1, note=expected(report))
+        elif limit := expected(report):
+            self._progress.console.print(f"Search: {limit}", highlight=False)
+
+    def on_trial(self, report: "TrialReport") -> None:
+        """One step of its bar; the last one fills it."""
+        task = self._searches[report.candidate.name]
+        self._progress.start_task(task)
+        total = report.number if report.last else report.trials
+        self._progress.update(task, completed=report.number, total=total, note=f"best AUC {report.best_auc:.4f}")
+        if report.last:
+            self._progress.stop_task(task)
+
+    def end(self) -> None:
+        """Nothing runs any more."""
+        if self._running is not None:
+            self._progress.update(self._running, completed=1)
+            self._progress.stop_task(self._running)
+
+
 @contextmanager
-def _bars(console: Console, planned: Sequence[Planned]) -> Iterator[OnTrial]:
+def _bars(console: Console, planned: Sequence[Planned]) -> Iterator[TrainingProgress]:
     columns = (
-        TextColumn("{task.description:32}"),
+        TextColumn("{task.description:35}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
+        TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        tasks = {each.name: progress.add_task(each.title, total=each.trials, best="", start=False) for each in planned}
-        final = progress.add_task(FINAL, total=1, best="", start=False)
+        bars = _Bars(progress, planned)
+        yield bars
+        bars.end()
 
-        def on_trial(report: "TrialReport") -> None:
-            task = tasks[report.candidate.name]
-            progress.start_task(task)
-            best = f"best AUC {report.best_auc:.4f}"
-            progress.update(task, completed=report.number, total=report.trials, best=best)
-            if report.candidate.name == planned[-1].name and report.number == report.trials:
-                progress.start_task(final)
 
-        yield on_trial
-        progress.update(final, completed=1)
+class _Lines:
+    """A line for each search and each stage when it begins, and one with what a search has found."""
+
+    def __init__(self, console: Console, planned: Sequence[Planned]) -> None:
+        self._console = console
+        self._titles = {each.name: _line(each) for each in planned}
+        self._following = dict(zip(self._titles, [*self._titles][1:], strict=False))
+        self._began = time.monotonic()
+
+    def on_stage(self, report: "StageReport") -> None:
+        """Title, what it works on, and its time."""
+        told = ", ".join(filter(None, [report.detail, expected(report)]))
+        self._say(f"{report.title}: {told} …")
+        if report.title == "Search":
+            self._begin(next(iter(self._titles)))
+
+    def on_trial(self, report: "TrialReport") -> None:
+        """The first trial tells how long each takes, the last one what was found."""
+        if report.number == 1 and not report.last:
+            self._say(f"  about {duration(time.monotonic() - self._began)} a trial")
+        if report.last:
+            self._say(f"  best AUC {report.best_auc:.4f} in {report.number} trials")
+            if following := self._following.get(report.candidate.name):
+                self._begin(following)
+
+    def _begin(self, name: str) -> None:
+        self._began = time.monotonic()
+        self._say(f"  {self._titles[name]} …")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False)
 
 
 @contextmanager
-def _lines(console: Console, planned: Sequence[Planned]) -> Iterator[OnTrial]:
-    titles = {each.name: _line(each) for each in planned}
-    following = dict(zip(titles, [*titles][1:], strict=False))
-    begun: set[str] = set()
-
-    def begin(name: str) -> None:
-        if name not in begun:
-            begun.add(name)
-            console.print(f"{titles.get(name, FINAL)} …", highlight=False)
-
-    def on_trial(report: "TrialReport") -> None:
-        begin(report.candidate.name)  # if the search before it timed out
-        if report.number == report.trials:
-            console.print(f"  best AUC {report.best_auc:.4f}", highlight=False)
-            begin(following.get(report.candidate.name, FINAL))
-
-    begin(planned[0].name)
-    yield on_trial
+def _lines(console: Console, planned: Sequence[Planned]) -> Iterator[TrainingProgress]:
+    yield _Lines(console, planned)
 
 
 def _line(planned: Planned) -> str:
-    known = "" if planned.trials is None else f"; trials: {planned.trials}"
-    return f"Search {planned.title}{known}"
+    known = "" if planned.trials is None else f"; at most {planned.trials} trials"
+    return f"{planned.title}{known}"

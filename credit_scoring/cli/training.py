@@ -1,6 +1,7 @@
 """The options of `credit-scoring train` that make its plan and its gate."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from credit_scoring.errors import ConfigurationError
 from credit_scoring.policy.costs import CostMatrix, Limits
 from credit_scoring.settings import TrainingSettings, read_settings
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,20 @@ class SearchOptions:
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Seconds for the whole search; with a limit, the result depends on the machine's speed."
+            min=1, help="Seconds for the whole command; with a limit, the result depends on the machine's speed."
         ),
     ] = None
     jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed; the same data, seed and lock file give the same model.")
     ] = 42
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File to keep finished trials in: the same command on the same data goes on where it was interrupted.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ def plan_of(search: SearchOptions, threshold: ThresholdOptions, gate: GateOption
     """The plan that these options and the environment make; raises ConfigurationError where there is none."""
     if search.jobs == 0:
         raise ConfigurationError("--jobs 0: expected -1 for one process per core, or a number of processes.")
+    Journal.at(search.resume)
     settings = read_settings(TrainingSettings)
     return TrainingPlan(
         **asdict(search),

@@ -147,6 +147,7 @@ def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Asse
         approved_metric_names=APPROVED_METRICS,
         importance=by_worth(assessment.importance),
         monotone=monotone_check(assessment.partial_dependence),
+        moves=catalogue.moves,
         absent=[name for name in catalogue.features if name not in card.features],
         compared=tuple(dict.fromkeys(each.field for each in assessment.groups)),
         answers=Answer,

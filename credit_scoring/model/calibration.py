@@ -115,14 +115,18 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):
         self.folds = folds
         self.seed = seed
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit model and calibrator."""
+    def fit(self, X: Any, y: Any, held_out: tuple[Floats, Flags] | None = None) -> Self:
+        """Fit model and calibrator; `held_out` are log-odds and outcomes of rows that such a model has not seen.
+
+        Without them, they are made by cross-validation, which takes `folds` more fits.
+        """
         validate_data(self, X, skip_check_array=True)  # the model checks it: frames are for pipelines
         self.classes_, y = two_classes(y)
         splitter = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
-        log_odds = cross_val_predict(clone(self.estimator), X, y, cv=splitter, method="decision_function")
-        self.briers_, self.method_ = compare_calibrators(log_odds, y, splitter)
-        self.calibrator_ = CALIBRATORS[self.method_]().fit(log_odds, y)
+        if held_out is None:
+            held_out = cross_val_predict(clone(self.estimator), X, y, cv=splitter, method="decision_function"), y
+        self.briers_, self.method_ = compare_calibrators(*held_out, splitter)
+        self.calibrator_ = CALIBRATORS[self.method_]().fit(*held_out)
         self.estimator_ = clone(self.estimator).fit(X, y)
         return self
 
@@ -153,6 +157,15 @@ def compare_calibrators(log_odds: Floats, defaulted: Flags, splitter: Stratified
     gain = squares["sigmoid"] - squares[best]
     better = gain.mean() > gain.std() / np.sqrt(len(gain))
     return briers, best if better else "sigmoid"
+
+
+def cross_calibrated(log_odds: Floats, defaulted: Flags, method: str, splitter: StratifiedKFold) -> Floats:
+    """Risk of each row from its held-out log-odds, by a calibrator that was fitted on the other folds."""
+    risk = np.empty(len(log_odds))
+    for fit_rows, held_out in splitter.split(log_odds, defaulted):
+        calibrator = CALIBRATORS[method]().fit(log_odds[fit_rows], defaulted[fit_rows])
+        risk[held_out] = calibrator.predict(log_odds[held_out])
+    return risk
 
 
 def _tails(log_odds: Floats) -> Floats:

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MATTERS = 0.003  # of AUC; a smaller gain justifies neither a costlier model nor giving up a declared direction
+
 
 class Interval(BaseModel):
     """A measured value with its 95 % interval."""
@@ -71,6 +73,13 @@ class ModelCard(BaseModel):
     monotone_price: Interval | None = Field(
         None, description="AUC that the constraints on the direction of risk cost; below 0 where they gain some."
     )
+    direction_prices: dict[str, Interval] = Field(
+        {},
+        description="AUC gained without the declared direction of one field, all others kept; empty in older models.",
+    )
+    missing_price: Interval | None = Field(
+        None, description="AUC gained if a missing value of a field with a direction counted as the median or worse."
+    )
     test: dict[str, Interval] = Field(description="Metrics on the untouched test part, with 95 % intervals.")
     test_approved: dict[str, Interval] = Field(
         {}, description="Those of its approved clients alone, as the monitor measures them; empty in older models."
@@ -79,3 +88,9 @@ class ModelCard(BaseModel):
     minimum_auc: float
     minimum_recall: float
     library_versions: dict[str, str]
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """The fields whose declared direction the data contradict: beyond noise, and by an AUC that matters."""
+        prices = self.direction_prices.items()
+        return tuple(name for name, price in prices if price.low > 0 and price.value > MATTERS)

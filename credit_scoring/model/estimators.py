@@ -6,11 +6,11 @@ whatever batch it comes, and cheap for a few rows.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from lightgbm import LGBMClassifier
+from lightgbm import LGBMClassifier, early_stopping, record_evaluation
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -22,6 +22,14 @@ from xgboost import XGBClassifier
 from credit_scoring.application.arrays import Floats
 from credit_scoring.model.binary import binary_only, check_dense, check_frame, checked_matrix, likelier, two_classes
 from credit_scoring.model.trees import as_float32, raw_scores, sum_of_leaves, trees_of_forest, trees_of_xgboost
+
+
+@runtime_checkable
+class GrownByTrees(Protocol):
+    """A booster, which can tell how well it ranks after each of its trees."""
+
+    def auc_by_trees(self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int) -> Floats:
+        """AUC on unseen rows after each tree, until it has not risen for so many; the estimator is not fitted."""
 
 
 class _ByLogOdds(ClassifierMixin, BaseEstimator):
@@ -129,6 +137,14 @@ class LogOddsRandomForest(RandomForestClassifier):
 class LogOddsLightGBM(LGBMClassifier):
     """LightGBM that also offers its log-odds."""
 
+    def auc_by_trees(self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int) -> Floats:
+        """AUC on unseen rows after each tree, until it has not risen for so many; the estimator is not fitted."""
+        found: dict[str, dict[str, list[float]]] = {}
+        callbacks = [early_stopping(patience, verbose=False), record_evaluation(found)]
+        booster = clone(self).set_params(metric="auc")
+        LGBMClassifier.fit(booster, X, y, eval_X=unseen, eval_y=outcomes, callbacks=callbacks)
+        return np.array(found["valid_0"]["auc"])
+
     def fit(self, X: Any, y: Any, **options: Any) -> Self:
         """Fit the booster."""
         check_dense(X)
@@ -150,6 +166,12 @@ class LogOddsLightGBM(LGBMClassifier):
 
 class LogOddsXGBoost(XGBClassifier):
     """XGBoost that also offers its log-odds, summed in float64 where XGBoost itself sums in float32."""
+
+    def auc_by_trees(self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int) -> Floats:
+        """AUC on unseen rows after each tree, until it has not risen for so many; the estimator is not fitted."""
+        booster = clone(self).set_params(eval_metric="auc", early_stopping_rounds=patience)
+        XGBClassifier.fit(booster, X, y, eval_set=[(unseen, outcomes)], verbose=False)
+        return np.array(booster.evals_result()["validation_0"]["auc"])
 
     def fit(self, X: Any, y: Any, **options: Any) -> Self:
         """Fit the booster and rewrite its trees for `log_odds`."""

@@ -17,6 +17,11 @@ from credit_scoring.model.features import Columns, preprocessor
 Parameters = Mapping[str, Any]
 
 BINS = (63, 2047)  # fewest and most bins of a number; with many rows, fine bins pay off
+MANY_ROWS = 10_000
+LEARNING_RATES = (0.025, 0.12)
+TREES = "n_estimators"
+MOST_TREES = 1500
+PATIENCE = 3.0  # trees without a rise in AUC after which a booster is grown no further, times its learning rate
 
 
 class Trial(Protocol):
@@ -33,10 +38,10 @@ class Trial(Protocol):
 class Candidate:
     """An algorithm that may become the model.
 
-    `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters
-    from the search space; the search begins at `start`, then tries `other_starts`; `trials_share` scales the
-    trials it gets. `cost` ranks candidates by what they cost to serve and to explain: of two that are equally good,
-    the one with the lower cost is chosen.
+    `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters from the
+    search space, without the number of trees where it `grows` by them; the search begins at `start`, then tries
+    `other_starts`; `trials_share` scales the trials it gets. `cost` ranks candidates by what they cost to serve and to
+    explain: of two that are equally good, the one with the lower cost is chosen.
     """
 
     name: str
@@ -47,12 +52,17 @@ class Candidate:
     cost: int
     other_starts: tuple[Parameters, ...] = ()
     scale: bool = False
+    grows: bool = False
     trials_share: float = 1.0
 
     @property
     def starts(self) -> list[Parameters]:
-        """The parameters that the search tries first."""
+        """The parameters that the search tries first, small models before large ones."""
         return [self.start, *self.other_starts]
+
+    def starts_for(self, rows: int) -> list[Parameters]:
+        """The same, large ones first where there are many rows: what is clearly behind is soon given up."""
+        return self.starts if rows < MANY_ROWS else self.starts[::-1]
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
         """The whole unfitted pipeline, from frame to probability."""
@@ -77,10 +87,9 @@ def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> L
 
 def _suggest_lightgbm(trial: Trial) -> dict[str, Any]:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, 1000, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
-        "min_child_samples": trial.suggest_int("min_child_samples", 5, 80, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATES, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 127, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 2, 80, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30.0, log=True),
@@ -107,9 +116,8 @@ def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> Lo
 
 def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, 1000, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 7),
+        "learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATES, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 10),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 30.0, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
@@ -142,30 +150,57 @@ def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
     return {"C": trial.suggest_float("C", 0.001, 100.0, log=True)}
 
 
-# Further starting points, besides small models for a few thousand rows. For many rows: many trees on fine bins, which
-# distinguish exact amounts. For many correlated columns: few columns per tree.
-MANY_ROWS_LIGHTGBM: Parameters = {
-    "n_estimators": 1000,
-    "learning_rate": 0.06,
+# What the searches begin with, from small and shallow for a few thousand rows to deep on fine bins, which distinguish
+# exact amounts, for many; few columns per tree for many correlated ones. The number of trees is where a model stands
+# alone: the search finds its own.
+SMALL_LIGHTGBM: Parameters = {
+    TREES: 300,
+    "learning_rate": 0.03,
+    "num_leaves": 8,
+    "min_child_samples": 20,
+    "subsample": 0.7,
+    "colsample_bytree": 0.5,
+    "reg_lambda": 1.0,
+    "max_bin": 255,
+}
+MANY_COLUMNS_LIGHTGBM: Parameters = {
+    **SMALL_LIGHTGBM,
+    TREES: 400,
     "num_leaves": 16,
-    "min_child_samples": 10,
-    "subsample": 0.8,
-    "colsample_bytree": 0.8,
+    "min_child_samples": 60,
+    "colsample_bytree": 0.3,
+    "reg_lambda": 10.0,
+}
+DEEP_LIGHTGBM: Parameters = {
+    TREES: 500,
+    "learning_rate": 0.05,
+    "num_leaves": 31,
+    "min_child_samples": 5,
+    "subsample": 0.9,
+    "colsample_bytree": 0.6,
     "reg_lambda": 1.0,
     "max_bin": 2047,
 }
-MANY_COLUMNS_LIGHTGBM: Parameters = {
-    "n_estimators": 400,
-    "learning_rate": 0.025,
+RANDOM_LIGHTGBM: Parameters = {
+    **SMALL_LIGHTGBM,
+    TREES: 500,
     "num_leaves": 16,
-    "min_child_samples": 60,
-    "subsample": 0.7,
     "colsample_bytree": 0.3,
-    "reg_lambda": 10.0,
-    "max_bin": 255,
+    "reg_lambda": 5.0,
 }
-MANY_ROWS_XGBOOST: Parameters = {
-    "n_estimators": 1000,
+SMALL_XGBOOST: Parameters = {
+    TREES: 300,
+    "learning_rate": 0.03,
+    "max_depth": 3,
+    "min_child_weight": 5.0,
+    "subsample": 0.7,
+    "colsample_bytree": 0.5,
+    "colsample_bynode": 0.6,
+    "reg_lambda": 5.0,
+    "max_bin": 256,
+}
+MIDDLE_XGBOOST: Parameters = {
+    TREES: 1000,
     "learning_rate": 0.05,
     "max_depth": 5,
     "min_child_weight": 1.0,
@@ -175,8 +210,39 @@ MANY_ROWS_XGBOOST: Parameters = {
     "reg_lambda": 1.0,
     "max_bin": 2047,
 }
+DEEP_XGBOOST: Parameters = {**MIDDLE_XGBOOST, TREES: 400, "max_depth": 8, "subsample": 0.9, "colsample_bytree": 0.6}
 
 CANDIDATES = (
+    Candidate(
+        "lightgbm",
+        "LightGBM",
+        _lightgbm,
+        _suggest_lightgbm,
+        SMALL_LIGHTGBM,
+        cost=2,
+        other_starts=(MANY_COLUMNS_LIGHTGBM, DEEP_LIGHTGBM),
+        grows=True,
+    ),
+    Candidate(
+        "xgboost",
+        "XGBoost",
+        _xgboost,
+        _suggest_xgboost,
+        SMALL_XGBOOST,
+        cost=2,
+        other_starts=(MIDDLE_XGBOOST, DEEP_XGBOOST),
+        grows=True,
+    ),
+    Candidate(
+        "lightgbm_random",
+        "LightGBM, random splits",
+        _random_lightgbm,
+        _suggest_lightgbm,
+        RANDOM_LIGHTGBM,
+        cost=3,
+        grows=True,
+        trials_share=0.2,
+    ),
     Candidate(
         "logistic_regression",
         "Logistic regression (baseline)",
@@ -192,64 +258,9 @@ CANDIDATES = (
         "Random Forest",
         _random_forest,
         _suggest_random_forest,
-        {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
+        {TREES: 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
         cost=4,
         trials_share=0.3,
-    ),
-    Candidate(
-        "lightgbm",
-        "LightGBM",
-        _lightgbm,
-        _suggest_lightgbm,
-        {
-            "n_estimators": 300,
-            "learning_rate": 0.03,
-            "num_leaves": 8,
-            "min_child_samples": 20,
-            "subsample": 0.7,
-            "colsample_bytree": 0.5,
-            "reg_lambda": 1.0,
-            "max_bin": 255,
-        },
-        cost=2,
-        other_starts=(MANY_ROWS_LIGHTGBM, MANY_COLUMNS_LIGHTGBM),
-    ),
-    Candidate(
-        "lightgbm_random",
-        "LightGBM, random splits",
-        _random_lightgbm,
-        _suggest_lightgbm,
-        {
-            "n_estimators": 500,
-            "learning_rate": 0.03,
-            "num_leaves": 16,
-            "min_child_samples": 20,
-            "subsample": 0.7,
-            "colsample_bytree": 0.3,
-            "reg_lambda": 5.0,
-            "max_bin": 255,
-        },
-        cost=3,
-        trials_share=0.2,
-    ),
-    Candidate(
-        "xgboost",
-        "XGBoost",
-        _xgboost,
-        _suggest_xgboost,
-        {
-            "n_estimators": 300,
-            "learning_rate": 0.03,
-            "max_depth": 3,
-            "min_child_weight": 5.0,
-            "subsample": 0.7,
-            "colsample_bytree": 0.5,
-            "colsample_bynode": 0.6,
-            "reg_lambda": 5.0,
-            "max_bin": 256,
-        },
-        cost=2,
-        other_starts=(MANY_ROWS_XGBOOST,),
     ),
 )
 CANDIDATE_BY_NAME = {candidate.name: candidate for candidate in CANDIDATES}

@@ -9,16 +9,18 @@ from scipy.stats import t as student
 from credit_scoring.application.arrays import Flags, Floats, Rows
 from credit_scoring.evaluation.performance import auc
 from credit_scoring.model.calibration import ALMOST_FREE
-from credit_scoring.model.card import Interval
+from credit_scoring.model.card import MATTERS, Interval
 from credit_scoring.model.estimators import MonotoneLogisticRegression, weighted_mean
 
 CONFIDENCE = 0.95
-MATTERS = 0.003  # of AUC; a smaller gain does not justify a costlier model, however certain it is
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A candidate with its AUC on each fold of each repeat, shape (repeats × folds,), and the rank of its cost."""
+    """A candidate with its AUC on each fold of each repeat, shape (repeats × folds,), and the rank of its cost.
+
+    One that was beaten after a few repeats has had fewer than the others.
+    """
 
     name: str
     cost: int
@@ -47,19 +49,31 @@ def corrected_interval(values: Floats, folds: int) -> Interval:
 def choose(contenders: Sequence[Contender], folds: int) -> str:
     """The cheapest contender that no other beats by more than noise and a relevant margin; at equal cost, the best."""
     ranked = sorted(contenders, key=lambda each: (each.cost, -each.aucs.mean()))
-    return next(each.name for each in ranked if not _beaten(each, contenders, folds))
+    return next(each.name for each in ranked if not beaten(each, contenders, folds))
+
+
+def decided(contenders: Sequence[Contender], folds: int) -> bool:
+    """Whether more repeats could hardly change the choice: no other may be ahead of the chosen one by what matters."""
+    chosen = next(each for each in contenders if each.name == choose(contenders, folds))
+    return all(_gap(other, chosen, folds).high <= MATTERS for other in contenders if other is not chosen)
 
 
 def behind_best(contenders: Sequence[Contender], folds: int) -> Mapping[str, Interval]:
     """How far each contender's AUC is behind the best one's."""
     best = max(contenders, key=lambda each: float(each.aucs.mean()))
-    return {each.name: corrected_interval(best.aucs - each.aucs, folds) for each in contenders}
+    return {each.name: _gap(best, each, folds) for each in contenders}
 
 
-def _beaten(one: Contender, contenders: Sequence[Contender], folds: int) -> bool:
-    others = (other for other in contenders if other is not one)
-    gaps = (corrected_interval(other.aucs - one.aucs, folds) for other in others)
+def beaten(one: Contender, contenders: Sequence[Contender], folds: int) -> bool:
+    """Whether another is ahead of it by more than noise and what matters."""
+    gaps = (_gap(other, one, folds) for other in contenders if other is not one)
     return any(gap.low > 0 and gap.value > MATTERS for gap in gaps)
+
+
+def _gap(ahead: Contender, behind: Contender, folds: int) -> Interval:
+    """The difference on those folds that both were tried on."""
+    both = min(len(ahead.aucs), len(behind.aucs))
+    return corrected_interval(ahead.aucs[:both] - behind.aucs[:both], folds)
 
 
 def stacking_weights(log_odds: Mapping[str, Floats], defaulted: Flags) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The settings of a training."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sklearn.model_selection import StratifiedKFold
 
@@ -10,9 +11,12 @@ from credit_scoring.training.candidates import Candidate
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train. `trials` is per candidate, `timeout` in seconds for the whole search, `jobs` in processes.
+    """How to train. `trials` is per candidate, `timeout` in seconds for all of it, `jobs` in processes.
 
-    The candidates at their best parameters are compared on `repeats` splits into folds. The search uses none of these.
+    The candidates at their best parameters are compared on up to `repeats` splits into folds, as many as it takes to
+    decide. The search uses none of these. It has a sample of `search_rows`, the comparison one of `compare_rows`, and
+    the price of each direction one of `price_rows`, where there are more. Finished trials are kept in the file
+    `resume` and not done again.
 
     The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
     """
@@ -21,8 +25,12 @@ class TrainingPlan:
     trials: int = 20
     timeout: float | None = None
     jobs: int = -1
+    resume: Path | None = None
     folds: int = 5
     repeats: int = 3
+    search_rows: int = 50_000
+    compare_rows: int = 200_000
+    price_rows: int = 50_000
     test_share: float = 0.2
     costs: CostMatrix = field(default_factory=CostMatrix)
     limits: Limits = NO_LIMITS

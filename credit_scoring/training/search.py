@@ -1,131 +1,211 @@
 """The search: each candidate at the hyper-parameters that rank best in cross-validation."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import optuna
-import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.data.datasets import Dataset, Outcomes
-from credit_scoring.evaluation.performance import auc, recall
-from credit_scoring.model.card import CandidateResult
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.evaluation.performance import auc
+from credit_scoring.model.card import MATTERS
+from credit_scoring.model.estimators import GrownByTrees
 from credit_scoring.model.features import Columns
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, UNCONSTRAINED, Candidate
+from credit_scoring.training.candidates import (
+    CANDIDATE_BY_NAME,
+    CANDIDATES,
+    MOST_TREES,
+    PATIENCE,
+    TREES,
+    UNCONSTRAINED,
+    Candidate,
+    Parameters,
+)
+from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.folds import Fold, prepared, sampled
+from credit_scoring.training.journal import Journal, Tried, key_of
+
+FIRST_FOLDS = 2  # a trial that is behind the best one by more than MATTERS on these is not tried on the others
+HOPELESS = 0.01  # of AUC; a candidate whose starts are further behind the best one is not searched any further
+IDLE = 6  # trials in a row without a better one, after which a candidate is not searched any further
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 @dataclass(frozen=True)
 class TrialReport:
-    """One finished trial, for the callback `on_trial`; `auc` is the mean over the folds."""
+    """One finished trial, for the callback `on_trial`; `auc` is the mean over the folds.
+
+    `trials` is how many there will be at most; the last one of a candidate is `last`.
+    """
 
     candidate: Candidate
     number: int
     trials: int
     auc: float
     best_auc: float
+    last: bool
 
 
 OnTrial = Callable[[TrialReport], None]
 
 
-def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial) -> list[CandidateResult]:
-    """Search every candidate; returns each at its best parameters, best first."""
-    end = time.monotonic() + plan.timeout if plan.timeout else None
-    results = []
-    for number, candidate in enumerate(CANDIDATES):
-        waiting = len(CANDIDATES) - number + 1  # the last one is `search_unconstrained`
-        deadline = end and time.monotonic() + (end - time.monotonic()) / waiting
-        results.append(_search_candidate(candidate, train_part, train_part.columns, plan, deadline, on_trial))
-    return sorted(results, key=lambda result: result.auc_mean, reverse=True)
-
-
-def search_unconstrained(
-    best: CandidateResult, train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial
-) -> CandidateResult:
-    """Search the best candidate again with as many trials, without monotone constraints.
-
-    Starts at the best constrained parameters: worse ones could hide what the constraints cost.
-    """
-    candidate = CANDIDATE_BY_NAME[best.name]
-    free = replace(candidate, name=UNCONSTRAINED, start=best.parameters, other_starts=tuple(candidate.starts))
-    deadline = time.monotonic() + plan.timeout / (len(CANDIDATES) + 1) if plan.timeout else None
-    return _search_candidate(free, train_part, train_part.columns.unconstrained(), plan, deadline, on_trial)
-
-
-def _search_candidate(
-    candidate: Candidate,
-    part: Dataset,
-    columns: Columns,
-    plan: TrainingPlan,
-    deadline: float | None,
-    on_trial: OnTrial,
-) -> CandidateResult:
-    """Tree-structured Parzen estimator over the candidate's space (Bergstra et al. 2011), sequential and seeded."""
-    trials = plan.trials_of(candidate)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=plan.seed))
-    for start in candidate.starts:
-        study.enqueue_trial(dict(start))
-    tried: list[tuple[dict[str, Any], FoldScores]] = []
-    for number in _until(deadline, trials):
-        trial = study.ask()
-        parameters = candidate.suggest(trial)
-        scores = _cross_validate(candidate.pipeline(columns, parameters, plan.seed), part, plan)
-        study.tell(trial, scores.auc_mean)
-        tried.append((parameters, scores))
-        on_trial(TrialReport(candidate, number, trials, scores.auc_mean, study.best_value))
-    parameters, scores = max(tried, key=lambda pair: pair[1].auc_mean)
-    return CandidateResult(
-        name=candidate.name,
-        trials=len(tried),
-        auc_mean=scores.auc_mean,
-        auc_std=float(np.std(scores.auc)),
-        recall_mean=float(np.mean(scores.recall)),
-        recall_std=float(np.std(scores.recall)),
-        parameters=parameters,
-    )
-
-
-def _until(deadline: float | None, trials: int) -> Iterator[int]:
-    """Numbers of the trials that may still start; the first always may."""
-    for number in range(1, trials + 1):
-        if number > 1 and deadline is not None and time.monotonic() >= deadline:
-            return
-        yield number
-
-
 @dataclass(frozen=True)
-class FoldScores:
-    """AUC of each fold, and recall of the bad class at the break-even probability."""
+class Searched:
+    """The best trial of a candidate: its AUC on each fold, its parameters, and the seconds that a fit of it takes.
 
-    auc: tuple[float, ...]
-    recall: tuple[float, ...]
+    `rows` are those that it was fitted on.
+    """
+
+    name: str
+    trials: int
+    aucs: tuple[float, ...]
+    parameters: Parameters
+    rows: int
+    seconds: float
 
     @property
     def auc_mean(self) -> float:
         """Mean over the folds."""
-        return float(np.mean(self.auc))
+        return float(np.mean(self.aucs))
+
+    def seconds_on(self, rows: int) -> float:
+        """What a fit on so many rows will take, roughly."""
+        return self.seconds * rows / self.rows
 
 
-def _cross_validate(pipeline: Pipeline, part: Dataset, plan: TrainingPlan) -> FoldScores:
-    frame, defaulted = part.frame[list(part.features)], part.defaulted
-    folds: Sequence[tuple[float, float]] = Parallel(n_jobs=plan.jobs)(
-        delayed(_score_fold)(pipeline, frame, defaulted, fit_rows, held_out, plan.costs.break_even)
-        for fit_rows, held_out in plan.splitter().split(frame, defaulted)
-    )
-    return FoldScores(tuple(fold[0] for fold in folds), tuple(fold[1] for fold in folds))
+def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Clock | None = None) -> list[Searched]:
+    """Search every candidate; returns each at its best parameters, best first.
+
+    With many rows, on a sample of them.
+    """
+    part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
+    results: list[Searched] = []
+    for number, candidate in enumerate(CANDIDATES):
+        own = clock.share(1 / (len(CANDIDATES) - number + 1))  # the last one is `search_unconstrained`
+        enough = max((each.auc_mean for each in results), default=0.0) - HOPELESS
+        results.append(_Search(candidate, part, part.columns, plan, own, enough).run(on_trial))
+    return sorted(results, key=lambda result: result.auc_mean, reverse=True)
 
 
-def _score_fold(
-    pipeline: Pipeline, frame: pd.DataFrame, defaulted: Outcomes, fit_rows: Any, held_out: Any, threshold: float
-) -> tuple[float, float]:
-    pipeline.fit(frame.iloc[fit_rows], defaulted[fit_rows])
-    risk: Floats = np.asarray(pipeline.predict_proba(frame.iloc[held_out])[:, 1], dtype=np.float64)
-    return auc(defaulted[held_out], risk, threshold), recall(defaulted[held_out], risk, threshold)
+def search_unconstrained(
+    best: Searched, train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Clock | None = None
+) -> Searched:
+    """Search the best candidate again with as many trials, without monotone constraints.
+
+    Starts at the best constrained parameters: worse ones could hide what the constraints cost.
+    """
+    part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
+    candidate = CANDIDATE_BY_NAME[best.name]
+    free = replace(candidate, name=UNCONSTRAINED)
+    free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)
+    free_search.starts = [best.parameters, *free_search.starts]
+    return free_search.run(on_trial)
+
+
+class _Search:
+    """Tree-structured Parzen estimator over a candidate's space (Bergstra et al. 2011), sequential and seeded."""
+
+    def __init__(
+        self, candidate: Candidate, part: Dataset, columns: Columns, plan: TrainingPlan, clock: Clock, enough: float
+    ) -> None:
+        splits = list(plan.splitter().split(part.defaulted, part.defaulted))
+        self.candidate, self.columns, self.plan, self.clock = candidate, columns, plan, clock
+        self.enough, self.journal = enough, Journal.at(plan.resume)
+        self.depends_on = (
+            *(part.sha256, len(part.frame), part.features, part.catalogue.model_dump_json(), columns.constrained),
+            *(plan.seed, plan.folds, candidate.name),
+        )
+        self.folds = prepared(part, columns, splits, scale=candidate.scale)
+        self.starts = candidate.starts_for(len(part.frame))
+        self.best = Tried(parameters={}, aucs=(), seconds=0.0)
+
+    def run(self, on_trial: OnTrial) -> Searched:
+        """Try the starts, then what the sampler draws, until nothing better comes or the time is up."""
+        starts, trials = self.starts, self.plan.trials_of(self.candidate)
+        sampler = optuna.samplers.TPESampler(seed=self.plan.seed, n_startup_trials=len(starts) + 2)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        for start in starts:
+            study.enqueue_trial({name: value for name, value in start.items() if not self._grows(name)})
+        idle = number = 0
+        last = False
+        while not last:
+            number += 1
+            trial = study.ask()
+            found = self._tried(self.candidate.suggest(trial))
+            study.tell(trial, found.auc)
+            idle = 0 if found is self.best else idle + 1
+            last = number == trials or self._ends(number, idle)
+            on_trial(TrialReport(self.candidate, number, trials, found.auc, study.best_value, last))
+        return Searched(
+            self.candidate.name,
+            number,
+            self.best.aucs,
+            self.best.parameters,
+            len(self.folds[0].outcomes),
+            self.best.seconds,
+        )
+
+    def _grows(self, parameter: str) -> bool:
+        return self.candidate.grows and parameter == TREES
+
+    def _ends(self, number: int, idle: int) -> bool:
+        """Whether more trials are too long to wait for, or lead nowhere."""
+        if self.clock.left <= self.clock.gone / number:
+            return True
+        return number >= len(self.starts) and (idle >= IDLE or self.best.auc < self.enough)
+
+    def _tried(self, drawn: Parameters) -> Tried:
+        """The parameters with what they reach; they become the best ones if they are."""
+        key = key_of(*self.depends_on, drawn)
+        if not (trial := self.journal.find(key)):
+            trial = self._fresh(drawn)
+            self.journal.add(key, trial)
+        if len(trial.aucs) == len(self.folds) and trial.auc > self.best.auc:
+            self.best = trial
+        return trial
+
+    def _fresh(self, drawn: Parameters) -> Tried:
+        """Tried on the first folds, and on the others where that is worth it."""
+        curves = self._curves(drawn, self.folds[:FIRST_FOLDS])
+        trial = _trial(drawn, curves)
+        behind = self.best.on_first(FIRST_FOLDS).auc - trial.auc
+        if behind > MATTERS:
+            return trial.model_copy(update={"aucs": (self.best.auc - behind,)})  # comparable with trials on all folds
+        return _trial(drawn, curves + self._curves(drawn, self.folds[FIRST_FOLDS:]))
+
+    def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
+        classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
+        found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
+            delayed(fold_aucs_by_trees)(classifier, fold) for fold in folds
+        )
+        return found
+
+
+def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]]) -> Tried:
+    """The best number of trees, the same for all folds, by the mean of their curves."""
+    length = min(len(curve) for curve, _ in curves)
+    heights = np.array([curve[:length] for curve, _ in curves])
+    best = int(heights.mean(axis=0).argmax())
+    grown = {TREES: best + 1} if length > 1 else {}
+    seconds = max(seconds * (best + 1) / len(curve) for curve, seconds in curves)
+    return Tried(parameters={**drawn, **grown}, aucs=tuple(heights[:, best].tolist()), seconds=seconds)
+
+
+def fold_aucs_by_trees(classifier: Any, fold: Fold) -> tuple[Floats, float]:
+    """AUC on what is held out, after each tree where it is a booster, and the seconds that it took."""
+    began = time.perf_counter()
+    if isinstance(classifier, GrownByTrees):
+        grown = clone(classifier).set_params(n_estimators=MOST_TREES)
+        patience = round(PATIENCE / grown.get_params()["learning_rate"])
+        curve = grown.auc_by_trees(fold.fitted, fold.outcomes, fold.unseen, fold.unseen_outcomes, patience)
+    else:
+        log_odds = clone(classifier).fit(fold.fitted, fold.outcomes).decision_function(fold.unseen)
+        curve = np.array([auc(fold.unseen_outcomes, log_odds, 0.0)])
+    return curve, time.perf_counter() - began

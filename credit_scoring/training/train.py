@@ -1,58 +1,151 @@
 """Search, choose, calibrate, set the threshold, test once: from a data set to a scorer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sklearn.model_selection import cross_val_predict
+from joblib import effective_n_jobs
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
-from credit_scoring.model.calibration import CalibratedClassifier
+from credit_scoring.model.calibration import CalibratedClassifier, cross_calibrated
 from credit_scoring.model.card import Comparison, DataSummary, ModelCard
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
 from credit_scoring.policy.policy import Policy
+from credit_scoring.training.candidates import ENSEMBLE
+from credit_scoring.training.clock import COMPARE_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.search import OnTrial, search, search_unconstrained
-from credit_scoring.training.selection import calibrated_choice, compare
+from credit_scoring.training.folds import sampled
+from credit_scoring.training.growth import grown
+from credit_scoring.training.prices import Prices, priced, prices
+from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
+from credit_scoring.training.selection import Compared, calibrated_choice, compare
+from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, OnStage, StageReport
+
+FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
+GROWTH = 1.5  # times as many rows as were searched on: then the number of trees is sought again
 
 _STRICTER = "Deny more defaulters with --threshold-min-recall. "
 
 
-def train(dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial = lambda _: None) -> Scorer:
-    """The best candidate, calibrated, with its threshold, tested once on data that no choice has used."""
-    train_part, test_part = dataset.split(plan.test_share, plan.seed)
-    results = search(train_part, plan, on_trial)
-    unconstrained = search_unconstrained(results[0], train_part, plan, on_trial)
-    found = compare(results, train_part, plan, unconstrained)
-    pipeline = calibrated_choice(found, train_part, plan)
-    features = list(train_part.features)
-    held_out_risk = _held_out_risk(pipeline, train_part, plan)
-    pipeline.fit(train_part.frame[features], train_part.defaulted)
-    classifier: CalibratedClassifier = pipeline.named_steps["classifier"]
-    card = ModelCard(
-        trained_at=datetime.now(UTC),
-        data=_summary(dataset, train_part, test_part),
-        features=train_part.features,
-        seed=plan.seed,
-        chosen=found.chosen,
-        candidates=found.results,
-        calibration=f"{classifier.method_}, of {', '.join(classifier.briers_)}, by held-out Brier score",
-        calibration_briers=classifier.briers_,
-        monotone_price=found.monotone_price,
-        test={},
-        minimum_auc=plan.minimum_auc,
-        minimum_recall=plan.minimum_recall,
-        library_versions=library_versions(),
-    )
-    policy = _choose_policy(held_out_risk, train_part, plan, card)
-    card = _tested(card, pipeline, policy, test_part)
-    return Scorer.of(pipeline, dataset.catalogue, policy, card, train_part.frame, held_out_risk)
+def train(
+    dataset: Dataset,
+    plan: TrainingPlan,
+    on_trial: OnTrial = lambda _: None,
+    on_stage: OnStage = lambda _: None,
+    clock: Clock | None = None,
+) -> Scorer:
+    """The best candidate, calibrated, with its threshold, tested once on data that no choice has used.
+
+    BLAS gets one thread: its threads wait for each other in busy loops, at the expense of the folds.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return _Training(dataset, plan, on_trial, on_stage, clock or Clock(plan.timeout)).run()
+
+
+class _Training:
+    """One training, stage by stage."""
+
+    def __init__(
+        self, dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial, on_stage: OnStage, clock: Clock
+    ) -> None:
+        self.dataset, self.plan, self.clock = dataset, plan, clock
+        self.on_trial, self.on_stage = on_trial, on_stage
+        self.part, self.test_part = dataset.split(plan.test_share, plan.seed)
+        self.workers: int = effective_n_jobs(plan.jobs)
+
+    def run(self) -> Scorer:
+        """All stages."""
+        results, unconstrained = self._search()
+        found = self._compare(results, unconstrained)
+        costs = self._prices(next(each for each in results if each.name == found.heaviest))
+        return self._fit(found, costs, results)
+
+    def _search(self) -> tuple[list[Searched], Searched]:
+        clock = self.clock.share(SEARCH_SHARE)
+        rows = min(len(self.part.frame), self.plan.search_rows)
+        self.on_stage(StageReport(SEARCH, f"{rows:,} rows, {self.plan.folds} folds", clock.seconds, limit=True))
+        results = search(self.part, self.plan, self.on_trial, clock)
+        return results, search_unconstrained(results[0], self.part, self.plan, self.on_trial, clock)
+
+    def _compare(self, results: Sequence[Searched], unconstrained: Searched) -> Compared:
+        clock = self.clock.share(COMPARE_SHARE)
+        rows = min(len(self.part.frame), self.plan.compare_rows)
+        seconds = sum(self._folds_of(each, rows) for each in (*results, unconstrained))
+        if clock.left < seconds:
+            rows = min(rows, max(FEWEST_ROWS, int(rows * clock.left / seconds)))
+            seconds = min(seconds, clock.left)
+        detail = f"{len(results) + 1} candidates, {rows:,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
+        self.on_stage(StageReport(COMPARE, detail, seconds * self.plan.repeats if clock.seconds is None else seconds))
+        part = sampled(self.part, rows, self.plan.seed)
+        if self._has_outgrown(results, part):
+            longer = grown({each.name: each.parameters for each in results}, part, self.plan)
+            results = [replace(each, parameters=longer[each.name]) for each in results]
+        return compare(results, part, self.plan, unconstrained, clock)
+
+    def _folds_of(self, searched: Searched, rows: int) -> float:
+        """Seconds for one repeat of all folds."""
+        fitted = rows * (self.plan.folds - 1) // self.plan.folds
+        return searched.seconds_on(fitted) * self.plan.folds / self.workers
+
+    def _has_outgrown(self, results: Sequence[Searched], part: Dataset) -> bool:
+        searched = results[0].rows * self.plan.folds / (self.plan.folds - 1)
+        return len(part.frame) > GROWTH * searched
+
+    def _prices(self, one: Searched) -> Prices:
+        clock = self.clock.share(PRICES_SHARE)
+        rows = min(len(self.part.frame), self.plan.price_rows)
+        fields = len(priced(self.part.catalogue, self.part.features))
+        seconds = min((fields + 2) * self._folds_of(one, rows), clock.left)
+        self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))
+        return prices(one, self.part, self.plan, clock, self._folds_of(one, rows))
+
+    def _fit(self, found: Compared, costs: Prices, results: Sequence[Searched]) -> Scorer:
+        part, plan = self.part, self.plan
+        used = [
+            each for each in results if each.name in (found.weights if found.chosen == ENSEMBLE else [found.chosen])
+        ]
+        grows = len(part.frame) > GROWTH * len(found.part.frame)
+        seconds = sum(each.seconds_on(len(part.frame)) for each in used) * (2 if grows else 1)
+        self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
+        if grows and self.clock.left > seconds:
+            found = found.with_parameters(grown(found.used, part, plan))
+        pipeline = calibrated_choice(found, part, plan)
+        held_out = found.log_odds, found.part.defaulted
+        pipeline.fit(part.frame[list(part.features)], part.defaulted, classifier__held_out=held_out)
+        classifier: CalibratedClassifier = pipeline.named_steps["classifier"]
+        risk = cross_calibrated(*held_out, classifier.method_, plan.splitter())
+        card = self._card(found, costs, classifier)
+        policy = _choose_policy(risk, found.part, plan, card)
+        card = _tested(card, pipeline, policy, self.test_part)
+        return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk)
+
+    def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:
+        part, plan = self.part, self.plan
+        return ModelCard(
+            trained_at=datetime.now(UTC),
+            data=_summary(self.dataset, part, self.test_part),
+            features=part.features,
+            seed=plan.seed,
+            chosen=found.chosen,
+            candidates=found.results,
+            calibration=f"{classifier.method_}, of {', '.join(classifier.briers_)}, by held-out Brier score",
+            calibration_briers=classifier.briers_,
+            monotone_price=found.monotone_price,
+            direction_prices=dict(costs.directions),
+            missing_price=costs.missing,
+            test={},
+            minimum_auc=plan.minimum_auc,
+            minimum_recall=plan.minimum_recall,
+            library_versions=library_versions(),
+        )
 
 
 def compared(scorer: Scorer, other: Scorer, tag: str, dataset: Dataset, plan: TrainingPlan) -> Scorer:
@@ -85,15 +178,6 @@ def check_gate(card: ModelCard) -> None:
             f"{advice}or leave --against out if you can answer for it.",
             card.model_dump_json(indent=2),
         )
-
-
-def _held_out_risk(pipeline: Pipeline, part: Dataset, plan: TrainingPlan) -> Floats:
-    """Risk of each row by a model that has not seen it, shape (rows,)."""
-    frame = part.frame[list(part.features)]
-    probabilities: Floats = cross_val_predict(
-        pipeline, frame, part.defaulted, cv=plan.splitter(), method="predict_proba", n_jobs=plan.jobs
-    )
-    return probabilities[:, 1]
 
 
 def _choose_policy(held_out_risk: Floats, part: Dataset, plan: TrainingPlan, card: ModelCard) -> Policy:

@@ -124,7 +124,7 @@ class TestHelp:
     def test_help_of_train_lists_every_option_by_group(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
-            "source path mapping max-bad-share trials timeout jobs seed min-auc min-recall if-missing "
+            "source path mapping max-bad-share trials timeout jobs seed resume min-auc min-recall if-missing "
             "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate against"
         )
         assert found.exit_code == 0
@@ -298,7 +298,7 @@ class TestTrain:
         assert all(name in found.stderr for name in ("lightgbm", "xgboost", "random_forest", "logistic_regression"))
         assert "AUC" in found.stderr
         assert "Threshold" in found.stderr
-        stages = ["Search LightGBM; trials: 1 …", "Compare, calibrate, test …", "Measuring: "]
+        stages = ["Search: ", "LightGBM; at most 1 trials …", "Compare: ", "Price the directions", "Measuring: "]
         assert sorted(stages, key=found.stderr.index) == stages
 
     def test_a_model_that_misses_the_gate_is_not_published(

@@ -5,13 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from credit_scoring.cli.progress import FINAL, LINE_EVERY_S, Planned, counted_lines, counting, searching, stage
+from credit_scoring.cli.progress import LINE_EVERY_S, Planned, counted_lines, counting, duration, stage, training
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.search import TrialReport
+from credit_scoring.training.stages import COMPARE, SEARCH, StageReport
 
 FIRST, SECOND = CANDIDATE_BY_NAME["logistic_regression"], CANDIDATE_BY_NAME["lightgbm"]
-PLANNED = [Planned(FIRST.name, FIRST.title, 2), Planned(SECOND.name, SECOND.title, None)]
-TRIALS = {FIRST.name: 2, SECOND.name: 3}
+PLANNED = [Planned(FIRST.name, FIRST.title, 5), Planned(SECOND.name, SECOND.title, None)]
+SEARCHING = StageReport(SEARCH, "100 rows", 240.0, limit=True)
+COMPARING = StageReport(COMPARE, "6 candidates", 40.0)
 
 
 @pytest.fixture
@@ -23,38 +25,47 @@ def console(shown: io.StringIO, *, terminal: bool) -> Console:
     return Console(file=shown, force_terminal=terminal, width=120, color_system=None)
 
 
-def trial(number: int, of: int = 0) -> TrialReport:
-    candidate = (FIRST, SECOND)[of]
-    return TrialReport(candidate, number, TRIALS[candidate.name], 0.8, 0.8 + number / 100)
+def trial(number: int, of: int = 0, *, last: bool = False) -> TrialReport:
+    return TrialReport((FIRST, SECOND)[of], number, 5, 0.8, 0.8 + number / 100, last)
 
 
-def test_without_a_terminal_each_stage_is_a_line_when_it_begins(shown: io.StringIO) -> None:
-    with searching(console(shown, terminal=False), PLANNED) as on_trial:
-        first = f"Search {FIRST.title}; trials: 2 …\n"
-        assert shown.getvalue() == first
-        on_trial(trial(1))
-        assert shown.getvalue() == first
-        on_trial(trial(2))
-        second = f"  best AUC 0.8200\nSearch {SECOND.title} …\n"
-        assert shown.getvalue() == first + second
-        for number in (1, 2, 3):
-            on_trial(trial(number, of=1))
-        assert shown.getvalue() == first + second + f"  best AUC 0.8300\n{FINAL} …\n"
+def test_without_a_terminal_each_stage_is_a_line_with_its_time_when_it_begins(shown: io.StringIO) -> None:
+    with training(console(shown, terminal=False), PLANNED) as progress:
+        progress.on_stage(SEARCHING)
+        begun = f"Search: 100 rows, at most 4 min …\n  {FIRST.title}; at most 5 trials …\n"
+        assert shown.getvalue() == begun
+        progress.on_trial(trial(1))
+        assert shown.getvalue() == begun + "  about 1 s a trial\n"
+        progress.on_trial(trial(2, last=True))
+        assert shown.getvalue().endswith(f"  best AUC 0.8200 in 2 trials\n  {SECOND.title} …\n")
+        progress.on_trial(trial(1, of=1, last=True))
+        progress.on_stage(COMPARING)
+        assert shown.getvalue().endswith("  best AUC 0.8100 in 1 trials\nCompare: 6 candidates, about 40 s …\n")
 
 
-def test_a_stage_whose_predecessor_ran_out_of_time_is_told_by_its_first_trial(shown: io.StringIO) -> None:
-    with searching(console(shown, terminal=False), PLANNED) as on_trial:
-        on_trial(trial(1))
-        on_trial(trial(1, of=1))
-        assert shown.getvalue().endswith(f"Search {SECOND.title} …\n")
+def test_a_stage_whose_time_is_not_known_yet_says_what_it_works_on(shown: io.StringIO) -> None:
+    with training(console(shown, terminal=False), PLANNED) as progress:
+        progress.on_stage(StageReport(SEARCH, "100 rows", None))
+    assert shown.getvalue().startswith("Search: 100 rows …\n")
 
 
-def test_on_a_terminal_there_are_bars_with_the_best_so_far(shown: io.StringIO) -> None:
-    with searching(console(shown, terminal=True), PLANNED) as on_trial:
-        on_trial(trial(2))
+def test_on_a_terminal_there_are_bars_with_the_best_so_far_and_the_time_of_each_stage(shown: io.StringIO) -> None:
+    with training(console(shown, terminal=True), PLANNED) as progress:
+        progress.on_stage(SEARCHING)
+        progress.on_trial(trial(2, last=True))
+        progress.on_stage(COMPARING)
     assert f"{FIRST.title}" in shown.getvalue()
     assert "2/2" in shown.getvalue()
     assert "best AUC 0.8200" in shown.getvalue()
+    assert "about 40 s" in shown.getvalue()
+    assert "1/1" in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "1 s"), (8.4, "8 s"), (99, "99 s"), (240, "4 min"), (1800, "30 min"), (9000, "2.5 h")]
+)
+def test_a_duration_is_told_as_people_say_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
 
 
 def test_a_stage_of_its_own_is_told_when_it_begins(shown: io.StringIO) -> None:

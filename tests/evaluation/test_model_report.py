@@ -11,6 +11,7 @@ from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.evaluation import plots
 from credit_scoring.evaluation.model_report import READINGS, model_page
+from credit_scoring.model.card import Interval
 from credit_scoring.policy.costs import CostMatrix
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
@@ -127,6 +128,21 @@ def hostile() -> Outline:
 def test_every_element_is_closed_in_its_place(which: str, request: pytest.FixtureRequest) -> None:
     found: Outline = request.getfixturevalue(which)
     assert (found.open, found.faults) == ([], [])
+
+
+def test_the_page_says_which_direction_the_data_contradict_and_what_each_costs() -> None:
+    prices = {
+        "monthly_income": Interval(value=0.055, low=0.05, high=0.06),
+        "outstanding_debt": Interval(value=0.001, low=-0.002, high=0.004),
+    }
+    missing = Interval(value=0.002, low=0.001, high=0.003)
+    priced = card(direction_prices=prices, missing_price=missing)
+    text = " ".join(Outline(model_page(TAG, priced, CATALOGUE, assessment(), POLICY)).text.split())
+    assert "The data contradict the declared direction of monthly_income" in text
+    assert "0.055 [0.050, 0.060]. If they are right, train with --free monthly_income" in text
+    assert "contradict the declared direction of outstanding_debt" not in text
+    assert "up 0.001 [-0.002, 0.004]" in text
+    assert "counts as the worst one of a field with a direction costs 0.002 [0.001, 0.003] of AUC" in text
 
 
 def test_a_hostile_name_stays_text(hostile: Outline) -> None:

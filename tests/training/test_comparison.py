@@ -15,6 +15,7 @@ from credit_scoring.training.comparison import (
     choose,
     corrected_interval,
     cross_stacked,
+    decided,
     fold_aucs,
     stacking_weights,
 )
@@ -52,6 +53,26 @@ def test_of_equally_costly_ones_the_better_is_taken() -> None:
 
 def test_on_a_single_fold_nothing_is_certain_and_the_simplest_is_taken() -> None:
     assert choose([contender("simple", 1, 0.5), contender("costly", 2, 0.9)], FOLDS) == "simple"
+
+
+def test_where_another_may_be_ahead_by_what_matters_it_is_not_decided_yet() -> None:
+    simple = contender("simple", 1, 0.80, 0.82, 0.81, 0.79, 0.80)
+    unsure = contender("unsure", 9, 0.82, 0.82, 0.80, 0.81, 0.79)
+    assert choose([simple, unsure], FOLDS) == "simple"
+    assert not decided([simple, unsure], FOLDS)
+
+
+def test_where_no_other_can_be_ahead_by_what_matters_it_is_decided() -> None:
+    simple = contender("simple", 1, 0.80, 0.82, 0.81, 0.79, 0.80)
+    alike = contender("alike", 9, 0.801, 0.8205, 0.811, 0.7905, 0.8005)
+    hopeless = contender("hopeless", 9, 0.70, 0.72, 0.71, 0.69, 0.70)
+    assert decided([simple, alike, hopeless], FOLDS)
+
+
+def test_one_that_had_fewer_folds_is_judged_on_those_that_it_had() -> None:
+    best = contender("best", 1, 0.80, 0.82, 0.90, 0.90)
+    early = contender("early", 2, 0.79, 0.81)
+    assert behind_best([best, early], 2)["early"].value == pytest.approx(0.01)
 
 
 @given(st.lists(st.floats(0.5, 1), min_size=2, max_size=30))

@@ -11,21 +11,23 @@ from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.support.consorcio import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError, UnpublishedError
 from credit_scoring.evaluation.performance import measure
-from credit_scoring.model.card import CandidateResult, Interval, ModelCard
+from credit_scoring.model.card import Interval, ModelCard
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.policy import policy as policies
+from credit_scoring.policy import costs
 from credit_scoring.policy.costs import Limits
+from credit_scoring.training import contest, selection
 from credit_scoring.training import search as searching
-from credit_scoring.training import selection
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.search import TrialReport, search, search_unconstrained
+from credit_scoring.training.search import Searched, TrialReport, search, search_unconstrained
+from credit_scoring.training.selection import Compared
+from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, StageReport
 from credit_scoring.training.train import check_gate, compared, train
 
 BASELINE = CANDIDATE_BY_NAME["logistic_regression"]
@@ -94,28 +96,77 @@ def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) ->
     assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
 
 
-def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, score: str, held_out: int) -> set[frozenset[int]]:
-    """The parts that `score` of this module is called with as its argument number `held_out`, from now on."""
+def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_each_stage(small: Dataset) -> None:
+    """No time at all: a trial of each candidate, one comparison, no prices."""
+    stages: list[StageReport] = []
+    plan = TrainingPlan(trials=1000, timeout=1e-6, jobs=1, folds=3)
+    card = train(small, plan, on_stage=stages.append).card
+    assert [each.title for each in stages] == [SEARCH, COMPARE, PRICES, FIT]
+    assert all(result.trials <= 1 for result in card.candidates)
+    assert card.direction_prices == {}
+    assert card.missing_price is None
+
+
+def test_each_stage_after_the_search_says_beforehand_what_it_will_take(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    stages: list[StageReport] = []
+    train(small, TrainingPlan(trials=2, jobs=1, folds=3), on_stage=stages.append)
+    assert stages[0].seconds is None
+    assert all(each.seconds is not None and each.seconds > 0 for each in stages[1:])
+
+
+def test_many_rows_are_searched_and_compared_on_samples_and_fitted_as_a_whole(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "CANDIDATES", (CANDIDATE_BY_NAME["lightgbm_random"],))
+    fitted: list[int] = []
+    original = selection.calibrated_choice
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, search_rows=400, compare_rows=900, price_rows=300)
+    stages: list[StageReport] = []
+
+    def noted(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
+        fitted.extend([len(found.part.frame), len(found.log_odds), len(part.frame)])
+        return original(found, part, plan)
+
+    monkeypatch.setattr("credit_scoring.training.train.calibrated_choice", noted)
+    card = train(dataset, plan, on_stage=stages.append).card
+    assert fitted == [900, 900, card.data.rows_train]
+    assert [each.detail for each in stages if each.title == SEARCH] == ["400 rows, 3 folds"]
+    assert card.test["auc"].value > 0.8
+
+
+def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, function: str) -> set[frozenset[int]]:
+    """The parts held out of the splits that this function, which takes them third, is called with from now on."""
     found: set[frozenset[int]] = set()
-    original = getattr(module, score)
+    original = getattr(module, function)
 
-    def noted(*arguments: Any) -> Any:
-        found.add(frozenset(arguments[held_out].tolist()))
-        return original(*arguments)
+    def noted(*arguments: Any, **more: Any) -> Any:
+        found.update(frozenset(held_out.tolist()) for _, held_out in arguments[2])
+        return original(*arguments, **more)
 
-    monkeypatch.setattr(module, score, noted)
+    monkeypatch.setattr(module, function, noted)
     return found
 
 
 def test_candidates_are_compared_on_folds_that_no_search_has_used(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _only_the_baseline(monkeypatch)
-    searched = _held_out_parts(monkeypatch, searching, "_score_fold", held_out=4)
-    compared = _held_out_parts(monkeypatch, selection, "_fold_log_odds", held_out=4)
+    monkeypatch.setattr(searching, "CANDIDATES", (BASELINE, CANDIDATE_BY_NAME["random_forest"]))
+    monkeypatch.setattr(selection, "decided", lambda contenders, folds: False)
+    searched = _held_out_parts(monkeypatch, searching, "prepared")
+    compared = _held_out_parts(monkeypatch, contest, "held_out_log_odds")
     train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
     assert (len(searched), len(compared)) == (3, 9)
     assert searched.isdisjoint(compared)
+
+
+def test_a_comparison_that_is_decided_needs_no_more_repeats(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_the_baseline(monkeypatch)
+    compared = _held_out_parts(monkeypatch, contest, "held_out_log_odds")
+    train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
+    assert len(compared) == 3
 
 
 @given(seed=st.integers(0, 2**32 - 20), folds=st.integers(2, 10), repeats=st.integers(1, 5))
@@ -129,9 +180,7 @@ def test_no_two_foldings_of_a_plan_hold_the_same_part_out(seed: int, folds: int,
 
 def test_the_best_candidate_is_searched_without_constraints_as_long_as_with_them(small: Dataset) -> None:
     plan = TrainingPlan(trials=4, jobs=1, folds=3)
-    best = CandidateResult(
-        name="lightgbm", trials=4, auc_mean=0.8, auc_std=0, recall_mean=0, recall_std=0, parameters=QUICK_LIGHTGBM
-    )
+    best = Searched("lightgbm", 4, (0.8, 0.8, 0.8), QUICK_LIGHTGBM, rows=300, seconds=0.1)
     reports: list[TrialReport] = []
     found = search_unconstrained(best, small, plan, reports.append)
     assert (found.name, found.trials) == (UNCONSTRAINED, 4)
@@ -309,7 +358,7 @@ def test_where_no_threshold_keeps_to_the_limits_the_options_are_named_and_the_ca
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _only_the_baseline(monkeypatch)
-    monkeypatch.setattr(policies, "THRESHOLDS", np.array([0.99]))
+    monkeypatch.setattr(costs, "THRESHOLDS", np.array([0.99]))
     with pytest.raises(UnpublishedError) as caught:
         train(small, TrainingPlan(trials=2, jobs=1, folds=3, limits=Limits(min_recall=0.9)))
     assert str(caught.value).startswith("Not published: No threshold keeps to {'min_recall': 0.9}: the strictest, 0.99")

@@ -1,0 +1,26 @@
+"""What the declared directions of risk cost, on the console."""
+
+from rich.console import Console
+from rich.table import Table
+
+from credit_scoring.model.scorer import Scorer
+
+
+def show_prices(console: Console, scorer: Scorer) -> None:
+    """A row for each direction that was priced, and a plain sentence for each that the data contradict."""
+    card = scorer.card
+    moves = scorer.catalogue.moves
+    if card.direction_prices:
+        table = Table("declared direction", "", "AUC gained without it, 95 % interval")
+        for name, price in card.direction_prices.items():
+            table.add_row(name, moves[name], str(price))
+        console.print(table)
+    for name in card.contradicted:
+        console.print(
+            f"[yellow]contradicted[/] {name}: declared {moves[name]}; the data say otherwise beyond noise, "
+            f"by {card.direction_prices[name]} of AUC. If they are right, train with --free {name}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if card.missing_price:
+        console.print(f"That a missing value counts as the worst costs {card.missing_price} of AUC.")

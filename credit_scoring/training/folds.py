@@ -1,0 +1,45 @@
+"""Folds whose matrices are made once and then shared by all trials of a candidate, and samples of many rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from credit_scoring.application.arrays import Floats, Rows
+from credit_scoring.data.datasets import Dataset, Outcomes
+from credit_scoring.model.features import Columns, preprocessor
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is fitted and what is held out of one split, preprocessed by what was fitted."""
+
+    fitted: Floats
+    outcomes: Outcomes
+    unseen: Floats
+    unseen_outcomes: Outcomes
+
+
+def prepared(part: Dataset, columns: Columns, splits: Sequence[tuple[Rows, Rows]], *, scale: bool) -> list[Fold]:
+    """The matrices of these splits, each of rows to fit on and rows held out."""
+    frame, defaulted = part.frame[list(part.features)], part.defaulted
+    return [
+        Fold(
+            steps.fit_transform(frame.iloc[fit_rows], defaulted[fit_rows]),
+            defaulted[fit_rows],
+            steps.transform(frame.iloc[held_out]),
+            defaulted[held_out],
+        )
+        for fit_rows, held_out in splits
+        for steps in [preprocessor(columns, scale=scale)]
+    ]
+
+
+def sampled(part: Dataset, most: int, seed: int) -> Dataset:
+    """At most so many rows, drawn at random with the default rate kept; all of them in their order where they fit."""
+    if len(part.frame) <= most:
+        return part
+    splitter = StratifiedShuffleSplit(1, train_size=most, random_state=seed)
+    rows, _ = next(splitter.split(np.zeros(len(part.defaulted)), part.defaulted))
+    return part.rows(np.sort(rows))

@@ -1,0 +1,94 @@
+"""Finished trials in a file, so that a search that was interrupted goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ValidationError
+
+from credit_scoring.errors import ConfigurationError
+from credit_scoring.model.manifest import library_versions
+
+
+class Tried(BaseModel):
+    """What a trial found: parameters, AUC on each fold that it was tried on, and the seconds of a fit."""
+
+    parameters: dict[str, Any]
+    aucs: tuple[float, ...]
+    seconds: float
+
+    @property
+    def auc(self) -> float:
+        """Mean over the folds."""
+        return sum(self.aucs) / len(self.aucs) if self.aucs else 0.0
+
+    def on_first(self, folds: int) -> Self:
+        """The same as if it had been tried on the first folds alone."""
+        return self.model_copy(update={"aucs": self.aucs[:folds]})
+
+
+class _Entry(BaseModel):
+    key: str
+    tried: Tried
+
+
+_BEGINS = '{"key":'
+
+
+class Journal:
+    """A line for each trial, under a key of all that it depends on; the sampler draws the same again for a seed.
+
+    Without a path nothing is kept. A last line that was cut off while it was written is tried again.
+    """
+
+    def __init__(self, path: Path | None = None, known: Mapping[str, Tried] | None = None) -> None:
+        self._path = path
+        self._known = dict(known or {})
+
+    @classmethod
+    def at(cls, path: Path | None) -> Self:
+        """The one in this file, which is begun where there is none; raises ConfigurationError."""
+        if path is None:
+            return cls()
+        try:
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            lines = text.splitlines(keepends=True)
+            if lines and lines[-1].startswith(_BEGINS) and not lines[-1].endswith("\n"):
+                lines.pop()
+            known = dict(_read(path, number, line) for number, line in enumerate(lines, start=1))
+            path.write_text("".join(lines), encoding="utf-8")
+        except (OSError, UnicodeError) as error:
+            raise ConfigurationError(
+                f"--resume {path}: cannot be read and written as text ({type(error).__name__}). Name another file."
+            ) from error
+        return cls(path, known)
+
+    def find(self, key: str) -> Tried | None:
+        """What this trial found, where it was done before."""
+        return self._known.get(key)
+
+    def add(self, key: str, tried: Tried) -> None:
+        """Keep a trial."""
+        if self._path:
+            self._known[key] = tried
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_Entry(key=key, tried=tried).model_dump_json() + "\n")
+
+
+def _read(path: Path, number: int, line: str) -> tuple[str, Tried]:
+    try:
+        entry = _Entry.model_validate_json(line)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"--resume {path}: line {number} is no trial of a search. Name a file that `train --resume` has written, "
+            "or a new one."
+        ) from error
+    return entry.key, entry.tried
+
+
+def key_of(*parts: object) -> str:
+    """One key for all of these; other versions of the libraries make another one."""
+    text = json.dumps([*map(repr, parts), library_versions()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
