@@ -60,7 +60,7 @@ class HotService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """BentoML's app; uvicorn, started next, is given our protocol: with spans or access log lines no hot route."""
-        limits = Limits(connections=affordable_connections(settings.max_connections))
+        limits = Limits(affordable_connections(settings.max_connections), keep_alive=settings.keep_alive_s)
         if settings.tracing or settings.access_log:
             HTTP_PROTOCOLS["auto"] = GuardedProtocol.within(limits)  # type: ignore[assignment]
         else:
