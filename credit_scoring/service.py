@@ -97,6 +97,7 @@ class CreditScoring:
         self._recorder = _recorder(desk, database) if database else None
         api.use(loaded(desk, self._recorder, database, settings))
         _announce(desk)
+        metrics.announce_worker(settings.workers)
         if not keyring.keys:
             logger.warning("No API keys are set: %s is answered without one.", _ANONYMOUS[keyring.anonymous])
         if settings.tune_collector:
@@ -128,6 +129,7 @@ class CreditScoring:
         from credit_scoring.serving.rolling import (  # noqa: PLC0415 - workers have no use for circus
             replace_workers_on_hangup,
         )
+        from credit_scoring.serving.supervision import restart_ended_workers  # noqa: PLC0415 - as above
 
         try:
             inspect(Path(stored_model.resolve().path))
@@ -135,6 +137,7 @@ class CreditScoring:
             raise BentoMLException(str(error)) from error
         instance.found(default_folder() / "services")
         replace_workers_on_hangup()
+        restart_ended_workers()
 
 
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
