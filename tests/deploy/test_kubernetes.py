@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from credit_scoring.settings import PREFIX, PROJECT_FOLDER, ServiceSettings
-from tests.support.manifests import DEPLOY, KUBERNETES, OVERLAYS, kustomized, objects, of_kind, overlay, pods, selects
+from tests.support.manifests import DEPLOY, KUBERNETES, OVERLAYS, objects, of_kind, overlay, pods, selects
 
 USER = 1034  # of the image
 
@@ -30,21 +30,6 @@ def test_the_operator_gets_the_very_rules_of_prometheus() -> None:
     files = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     assert rules["spec"] == {"groups": groups}
-
-
-def test_the_challenger_differs_from_the_service_in_nothing_but_name_track_image_and_number() -> None:
-    (expected,) = kustomized(KUBERNETES / "base" / "deployment")
-    (challenger,) = kustomized(KUBERNETES / "canary")
-    expected["metadata"]["name"] = "credit-scoring-canary"
-    expected["spec"]["replicas"] = 1
-    expected["spec"]["template"]["spec"]["containers"][0]["image"] = "credit-scoring-canary"
-    for labels in (
-        expected["metadata"]["labels"],
-        expected["spec"]["selector"]["matchLabels"],
-        expected["spec"]["template"]["metadata"]["labels"],
-    ):
-        labels |= {"app.kubernetes.io/name": "credit-scoring", "credit-scoring/track": "canary"}
-    assert challenger == expected
 
 
 # What holds in every overlay
