@@ -64,7 +64,7 @@ class Cluster:
         found = self.get(deployment)
         if not found:
             return {}
-        sets = self.get("replicasets", "--selector", _selector(found)).get("items", [])
+        sets = self._owned_by(found, "replicasets")
         return {int(each["metadata"]["annotations"][REVISION]): each for each in sets}
 
     def good_revision(self, deployment: str) -> int | None:
@@ -109,10 +109,20 @@ class Cluster:
         revisions = self.revisions(deployment)
         if not revisions:
             return []
-        newest = revisions[max(revisions)]
-        pods = self.get("pods", "--selector", _selector(newest)).get("items", [])
-        owned = newest["metadata"]["name"]
-        return [each for each in pods if owned in (owner["name"] for owner in each["metadata"]["ownerReferences"])]
+        return self.pods_of(revisions[max(revisions)])
+
+    def pods_of(self, owner: Json) -> list[Json]:
+        """Those that are not being deleted."""
+        return [each for each in self._owned_by(owner, "pods") if "deletionTimestamp" not in each["metadata"]]
+
+    def _owned_by(self, owner: Json, plural: str) -> list[Json]:
+        """By the id and not by labels: an object of the same name that was deleted may have left some behind."""
+        identity = owner["metadata"]["uid"]
+        return [
+            each
+            for each in self.get(plural).get("items", [])
+            if identity in (parent["uid"] for parent in each["metadata"].get("ownerReferences", []))
+        ]
 
     @contextmanager
     def forwarded(self, what: str, port: int) -> Iterator[str]:
@@ -147,7 +157,3 @@ def raise_if_hopeless(pods: list[Json]) -> None:
         for _, reason, message in waiting(pod):
             if reason in HOPELESS:
                 raise RolloutError(f"pod/{pod['metadata']['name']} cannot start: {reason}: {message}")
-
-
-def _selector(found: Json) -> str:
-    return ",".join(f"{key}={value}" for key, value in found["spec"]["selector"]["matchLabels"].items())

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cluster import ASK_EVERY, Cluster, RolloutError, raise_if_hopeless, readiness
+from cluster import ASK_EVERY, Cluster, Json, RolloutError, raise_if_hopeless, readiness
 from diagnosis import explain
 from rendering import OVERLAYS, Release, namespace, render
 
@@ -21,7 +21,6 @@ SERVICE = "deployment/credit-scoring"
 MONITOR = "deployment/credit-scoring-monitor"
 CANARY = "deployment/credit-scoring-canary"
 MIGRATION = "job/credit-scoring-migration"
-MIGRATION_PODS = "job-name=credit-scoring-migration"
 FIRST = "credit-scoring/applied=before-rollout"
 CONDITIONS = 'jsonpath={.status.conditions[?(@.status=="True")].type}'
 MIGRATED_WITHIN = 330.0  # the Job gives itself 300
@@ -95,26 +94,28 @@ def _validate(cluster: Cluster, manifests: Path) -> None:
 
 def _migrate(cluster: Cluster, manifests: Path) -> None:
     cluster.run("apply", "--filename", str(manifests), "--selector", FIRST)
-    deadline = time.monotonic() + MIGRATED_WITHIN
-    cause = f"{MIGRATION} did not complete."
     try:
-        while not (
-            ended := {"Complete", "Failed"} & set(cluster.ask("get", MIGRATION, "--output", CONDITIONS).split())
-        ):
-            raise_if_hopeless(_pods_of_migration(cluster))
-            if time.monotonic() > deadline:
-                break
-            time.sleep(ASK_EVERY)
+        completed, cause = _completes(cluster), f"{MIGRATION} did not complete."
     except RolloutError as error:
-        cause, ended = str(error), set()
-    if ended != {"Complete"}:
+        completed, cause = False, str(error)
+    if not completed:
         explain(cluster, MIGRATION, _pods_of_migration(cluster))
         raise RolloutError(f"{cause} The service is as it was.")
 
 
-def _pods_of_migration(cluster: Cluster) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = cluster.get("pods", "--selector", MIGRATION_PODS).get("items", [])
-    return found
+def _completes(cluster: Cluster) -> bool:
+    deadline = time.monotonic() + MIGRATED_WITHIN
+    while time.monotonic() < deadline:
+        raise_if_hopeless(_pods_of_migration(cluster))
+        if ended := {"Complete", "Failed"} & set(cluster.ask("get", MIGRATION, "--output", CONDITIONS).split()):
+            return ended == {"Complete"}
+        time.sleep(ASK_EVERY)
+    return False
+
+
+def _pods_of_migration(cluster: Cluster) -> list[Json]:
+    job = cluster.get(MIGRATION)
+    return cluster.pods_of(job) if job else []
 
 
 def _wait(cluster: Cluster, deployment: str) -> None:

@@ -77,14 +77,18 @@ if sys.argv[1] == "kustomize":
 failing = os.environ.get("FAILS")
 if failing and re.search(failing, asked):
     sys.exit(1)
-labels = dict(matchLabels=dict(app="credit-scoring"))
 revisions = json.loads(os.environ.get("REVISIONS", '{{"1": {{}}}}'))
 if " view-last-applied " in asked or (" get deployment/" in asked and revisions):
-    print(json.dumps(dict(spec=dict(template=dict(), selector=labels))))
+    print(json.dumps(dict(metadata=dict(uid="it"), spec=dict(template=dict()))))
 elif " get replicasets " in asked:
     print(json.dumps(dict(items=[dict(
-        metadata=dict(name="set-" + number, labels=marks, annotations={{"deployment.kubernetes.io/revision": number}}),
-        spec=dict(selector=labels),
+        metadata=dict(
+            name="set-" + number,
+            uid="set-" + number,
+            labels=marks,
+            annotations={{"deployment.kubernetes.io/revision": number}},
+            ownerReferences=[dict(uid="it")],
+        ),
     ) for number, marks in revisions.items()])))
 elif " get pods " in asked or " get events " in asked:
     print(os.environ.get(asked.split()[3].upper(), json.dumps(dict(items=[]))))
@@ -92,7 +96,9 @@ elif " rollout status " in asked:
     print("deployment successfully rolled out")
 elif " logs " in asked:
     print("the last line")
-if " get job/" in asked:
+elif " get job/" in asked and asked.endswith("--output json"):
+    print(json.dumps(dict(metadata=dict(uid="job"))))
+elif " get job/" in asked:
     print(os.environ.get("JOB", "SuccessCriteriaMet Complete"))
 if " port-forward " in asked:
     print("Forwarding from 127.0.0.1:" + os.environ["TUNNEL"] + " -> 3000", flush=True)
@@ -273,7 +279,7 @@ def test_a_first_deploy_that_fails_leaves_no_service_behind(checkout: Checkout) 
 
 
 POD = {
-    "metadata": {"name": "set-7-x", "ownerReferences": [{"name": "set-7"}]},
+    "metadata": {"name": "set-7-x", "ownerReferences": [{"uid": "set-7"}]},
     "status": {
         "phase": "Running",
         "containerStatuses": [
@@ -313,6 +319,25 @@ def test_a_rollout_that_fails_says_why_before_the_evidence_is_gone(checkout: Che
     assert asked.index("logs pod/set-7-x --tail=20") < asked.index(
         "rollout undo deployment/credit-scoring --to-revision=7"
     )
+
+
+OF_AN_EARLIER_JOB = {
+    "metadata": {"name": "earlier", "ownerReferences": [{"uid": "another job"}]},
+    "status": {
+        "containerStatuses": [{"name": "it", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+    },
+}
+OF_THIS_JOB = {**OF_AN_EARLIER_JOB, "metadata": {"name": "this", "ownerReferences": [{"uid": "job"}]}}
+LEAVING = {**OF_THIS_JOB, "metadata": {**OF_THIS_JOB["metadata"], "deletionTimestamp": "2026-11-26T13:21:00Z"}}
+
+
+@pytest.mark.parametrize(("pod", "code"), [(OF_AN_EARLIER_JOB, 0), (LEAVING, 0), (OF_THIS_JOB, 1)])
+def test_a_migration_ends_at_once_where_its_own_image_cannot_be_pulled(
+    checkout: Checkout, pod: Json, code: int
+) -> None:
+    done = checkout.run("deploy", "production", "--image", IMAGE, PODS=json.dumps({"items": [pod]}), REVISIONS=SEVENTH)
+    assert done.returncode == code
+    assert ("error: pod/this cannot start: ImagePullBackOff" in done.stderr) == bool(code)
 
 
 def test_a_deploy_that_was_interrupted_is_no_state_to_go_back_to(checkout: Checkout) -> None:

@@ -179,7 +179,7 @@ def _bare(found: Any) -> Any:
 
 
 def _pod_without_image(replica_set: Json) -> Json:
-    owner = {"kind": "ReplicaSet", "name": replica_set["metadata"]["name"]}
+    owner = {"kind": "ReplicaSet", **{key: replica_set["metadata"][key] for key in ("name", "uid")}}
     waits = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
     return {
         "apiVersion": "v1",
