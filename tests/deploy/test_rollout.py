@@ -321,13 +321,13 @@ def test_a_rollout_that_fails_says_why_before_the_evidence_is_gone(checkout: Che
     )
 
 
-OF_AN_EARLIER_JOB = {
+OF_AN_EARLIER_JOB: Json = {
     "metadata": {"name": "earlier", "ownerReferences": [{"uid": "another job"}]},
     "status": {
         "containerStatuses": [{"name": "it", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}]
     },
 }
-OF_THIS_JOB = {**OF_AN_EARLIER_JOB, "metadata": {"name": "this", "ownerReferences": [{"uid": "job"}]}}
+OF_THIS_JOB: Json = {**OF_AN_EARLIER_JOB, "metadata": {"name": "this", "ownerReferences": [{"uid": "job"}]}}
 LEAVING = {**OF_THIS_JOB, "metadata": {**OF_THIS_JOB["metadata"], "deletionTimestamp": "2026-11-26T13:21:00Z"}}
 
 
