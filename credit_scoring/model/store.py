@@ -9,8 +9,11 @@ import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel, Model, ModelContext
+from pydantic import ValidationError
 
+from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.errors import ModelNotFoundError, ModelStoreError
+from credit_scoring.model.manifest import CATALOGUE_FILE
 from credit_scoring.settings import MODEL_NAME
 
 if TYPE_CHECKING:  # the arbiter of the service finds models, but does not score
@@ -86,6 +89,15 @@ class StoredModel(BentoModel):  # type: ignore[misc]  # bentoml is half typed
     def _check_stored(self) -> None:
         if self.stored is None:
             raise NotFound(_none(str(self.tag)))
+
+
+def catalogue_of(model: StoredModel) -> Catalogue:
+    """The fields that the model has; those that come with the project where there is no model, or not a whole one."""
+    stored = model.stored
+    try:
+        return Catalogue.model_validate_json((Path(stored.path) / CATALOGUE_FILE).read_bytes()) if stored else shipped()
+    except (OSError, ValidationError):  # the service says so when it loads the model
+        return shipped()
 
 
 def _none(tag: str) -> str:
