@@ -161,14 +161,21 @@ test-deploy: install-dev ## Test image, registry and compose on a real container
 # Deploy: Kubernetes, and the checks of what is in deploy/ and .github/. docs/deployment.md has it step by step.
 IMAGE_DIGEST ?= $(if $(filter local,$(OVERLAY)),$(IMAGE))
 ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
+# Model and commit, for the history of revisions, where this machine has the image; else NOTE says them.
+NOTE_OF = docker image inspect --format '{{index .Config.Labels "credit-scoring.model"}}, commit {{index .Config.Labels "org.opencontainers.image.revision"}}'
 OVERLAYS := local staging production
 
 .PHONY: deploy
 deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY (with CANARY_DIGEST, TRAIN_DIGEST), roll back if it does not become ready
-	@$(ROLLOUT) deploy "$(OVERLAY)" --image "$(IMAGE_DIGEST)" --canary "$(CANARY_DIGEST)" --train "$(TRAIN_DIGEST)"
+	@$(ROLLOUT) deploy "$(OVERLAY)" --image "$(IMAGE_DIGEST)" --note "$(or $(NOTE),$(shell $(NOTE_OF) "$(IMAGE_DIGEST)" 2>/dev/null))" \
+	    --canary "$(CANARY_DIGEST)" --canary-replicas "$(CANARY_REPLICAS)" --train "$(TRAIN_DIGEST)"
+
+.PHONY: note
+note: ## Print model and commit of IMAGE, which the history of revisions shows
+	@$(NOTE_OF) "$(IMAGE)"
 
 .PHONY: rollback
-rollback: ## Roll the service of OVERLAY back to the previous revision, or to REVISION; ends a canary
+rollback: ## Roll the service of OVERLAY back to the last revision that became ready, or to REVISION; ends a canary
 	@$(ROLLOUT) rollback "$(OVERLAY)" --revision "$(REVISION)"
 
 .PHONY: smoke

@@ -3,15 +3,19 @@
 import gc
 import logging
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import bentoml
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 from uvicorn.config import HTTP_PROTOCOLS
 
 from credit_scoring import __version__
+from credit_scoring.application.schemas import Decision, ErrorAnswer
 from credit_scoring.decisions.connect import check_address, default_address, default_folder, open_database
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.entries import Log
@@ -26,7 +30,7 @@ from credit_scoring.serving.api import CreditApi, loaded
 from credit_scoring.serving.auth import Keyring
 from credit_scoring.serving.connections import Limits, affordable_connections
 from credit_scoring.serving.decision_engine import DecisionDesk
-from credit_scoring.serving.endpoint import ReaderGate
+from credit_scoring.serving.endpoint import ReaderGate, error_answer
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
 from credit_scoring.serving.recorder import Recorder
@@ -53,6 +57,8 @@ instance.join()
 settings, keyring = _from_environment()
 api = CreditApi(settings, keyring)
 stored_model = store.StoredModel(settings.model)
+APPLICATION = store.catalogue_of(stored_model).application
+MANY_DECISIONS = TypeAdapter(list[Decision | ErrorAnswer])
 usage_stats.do_not_track.cache_clear()  # the bentoml command asked before it imported us
 
 
@@ -60,13 +66,23 @@ class HotService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half
     """A Bento service whose POST /predict is answered by uvicorn's protocol class itself; docs/adr/0007 says why."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """BentoML's app; uvicorn, started next, is given our protocol; what the hot route cannot do goes without it."""
-        limits = Limits(connections=affordable_connections(settings.max_connections))
-        if settings.tracing or settings.access_log or settings.reasons == "always":
+        """BentoML's app; uvicorn, started next, is given our protocol; what the hot route cannot do goes without it.
+
+        Where another service depends on this one, only that service reaches it, by a socket of theirs, with pickles:
+        BentoML's own routes answer. Elsewhere they must not: they check no key and log what was sent, and the mounted
+        app has the same paths.
+        """
+        limits = Limits(affordable_connections(settings.max_connections), keep_alive=settings.keep_alive_s)
+        is_hot = is_main and not (settings.tracing or settings.access_log or settings.reasons == "always")
+        if not is_hot:
             HTTP_PROTOCOLS["auto"] = GuardedProtocol.within(limits)  # type: ignore[assignment]
         else:
             HTTP_PROTOCOLS["auto"] = HotProtocol.with_route(api.hot_route(), limits)  # type: ignore[assignment]
-        return super().to_asgi(is_main)
+        app = super().to_asgi(is_main)
+        if is_main:
+            methods = {method.route for method in self.apis.values()}
+            app.router.routes = [each for each in app.router.routes if getattr(each, "path", None) not in methods]
+        return app
 
     def on_load_bento(self, bento: bentoml.Bento) -> None:
         """In a Bento, the model is the one that was built into it, whatever has been promoted since."""
@@ -105,11 +121,24 @@ class CreditScoring:
         self._recorder = _recorder(desk, database) if database else None
         api.use(loaded(desk, self._recorder, database, settings))
         _announce(desk)
+        metrics.announce_worker(settings.workers)
         if not keyring.keys:
             logger.warning("No API keys are set: %s is answered without one.", _ANONYMOUS[keyring.anonymous])
         if settings.tune_collector:
             _spare_the_collector()
         logger.info("Model %s is loaded and has proved its scores.", self.model.tag)
+
+    @bentoml.api  # type: ignore[untyped-decorator]  # bentoml is half typed
+    async def predict(self, application: APPLICATION, /) -> Decision:  # type: ignore[valid-type]  # made from data
+        """Decide on one application."""
+        return Decision.model_validate_json(await _answer("predict", application))
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def predict_many(
+        self, applications: list[APPLICATION], /  # type: ignore[valid-type]  # made from data
+    ) -> list[Decision | ErrorAnswer]:
+        """Decide on up to 1,000 applications, in order."""
+        return MANY_DECISIONS.validate_json(await _answer("predict_many", applications))
 
     def __is_ready__(self) -> bool:
         """What /readyz asks."""
@@ -136,15 +165,31 @@ class CreditScoring:
         from credit_scoring.serving.rolling import (  # noqa: PLC0415 - workers have no use for circus
             replace_workers_on_hangup,
         )
+        from credit_scoring.serving.supervision import restart_ended_workers  # noqa: PLC0415 - as above
 
         os.environ |= _chosen_model()
         instance.found(default_folder() / "services")
         replace_workers_on_hangup(_chosen_model)
+        restart_ended_workers()
 
 
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
     ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
 )
+
+
+_many = CreditScoring.apis["predict_many"].input_spec  # type: ignore[attr-defined]
+_many.model_config["hide_input_in_errors"] = True  # as the class of an application has it
+_many.model_rebuild(force=True)
+
+
+async def _answer(operation: str, content: object) -> bytes:
+    """For a caller in this process or on the socket of a service that depends on this one."""
+    try:
+        return await api.answer(operation, to_json(content, exclude_none=True))
+    except CreditScoringError as error:
+        status, _, body = error_answer(error)
+        raise BentoMLException(body.decode(), error_code=HTTPStatus(status)) from None
 
 
 def _chosen_model() -> dict[str, str]:

@@ -53,6 +53,9 @@ class ServiceSettings(DatabaseSettings):
     max_connections: int = Field(
         4096, ge=1, description="Open connections per worker; further ones get 503 and are closed."
     )
+    keep_alive_s: int = Field(
+        75, ge=1, description="Time that an idle connection stays open; longer than any proxy in front keeps it."
+    )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body of /predict.")
     max_many_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Largest request body of /predict_many.")
     api_keys_file: Path | None = Field(

@@ -8,6 +8,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -288,6 +290,24 @@ def assert_error_shape(answer: httpx.Response) -> None:
 
 
 # Its processes
+
+
+HEAVY = ("sklearn", "scipy", "pandas", "lightgbm")
+
+
+def test_the_process_that_starts_workers_loads_no_library_that_scores(service: RunningService) -> None:
+    """100 MB and 2 s of each pod."""
+    maps = Path(f"/proc/{service.process.pid}/maps").read_text()
+    assert "/numpy/" in maps
+    assert [name for name in HEAVY if f"/{name}/" in maps] == []
+
+
+def test_the_service_is_imported_without_a_library_that_scores() -> None:
+    listing = "import sys, credit_scoring.service; print(*{name.partition('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-c", listing]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "credit_scoring" in loaded
+    assert set(HEAVY) & set(loaded) == set()
 
 
 def test_a_store_without_a_model_stops_the_start_with_advice(tmp_path: Path) -> None:

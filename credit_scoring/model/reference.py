@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import chdtri
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue
@@ -137,6 +136,8 @@ def number_bins(name: str, numbers: Floats, title: str = "") -> FieldBins:
 
 
 def _filled(bins: FieldBins, counts: Counts) -> FieldBins:
+    from scipy.special import chdtri  # noqa: PLC0415 - for training only; the service's arbiter loads this module, too
+
     quantile = float(chdtri(len(counts) - 1, BY_CHANCE))
     return bins.model_copy(update={"counts": tuple(counts.tolist()), "quantile": quantile})
 

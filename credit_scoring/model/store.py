@@ -13,8 +13,11 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.tag import Tag
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel, Model, ModelContext
+from pydantic import ValidationError
 
+from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.errors import CreditScoringError, ModelNotFoundError, ModelStoreError
+from credit_scoring.model.manifest import CATALOGUE_FILE
 from credit_scoring.model.promotions import Promotion, Promotions
 from credit_scoring.settings import CHAMPION, MODEL_NAME
 
@@ -159,6 +162,14 @@ def _stored(tag: str) -> Model:
 
 def _folder() -> Path:
     return Path(BentoMLContainer.bentoml_home.get()) / "models"
+
+
+def catalogue_of(model: StoredModel) -> Catalogue:
+    """The fields that the model has; those that come with the project where there is no model, or not a whole one."""
+    try:
+        return Catalogue.model_validate_json((Path(model.stored.path) / CATALOGUE_FILE).read_bytes())
+    except (OSError, ValidationError, NotFound):  # the service says so when it loads the model
+        return shipped()
 
 
 def _none(tag: str) -> str:

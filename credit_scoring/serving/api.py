@@ -117,6 +117,11 @@ class CreditApi:
         """Whether the model is loaded and what it decides can be stored."""
         return self._backend.is_ready()
 
+    async def answer(self, name: str, body: bytes) -> bytes:
+        """What the operation of this name answers a caller in this process."""
+        (operation,) = (each for each in OPERATIONS if each.name == name)
+        return await self._handler(operation)(body, Asked(by="", path={}))
+
     def hot_route(self) -> HotRoute:
         """The predict route for the protocol that answers it without ASGI."""
         return HotRoute(

@@ -17,11 +17,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what is taken from a client before its request is known; `head_timeout` is in seconds."""
+    """Bounds on what is taken from a client before its request is known; times are in seconds.
+
+    `keep_alive` is how long a connection may be idle after an answer. A proxy that keeps it longer would send a request
+    on a connection that is being closed: ingress-nginx and AWS's load balancer keep them for 60 s, uvicorn for 5.
+    """
 
     connections: int = 4096
     head_bytes: int = 16 * 1024
     head_timeout: float = 5.0
+    keep_alive: int = 75
 
 
 class Connection(Protocol):

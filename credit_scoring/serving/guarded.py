@@ -24,6 +24,7 @@ class GuardedProtocol(OrderedProtocol):
         """Called by the event loop."""
         super().connection_made(transport)
         self.flow = BackPressure(transport)
+        self.timeout_keep_alive = self.limits.keep_alive
         self.ws_protocol_class = None  # there are none here, and they would answer out of turn
         if not self.watch.admits(self.connections, self.loop):  # type: ignore[arg-type]  # all of this class
             self.end(FULL)

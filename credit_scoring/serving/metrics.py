@@ -87,6 +87,12 @@ _stored = Histogram(
     "Duration of a transaction in the decision log, including the wait for other writers.",
     buckets=SECONDS,
 )
+_workers = Gauge(
+    "credit_scoring_workers_live", "Worker processes that have loaded the model.", multiprocess_mode="livesum"
+)
+_workers_configured = Gauge(
+    "credit_scoring_workers_configured", "Worker processes that there should be.", multiprocess_mode="max"
+)
 _spooled = Gauge(
     "credit_scoring_decision_log_spooled",
     "Answered decisions that wait in the spool.",
@@ -136,6 +142,12 @@ def announce_model(tag: str, policy_version: str, form: str, test: Mapping[str, 
     for metric, interval in test.items():
         for bound, value in interval:
             _model_test.labels(tag, metric, bound).set(value)
+
+
+def announce_worker(configured: int) -> None:
+    """Count this worker, which has loaded the model, as live; there should be so many."""
+    _workers.set(1)
+    _workers_configured.set(configured)
 
 
 def announce_approved(tag: str, test: Mapping[str, Interval]) -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bentoml.exceptions import BentoMLException
@@ -84,14 +85,22 @@ async def _replace_oldest(watcher: Any) -> bool:
         return False
     watcher.numprocesses = count + 1
     watcher.spawn_process()
-    if await _newcomer_answers(watcher, before):
-        await watcher.set_numprocesses(count)  # circus ends the oldest
-        return True
-    logger.error("The workers stay: a new one was not ready within %g s.", READY_WITHIN_S)
+    answers = await _newcomer_answers(watcher, before)
     watcher.numprocesses = count
-    for process in [watcher.processes.pop(each) for each in set(watcher.processes) - before]:
-        await watcher.kill_process(process)
-    return False
+    if answers:
+        await _end(watcher, [min(watcher.processes, key=lambda each: watcher.processes[each].started)])
+    else:
+        logger.error("The workers stay: a new one was not ready within %g s.", READY_WITHIN_S)
+        await _end(watcher, set(watcher.processes) - before)
+    return answers
+
+
+async def _end(watcher: Any, processes: Iterable[int]) -> None:
+    """End workers that circus no longer counts: else it would start others for them."""
+    for process in [watcher.processes.pop(each) for each in processes]:
+        process.send_signal(signal.SIGTERM)
+        while process.is_alive():
+            await asyncio.sleep(POLL_S)
 
 
 async def _newcomer_answers(watcher: Any, before: set[int]) -> bool:

@@ -226,6 +226,41 @@ def test_silence_of_senders_service_monitor_and_log_is_told(tmp_path: Path) -> N
     )
 
 
+def test_a_service_of_which_nothing_is_left_to_scrape_is_told(tmp_path: Path) -> None:
+    gone = series("up", "1x5 _x50", job="credit-scoring", instance="one")
+    test = {
+        "input_series": [gone],
+        "alert_rule_test": [
+            alerts("CreditScoringAbsent", "16m"),
+            alerts("CreditScoringAbsent", "1h", {**CRITICAL, "job": "credit-scoring"}),
+            alerts("CreditScoringDown", "1h"),
+        ],
+    }
+    promtool_test(tmp_path, test)
+
+
+def workers_of(instance: str, live: str) -> list[Yaml]:
+    return [
+        series("credit_scoring_workers_live", live, instance=instance),
+        series("credit_scoring_workers_configured", "2x50", instance=instance),
+    ]
+
+
+def test_a_worker_that_stays_away_is_told_of_its_instance(tmp_path: Path) -> None:
+    test = {
+        "input_series": [
+            *workers_of("halved", "2x5 1x45"),
+            *workers_of("well", "2x50"),
+            *workers_of("rolling", "3x50"),
+        ],
+        "alert_rule_test": [
+            alerts("CreditScoringWorkersMissing", "20m"),
+            alerts("CreditScoringWorkersMissing", "1h", {**WARNING, "instance": "halved"}),
+        ],
+    }
+    promtool_test(tmp_path, test)
+
+
 def test_decisions_that_wait_in_the_spool_are_told(tmp_path: Path) -> None:
     waiting = series("credit_scoring_decision_log_spooled", "5x50", instance="one")
     test = {"input_series": [waiting], "alert_rule_test": [alerts("CreditScoringDecisionLogLag", "1h", WARNING)]}

@@ -24,7 +24,11 @@ from tests.support.manifests import DEPLOY, OVERLAYS, Json, kubectl, objects, of
 IMAGE = f"registry.example:5000/team/credit-scoring@sha256:{'1' * 64}"
 CHALLENGER = f"registry.example:5000/team/credit-scoring@sha256:{'2' * 64}"
 TRAINER = f"registry.example:5000/team/credit-scoring-train@sha256:{'3' * 64}"
-ENDED_WITHIN = 60.0
+ENDED_WITHIN = 120.0
+
+READY, LEFT = {"credit-scoring/ready": "true"}, {"credit-scoring/ready": "rolled-back"}
+SEVENTH = json.dumps({"7": READY})
+LONG_HISTORY = json.dumps({"4": READY, "5": READY, "6": {}, "7": READY})
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,28 @@ if sys.argv[1] == "kustomize":
 failing = os.environ.get("FAILS")
 if failing and re.search(failing, asked):
     sys.exit(1)
-if " view-last-applied " in asked or asked.endswith("--output json"):
-    print(json.dumps(dict(spec=dict(template=dict()))))
-elif " get deployment/" in asked:
-    print(os.environ.get("REVISION_NOW", ""))
-if " get job/" in asked:
+revisions = json.loads(os.environ.get("REVISIONS", '{{"1": {{}}}}'))
+if " view-last-applied " in asked or (" get deployment/" in asked and revisions):
+    print(json.dumps(dict(metadata=dict(uid="it"), spec=dict(template=dict()))))
+elif " get replicasets " in asked:
+    print(json.dumps(dict(items=[dict(
+        metadata=dict(
+            name="set-" + number,
+            uid="set-" + number,
+            labels=marks,
+            annotations={{"deployment.kubernetes.io/revision": number}},
+            ownerReferences=[dict(uid="it")],
+        ),
+    ) for number, marks in revisions.items()])))
+elif " get pods " in asked or " get events " in asked:
+    print(os.environ.get(asked.split()[3].upper(), json.dumps(dict(items=[]))))
+elif " rollout status " in asked:
+    print("deployment successfully rolled out")
+elif " logs " in asked:
+    print("the last line")
+elif " get job/" in asked and asked.endswith("--output json"):
+    print(json.dumps(dict(metadata=dict(uid="job"))))
+elif " get job/" in asked:
     print(os.environ.get("JOB", "SuccessCriteriaMet Complete"))
 if " port-forward " in asked:
     print("Forwarding from 127.0.0.1:" + os.environ["TUNNEL"] + " -> 3000", flush=True)
@@ -109,22 +130,19 @@ def cluster(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Iterator[kub
 
 
 def test_a_deploy_migrates_before_it_changes_the_service_and_waits_for_both(checkout: Checkout) -> None:
-    done = checkout.run("deploy", "staging", "--image", IMAGE, "--train", TRAINER, REVISION_NOW="7")
+    done = checkout.run("deploy", "staging", "--image", IMAGE, "--train", TRAINER, REVISIONS=SEVENTH)
     assert done.returncode == 0, done.stderr
     manifests = checkout.built / "staging" / "manifests.yaml"
-    asked = checkout.asked()
-    revisions, calls = asked[:2], asked[2:]
-    assert [call.split()[:2] for call in revisions] == [
-        ["get", "deployment/credit-scoring"],
-        ["get", "deployment/credit-scoring-monitor"],
-    ]
-    assert [re.sub(r" --(output|timeout)\S*.*", "", call) for call in calls] == [
+    changes = [re.sub(r" --watch\S*", "", call) for call in checkout.asked() if not call.startswith("get ")]
+    assert changes == [
         "delete job/credit-scoring-migration --ignore-not-found",
+        f"apply --dry-run=server --filename {manifests}",
         f"apply --filename {manifests} --selector credit-scoring/applied=before-rollout",
-        "get job/credit-scoring-migration",
         f"apply --filename {manifests}",
         "rollout status deployment/credit-scoring",
+        "label replicaset/set-7 credit-scoring/ready=true --overwrite",
         "rollout status deployment/credit-scoring-monitor",
+        "label replicaset/set-7 credit-scoring/ready=true --overwrite",
         "delete deployment/credit-scoring-canary --ignore-not-found",
     ]
 
@@ -145,12 +163,13 @@ def test_what_is_applied_names_each_image_by_digest(checkout: Checkout, name: st
 
 
 def test_the_challenger_stands_behind_the_service_and_reads_the_same_settings(checkout: Checkout) -> None:
-    done = checkout.run("render", "production", "--image", IMAGE, "--canary", CHALLENGER)
+    done = checkout.run("render", "production", "--image", IMAGE, "--canary", CHALLENGER, "--canary-replicas", "3")
     found = objects(Path(done.stdout.strip()).read_text())
     deployments = of_kind(found, "Deployment")
     selector = of_kind(found, "Service")["credit-scoring"]["spec"]["selector"]
     budget = of_kind(found, "PodDisruptionBudget")["credit-scoring"]["spec"]["selector"]["matchLabels"]
     settings = set()
+    assert deployments["credit-scoring-canary"]["spec"]["replicas"] == 3
     for name in ("credit-scoring", "credit-scoring-canary"):
         template = deployments[name]["spec"]["template"]
         assert selects(selector, template["metadata"]["labels"])
@@ -158,6 +177,26 @@ def test_the_challenger_stands_behind_the_service_and_reads_the_same_settings(ch
         settings.add(template["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"])
     assert settings <= of_kind(found, "ConfigMap").keys()
     assert len(settings) == 1
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_challenger_is_the_service_as_the_overlay_makes_it_but_for_name_track_image_and_number(
+    checkout: Checkout, name: str
+) -> None:
+    done = checkout.run("render", name, "--image", IMAGE, "--canary", CHALLENGER)
+    deployments = of_kind(objects(Path(done.stdout.strip()).read_text()), "Deployment")
+    expected, challenger = deployments["credit-scoring"], deployments["credit-scoring-canary"]
+    expected["metadata"]["name"] = "credit-scoring-canary"
+    expected["metadata"]["annotations"]["kubernetes.io/change-cause"] = CHALLENGER
+    expected["spec"]["replicas"] = 1
+    expected["spec"]["template"]["spec"]["containers"][0]["image"] = CHALLENGER
+    for labels in (
+        expected["metadata"]["labels"],
+        expected["spec"]["selector"]["matchLabels"],
+        expected["spec"]["template"]["metadata"]["labels"],
+    ):
+        labels |= {"credit-scoring/track": "canary"}
+    assert challenger == expected
 
 
 def test_without_an_image_for_it_retraining_is_left_as_it_is(checkout: Checkout) -> None:
@@ -194,20 +233,20 @@ def test_no_committed_file_is_changed_by_a_deploy(checkout: Checkout) -> None:
 
 
 def test_a_migration_that_fails_leaves_the_service_alone(checkout: Checkout) -> None:
-    done = checkout.run("deploy", "production", "--image", IMAGE, JOB="FailureTarget Failed", REVISION_NOW="7")
+    done = checkout.run("deploy", "production", "--image", IMAGE, JOB="FailureTarget Failed", REVISIONS=SEVENTH)
     assert done.returncode == 1
     assert "error: job/credit-scoring-migration did not complete" in done.stderr
-    asked = checkout.asked()
-    assert asked[-1] == "logs job/credit-scoring-migration --tail=20"
-    assert not [call for call in asked if call.startswith("rollout") or call.endswith("manifests.yaml")]
+    left_alone = [call for call in checkout.asked() if not call.startswith(("get ", "delete job/"))]
+    assert [call.split()[:2] for call in left_alone] == [["apply", "--dry-run=server"], ["apply", "--filename"]]
+    assert left_alone[1].endswith("--selector credit-scoring/applied=before-rollout")
 
 
 @pytest.mark.parametrize(
     "fails",
-    [r"rollout status deployment/credit-scoring --timeout", r"rollout status deployment/credit-scoring-monitor"],
+    [r"rollout status deployment/credit-scoring --watch", r"rollout status deployment/credit-scoring-monitor"],
 )
 def test_a_rollout_that_does_not_get_ready_is_taken_back_to_the_revision_before(checkout: Checkout, fails: str) -> None:
-    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS=fails, REVISION_NOW="7")
+    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS=fails, REVISIONS=SEVENTH)
     assert done.returncode == 1
     asked = checkout.asked()
     for name in ("credit-scoring", "credit-scoring-monitor"):
@@ -215,26 +254,108 @@ def test_a_rollout_that_does_not_get_ready_is_taken_back_to_the_revision_before(
 
 
 def test_a_deploy_that_was_taken_back_says_so(checkout: Checkout) -> None:
-    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS=r"apply .*manifests\.yaml$", REVISION_NOW="7")
+    done = checkout.run(
+        "deploy", "production", "--image", IMAGE, FAILS=r"apply --filename .*manifests\.yaml$", REVISIONS=SEVENTH
+    )
     assert done.returncode == 1
     assert done.stderr.endswith("production is as it was before, but for its tables.\n")
-    assert checkout.asked()[-1].startswith("rollout status deployment/credit-scoring-monitor")
+    assert "rollout undo deployment/credit-scoring-monitor --to-revision=7" in checkout.asked()
 
 
 def test_a_deploy_that_cannot_be_taken_back_says_so(checkout: Checkout) -> None:
-    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS="rollout (status|undo)", REVISION_NOW="7")
+    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS="rollout (status|undo)", REVISIONS=SEVENTH)
     assert done.returncode == 1
     assert done.stderr.endswith("production is NOT as it was before.\n")
     assert "rollout undo deployment/credit-scoring-monitor --to-revision=7" in checkout.asked()
 
 
 def test_a_first_deploy_that_fails_leaves_no_service_behind(checkout: Checkout) -> None:
-    done = checkout.run("deploy", "staging", "--image", IMAGE, FAILS="rollout status")
+    done = checkout.run("deploy", "staging", "--image", IMAGE, FAILS="rollout status", REVISIONS="{}")
     assert done.returncode == 1
     assert checkout.asked()[-2:] == [
         "delete deployment/credit-scoring --ignore-not-found",
         "delete deployment/credit-scoring-monitor --ignore-not-found",
     ]
+
+
+POD = {
+    "metadata": {"name": "set-7-x", "ownerReferences": [{"uid": "set-7"}]},
+    "status": {
+        "phase": "Running",
+        "containerStatuses": [
+            {
+                "name": "service",
+                "restartCount": 3,
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+                "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+            }
+        ],
+    },
+}
+EVENTS = [
+    {"type": "Warning", "reason": reason, "message": message, "involvedObject": {"name": name}}
+    for name, reason, message in [
+        ("set-7-x", "BackOff", "restarting failed container"),
+        ("set-7", "FailedCreate", "exceeded quota"),
+        ("set-70-x", "Unhealthy", "of another"),
+    ]
+]
+
+
+def test_a_rollout_that_fails_says_why_before_the_evidence_is_gone(checkout: Checkout) -> None:
+    answers = {"PODS": json.dumps({"items": [POD]}), "EVENTS": json.dumps({"items": EVENTS}), "REVISIONS": SEVENTH}
+    fails = r"rollout status deployment/credit-scoring --watch"
+    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS=fails, **answers)
+    for told in (
+        "pod/set-7-x: Running; not ready; service waits: CrashLoopBackOff: back-off",
+        "; service: OOMKilled, exit code 137, 3 restarts",
+        "event Warning BackOff: restarting failed container",
+        "event Warning FailedCreate: exceeded quota",
+        "Last lines of set-7-x before its restart:\n  the last line",
+    ):
+        assert told in done.stderr
+    assert "of another" not in done.stderr
+    asked = checkout.asked()
+    assert asked.index("logs pod/set-7-x --tail=20") < asked.index(
+        "rollout undo deployment/credit-scoring --to-revision=7"
+    )
+
+
+OF_AN_EARLIER_JOB: Json = {
+    "metadata": {"name": "earlier", "ownerReferences": [{"uid": "another job"}]},
+    "status": {
+        "containerStatuses": [{"name": "it", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+    },
+}
+OF_THIS_JOB: Json = {**OF_AN_EARLIER_JOB, "metadata": {"name": "this", "ownerReferences": [{"uid": "job"}]}}
+LEAVING = {**OF_THIS_JOB, "metadata": {**OF_THIS_JOB["metadata"], "deletionTimestamp": "2026-11-26T13:21:00Z"}}
+
+
+@pytest.mark.parametrize(("pod", "code"), [(OF_AN_EARLIER_JOB, 0), (LEAVING, 0), (OF_THIS_JOB, 1)])
+def test_a_migration_ends_at_once_where_its_own_image_cannot_be_pulled(
+    checkout: Checkout, pod: Json, code: int
+) -> None:
+    done = checkout.run("deploy", "production", "--image", IMAGE, PODS=json.dumps({"items": [pod]}), REVISIONS=SEVENTH)
+    assert done.returncode == code
+    assert ("error: pod/this cannot start: ImagePullBackOff" in done.stderr) == bool(code)
+
+
+def test_a_deploy_that_was_interrupted_is_no_state_to_go_back_to(checkout: Checkout) -> None:
+    """The newest revision never became ready: the one before it did."""
+    history = json.dumps({"7": READY, "8": {}})
+    done = checkout.run(
+        "deploy", "production", "--image", IMAGE, FAILS=r"apply --filename .*manifests\.yaml$", REVISIONS=history
+    )
+    assert done.returncode == 1
+    assert "rollout undo deployment/credit-scoring --to-revision=7" in checkout.asked()
+
+
+def test_manifests_that_the_server_rejects_change_nothing(checkout: Checkout) -> None:
+    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS="--dry-run=server", REVISIONS=SEVENTH)
+    assert done.returncode == 1
+    assert done.stderr.endswith("The cluster rejects these manifests; the service is as it was.\n")
+    changes = [call for call in checkout.asked() if not call.startswith("get ")]
+    assert [call.split()[0] for call in changes] == ["delete", "apply"]
 
 
 # With the real kubectl
@@ -250,7 +371,7 @@ def test_kubectl_brings_everything_to_the_cluster_and_a_second_deploy_changes_on
     done = checkout.run("deploy", "production", "--image", CHALLENGER, "--train", TRAINER)
     assert done.returncode == 0, done.stderr
     assert cluster.written[:2] == ["DELETE jobs/credit-scoring-migration", "POST jobs/credit-scoring-migration"]
-    assert set(cluster.written[2:]) <= {
+    assert {each for each in cluster.written[2:] if not each.startswith("PATCH replicasets/")} <= {
         "PATCH deployments/credit-scoring",
         "PATCH deployments/credit-scoring-monitor",
         "PATCH poddisruptionbudgets/credit-scoring",
@@ -265,6 +386,75 @@ def test_kubectl_takes_back_what_does_not_get_ready(checkout: Checkout, cluster:
     assert done.returncode == 1
     assert done.stderr.endswith("production is as it was before, but for its tables.\n")
     assert cluster.image("credit-scoring") == cluster.image("credit-scoring-monitor") == IMAGE
+
+
+def test_an_image_that_cannot_be_pulled_ends_the_deploy_at_once_and_the_monitor_is_left_alone(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    checkout.run("deploy", "production", "--image", IMAGE)
+    cluster.not_pulled = CHALLENGER
+    done = checkout.run("deploy", "production", "--image", CHALLENGER)
+    assert done.returncode == 1
+    assert "cannot start: ImagePullBackOff: Back-off pulling image" in done.stderr
+    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert cluster.image("credit-scoring") == cluster.image("credit-scoring-monitor") == IMAGE
+
+
+def test_a_rollback_after_a_deploy_that_was_taken_back_does_not_bring_its_image(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    first, bad = IMAGE, f"{IMAGE[:-1]}0"
+    for image in (first, CHALLENGER):
+        assert checkout.run("deploy", "staging", "--image", image).returncode == 0
+    cluster.never_ready = bad
+    assert checkout.run("deploy", "staging", "--image", bad).returncode == 1
+    assert checkout.run("rollback", "staging").returncode == 0
+    assert cluster.image("credit-scoring") == first
+    done = checkout.run("rollback", "staging")  # neither to the bad one nor to the one that was just left
+    assert done.returncode == 1
+    assert done.stderr == "error: staging has no earlier revision that became ready; deploy an image that works.\n"
+    assert cluster.image("credit-scoring") == first
+
+
+def test_after_a_first_deploy_there_is_nothing_to_roll_back_to(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    done = checkout.run("rollback", "staging")
+    assert done.stderr == "error: staging has no deployment/credit-scoring to roll back.\n"
+    checkout.run("deploy", "staging", "--image", IMAGE)
+    assert "no earlier revision that became ready" in checkout.run("rollback", "staging").stderr
+    assert cluster.image("credit-scoring") == IMAGE
+
+
+def test_a_rollback_that_does_not_become_ready_is_taken_back(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    for image in (IMAGE, CHALLENGER):
+        checkout.run("deploy", "staging", "--image", image)
+    cluster.never_ready = IMAGE
+    done = checkout.run("rollback", "staging")
+    assert done.returncode == 1
+    assert done.stderr.endswith("The service is as it was before.\n")
+    assert cluster.image("credit-scoring") == CHALLENGER
+
+
+def test_what_the_server_rejects_is_found_before_the_migration(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    checkout.run("deploy", "staging", "--image", IMAGE)
+    cluster.invalid, before = CHALLENGER, len(cluster.written)
+    done = checkout.run("deploy", "staging", "--image", CHALLENGER)
+    assert done.returncode == 1
+    assert "is invalid" in done.stderr
+    assert cluster.written[before:] == ["DELETE jobs/credit-scoring-migration"]
+
+
+def test_the_history_says_what_each_revision_was(checkout: Checkout, cluster: kubernetes_api.Cluster) -> None:
+    note = "credit_scoring:abc, commit 1234"
+    checkout.run("deploy", "staging", "--image", IMAGE, "--note", note)
+    deployment = cluster.find("deployments", "credit-scoring")
+    assert deployment["metadata"]["annotations"]["kubernetes.io/change-cause"] == f"{IMAGE}, {note}"
+    assert "kubernetes.io/change-cause" not in deployment["spec"]["template"]["metadata"]["annotations"]
 
 
 def test_a_deploy_leaves_the_number_of_pods_to_the_autoscaler(
@@ -324,33 +514,51 @@ def test_a_canary_is_waited_for_and_stays(checkout: Checkout) -> None:
     done = checkout.run("deploy", "production", "--image", IMAGE, "--canary", CHALLENGER)
     assert done.returncode == 0, done.stderr
     asked = checkout.asked()
-    assert asked[-1].startswith("rollout status deployment/credit-scoring-canary")
+    assert "rollout status deployment/credit-scoring-canary --watch=false" in asked
     assert "delete deployment/credit-scoring-canary --ignore-not-found" not in asked
 
 
 def test_a_rollback_ends_the_canary_goes_one_revision_back_and_waits(checkout: Checkout) -> None:
-    done = checkout.run("rollback", "production", "--revision", "")
+    done = checkout.run("rollback", "production", "--revision", "", REVISIONS=LONG_HISTORY)
     assert done.returncode == 0, done.stderr
-    asked = checkout.asked()
-    assert asked[:2] == [
+    changes = [call for call in checkout.asked() if not call.startswith("get ")]
+    assert changes[:2] == [
         "delete deployment/credit-scoring-canary --ignore-not-found",
-        "rollout undo deployment/credit-scoring",
+        "rollout undo deployment/credit-scoring --to-revision=5",
     ]
-    assert asked[-1].startswith("rollout status deployment/credit-scoring --timeout")
+    assert changes[-1] == "label replicaset/set-7 credit-scoring/ready=rolled-back --overwrite"
+    assert "rollout status deployment/credit-scoring --watch=false" in changes
 
 
 def test_a_rollback_can_go_to_the_revision_that_the_deploy_has_noted(checkout: Checkout) -> None:
-    checkout.run("deploy", "staging", "--image", IMAGE, REVISION_NOW="7")
+    checkout.run("deploy", "staging", "--image", IMAGE, REVISIONS=SEVENTH)
     noted = (checkout.built / "staging" / "before").read_text().strip()
     checkout.asked()
-    checkout.run("rollback", "staging", "--revision", noted)
+    checkout.run("rollback", "staging", "--revision", noted, REVISIONS=json.dumps({"7": LEFT, "8": READY}))
     assert "rollout undo deployment/credit-scoring --to-revision=7" in checkout.asked()
 
 
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        ("6", "Revision 6 of production never became ready; earlier ones that did: 4, 5."),
+        ("99", "Revision 99 of production never became ready; earlier ones that did: 4, 5."),
+        ("x", "argument --revision: 'x': expected a whole number from 1 on."),
+        ("0", "argument --revision: '0': expected a whole number from 1 on."),
+    ],
+)
+def test_a_rollback_goes_to_no_revision_that_never_became_ready(checkout: Checkout, revision: str, told: str) -> None:
+    done = checkout.run("rollback", "production", "--revision", revision, REVISIONS=LONG_HISTORY)
+    assert done.returncode != 0
+    assert done.stderr.endswith(f"error: {told}\n")
+    assert not [call for call in checkout.asked() if not call.startswith("get ")]
+
+
 def test_a_rollback_that_fails_is_an_error(checkout: Checkout) -> None:
-    done = checkout.run("rollback", "staging", FAILS="rollout undo")
+    done = checkout.run("rollback", "staging", FAILS="rollout undo", REVISIONS=LONG_HISTORY)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: `kubectl --namespace credit-scoring-staging rollout undo")
+    assert "error: `kubectl --namespace credit-scoring-staging rollout undo" in done.stderr
+    assert done.stderr.endswith("The service is NOT as it was before.\n")
 
 
 def test_what_is_deployed_is_smoke_tested_through_a_tunnel(checkout: Checkout, service: RunningService) -> None:

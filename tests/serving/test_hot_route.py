@@ -21,6 +21,7 @@ from credit_scoring.errors import OverloadedError, RequestError, ScoringError, U
 from credit_scoring.serving.connections import Limits
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import Exchange, HotProtocol, HotRoute, is_plain_request
+from credit_scoring.settings import ServiceSettings
 
 LIMIT = 1000
 TIMEOUT = 0.3
@@ -126,7 +127,7 @@ def serving(desk: Desk) -> Iterator[tuple[str, int]]:
         http=desk.protocol(),
         lifespan="off",
         log_level="critical",
-        timeout_keep_alive=2,
+        timeout_keep_alive=10 * int(SOON),  # of no effect: limits say it
     )
     listening = socket.create_server(("127.0.0.1", 0))
     for buffer in BUFFERS:  # so that little fills them
@@ -303,13 +304,6 @@ def test_a_body_that_came_in_the_end_leaves_no_timer_for_the_next_request() -> N
         client.sendall(b"k")
         assert read_answer(client)[0] == 200
         assert desk.reads[0]._too_late is None
-
-
-def test_an_idle_connection_is_closed() -> None:
-    with connected(Desk()) as client:
-        client.sendall(request(b"ok"))
-        assert read_answer(client)[0] == 200
-        assert client.recv(1) == b""
 
 
 def test_a_client_that_is_gone_is_known_to_be_gone_and_not_answered() -> None:
@@ -552,6 +546,18 @@ def test_a_connection_that_sends_no_request_is_closed(sent: bytes) -> None:
         if desk.handled or sent.startswith(HEAD):
             assert read_answer(client)[0] == 200
         assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize("path", [b"/hot", b"/ordinary"])
+def test_an_idle_connection_is_closed_when_the_limits_say(path: bytes) -> None:
+    with connected(Desk(limits=Limits(head_timeout=SOON, keep_alive=1))) as client:
+        client.sendall(request(b"ok", path=path))
+        assert read_answer(client)[0] in (200, 202)
+        assert client.recv(1) == b""
+
+
+def test_an_idle_connection_outlasts_those_of_proxies_that_keep_them_for_60_s() -> None:
+    assert ServiceSettings().keep_alive_s == Limits().keep_alive > 60
 
 
 def test_a_connection_that_waits_for_its_answer_is_not_closed() -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.traffic import Traffic, workers
@@ -116,6 +117,48 @@ def test_a_worker_stays_until_a_new_one_answers_even_when_the_first_new_one_is_k
         assert set(before).isdisjoint(workers(running.process.pid))
         assert is_ready(running)
         assert is_running(running)
+
+
+@pytest.mark.parametrize("containerized", [False, True], ids=["here", "in a container"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_is_killed_is_started_again(
+    model_tag: str, tmp_path: Path, count: int, containerized: bool
+) -> None:
+    """By itself BentoML starts none in a container, and elsewhere only when it looks, every 10 s."""
+    settings = {"BENTOML_CONTAINERIZED": "true"} if containerized else {}
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_WORKERS=str(count), **settings) as running:
+        wait_for(lambda: workers_told(running) == {"live": count, "configured": count}, "all workers")
+        before = workers(running.process.pid)
+        os.kill(before[0], signal.SIGKILL)
+        wait_for(partial(newer_than, running, before), "a new worker")
+        wait_for(lambda: workers_told(running) == {"live": count, "configured": count}, "all workers again")
+        assert len(workers(running.process.pid)) == count
+        assert before[0] not in workers(running.process.pid)
+        assert f"Worker {before[0]} ended (SIGKILL); starting another." in running.log_text()
+        assert "Traceback" not in running.log_text()
+
+
+def test_no_worker_is_started_while_the_service_ends(model_tag: str, tmp_path: Path) -> None:
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_WORKERS="2") as running:
+        wait_for(lambda: workers_told(running).get("live") == 2, "both workers")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(STOPPED_WITHIN) == 0
+        assert running.log_text().count("has proved its scores") == 2
+        assert "starting another" not in running.log_text()
+        assert "Task was destroyed" not in running.log_text()
+
+
+def workers_told(running: RunningService) -> dict[str, float]:
+    """How many workers its metrics tell of; none while none answers."""
+    try:
+        text = httpx.get(f"{running.url}/metrics", timeout=30).text
+    except httpx.TransportError:
+        return {}
+    return {
+        family.name.removeprefix("credit_scoring_workers_"): family.samples[0].value
+        for family in text_string_to_metric_families(text)
+        if family.name.startswith("credit_scoring_workers_")
+    }
 
 
 def newer_than(running: RunningService, before: list[int]) -> list[int]:

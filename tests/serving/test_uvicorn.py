@@ -23,7 +23,7 @@ ADVICE = (
 
 PROTOCOL = {
     *("client", "connections", "cycle", "expect_100_continue", "flow", "headers", "loop", "parser", "pipeline"),
-    *("server_state", "timeout_keep_alive_task", "transport", "url", "ws_protocol_class"),
+    *("server_state", "timeout_keep_alive", "timeout_keep_alive_task", "transport", "url", "ws_protocol_class"),
     *("connection_lost", "connection_made", "data_received", "on_body", "on_headers_complete", "on_message_begin"),
     *("on_message_complete", "on_response_complete", "resume_writing", "send_400_response"),
 }

@@ -16,12 +16,13 @@ from benchmarks.support.traffic import Traffic, audit
 from benchmarks.support.waiting import answers, wait_for
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import free_port
-from tests.shipping.conftest import HARDENED, HOME, Container, container, docker, labels, run
+from tests.shipping.conftest import HARDENED, HOME, READY_WITHIN, Container, container, docker, labels, run
 
 pytestmark = pytest.mark.shipping
 
 ADDED_MB = 340  # to python:3.11-slim of 125 MB or so
 STOPPED_WITHIN_S = 20
+SOON = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,41 @@ def test_sigterm_under_load_loses_no_request_that_was_accepted(image: str, tmp_p
     assert found.is_clean
     assert found.stored == len(load.record.answered) > 1000
     assert (load.record.refused, load.record.overdue) == (0, 0)
+
+
+KILL = """
+import os, signal
+from pathlib import Path
+
+def workers():
+    commands = {int(path.parent.name): path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
+    return sorted(process for process, command in commands.items() if b"_bentoml_impl.worker" in command)
+
+worker = workers()[0]
+os.kill(worker, signal.SIGKILL)
+print(worker)
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_is_killed_is_started_again(image: str, count: int) -> None:
+    with container(image, ANONYMOUS="anywhere", WORKERS=str(count)) as started:
+        live = f"credit_scoring_workers_live {count}.0"
+        wait_for(lambda: live in metrics(started), "all workers", READY_WITHIN)
+        killed = docker("exec", started.name, "python", "-c", KILL)
+        ended = f"Worker {killed} ended (SIGKILL); starting another."
+        wait_for(lambda: ended in started.log(), "a line in the log", SOON)
+        wait_for(lambda: started.log().count("has proved its scores") == count + 1, "another worker", READY_WITHIN)
+        wait_for(lambda: live in metrics(started), "all workers again", READY_WITHIN)
+        assert started.inspect()["RestartCount"] == 0
+
+
+def metrics(running: Container) -> str:
+    """What Prometheus would read; nothing while no worker answers."""
+    try:
+        return httpx.get(f"{running.url}/metrics", timeout=30).text
+    except httpx.TransportError:
+        return ""
 
 
 # Elsewhere

@@ -1,7 +1,7 @@
 """A small API of Kubernetes in memory, for the real kubectl: objects are kept, controllers are done with them at once.
 
 What it does not have: scheduling, admission, defaults, anything that runs. `Job`s end as told, `Deployment`s become
-ready unless their template has what must not be.
+ready unless their template has what must not be, and one whose image cannot be pulled has a pod that says so.
 """
 
 import json
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 KINDS = {
     "v1": {"configmaps": "ConfigMap", "services": "Service", "serviceaccounts": "ServiceAccount"}
-    | {"persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod"},
+    | {"persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod", "events": "Event"},
     "apps/v1": {"deployments": "Deployment", "replicasets": "ReplicaSet"},
     "batch/v1": {"jobs": "Job", "cronjobs": "CronJob"},
     "autoscaling/v2": {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
@@ -41,6 +41,8 @@ class Cluster:
 
     job_ends: str = "Complete"
     never_ready: str = "nothing"
+    not_pulled: str = "no image"
+    invalid: str = "no text"
     written: list[str] = field(default_factory=list)
     _objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     _count: int = 0
@@ -61,25 +63,33 @@ class Cluster:
         if not found:
             return _described(path)
         plural, name = found["plural"], found["name"]
+        if self.invalid in json.dumps(body):
+            return _unprocessable(plural, body)
         if method == "POST":
-            return 201, self._create(plural, body)
+            return 201, body if "dryRun" in query else self._create(plural, body)
         if not name:
             whole = {"kind": f"{KINDS[found['version']][plural]}List", "apiVersion": found["version"]}
             return 200, whole | {"metadata": {"resourceVersion": "1"}, "items": self._listed(plural, query)}
         if (plural, name) not in self._objects:
             return _missing(plural, name)
-        if method == "PATCH":
+        if method == "PATCH" and "dryRun" not in query:
             self._change(plural, name, body)
         return 200, self._remove(plural, name) if method == "DELETE" else self._objects[plural, name]
 
     def _listed(self, plural: str, query: Mapping[str, str]) -> list[Json]:
         items = [each for (kind, _), each in self._objects.items() if kind == plural]
+        items += self._unpulled() if plural == "pods" else []
         if name := query.get("fieldSelector", "").partition("metadata.name=")[2]:
             items = [each for each in items if each["metadata"]["name"] == name]
         wanted = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
         return [
             each for each in items if all(each["metadata"].get("labels", {}).get(key) == value for key, value in wanted)
         ]
+
+    def _unpulled(self) -> list[Json]:
+        """A pod for each ReplicaSet whose image is not pulled."""
+        sets = [each for (kind, _), each in self._objects.items() if kind == "replicasets"]
+        return [_pod_without_image(each) for each in sets if self.not_pulled in json.dumps(each["spec"]["template"])]
 
     def _create(self, plural: str, body: Json) -> Json:
         self._count += 1
@@ -116,7 +126,9 @@ class Cluster:
         owned = [each for (kind, _), each in self._objects.items() if kind == "replicasets"]
         owned = [each for each in owned if each["metadata"]["ownerReferences"][0]["uid"] == meta["uid"]]
         newest = max((int(each["metadata"]["annotations"][REVISION]) for each in owned), default=0)
-        (current,) = [each for each in owned if each["spec"]["template"] == template] or [self._replica_set(deployment)]
+        (current,) = [each for each in owned if _bare(each["spec"]["template"]) == _bare(template)] or [
+            self._replica_set(deployment)
+        ]
         revision = int(current["metadata"]["annotations"].setdefault(REVISION, "0"))
         if not revision or revision < newest:
             revision = newest + 1
@@ -125,11 +137,13 @@ class Cluster:
         replicas = deployment["spec"].setdefault("replicas", 1)
         ready = self.never_ready not in json.dumps(template)
         progress = ("True", "NewReplicaSetAvailable") if ready else ("False", "ProgressDeadlineExceeded")
+        if pulling := self.not_pulled in json.dumps(template):
+            progress = ("True", "ReplicaSetUpdated")
         deployment["status"] = {
             "observedGeneration": meta["generation"],
             "replicas": replicas,
             "updatedReplicas": replicas,
-            "availableReplicas": replicas * ready,
+            "availableReplicas": replicas * (ready and not pulling),
             "conditions": [{"type": "Progressing", "status": progress[0], "reason": progress[1]}],
         }
 
@@ -146,12 +160,40 @@ class Cluster:
                 "uid": f"uid-{self._count}",
                 "labels": dict(deployment["spec"]["template"]["metadata"]["labels"]),
                 "annotations": {},
+                "generation": 1,
                 "ownerReferences": [owner | {"controller": True}],
             },
             "spec": {key: deepcopy(deployment["spec"][key]) for key in ("selector", "template")} | {"replicas": 1},
         }
         self._objects["replicasets", made["metadata"]["name"]] = made
         return made
+
+
+def _bare(found: Any) -> Any:
+    """Without what says nothing, which kubectl adds and the real API takes for what is there."""
+    if isinstance(found, list):
+        return [_bare(each) for each in found]
+    if isinstance(found, dict):
+        return {key: bare for key, each in found.items() if (bare := _bare(each)) not in (None, {}, [])}
+    return found
+
+
+def _pod_without_image(replica_set: Json) -> Json:
+    owner = {"kind": "ReplicaSet", **{key: replica_set["metadata"][key] for key in ("name", "uid")}}
+    waits = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{owner['name']}-pod", "ownerReferences": [owner]}
+        | {"labels": replica_set["spec"]["template"]["metadata"]["labels"]},
+        "status": {"phase": "Pending", "containerStatuses": [{"name": "it", "restartCount": 0, "state": waits}]},
+    }
+
+
+def _unprocessable(plural: str, body: Json) -> Answer:
+    return 422, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Invalid", "code": 422} | {
+        "message": f"{plural} {body['metadata'].get('name')!r} is invalid"
+    }
 
 
 def _merged(old: Json, patch: Json) -> Json:
