@@ -262,12 +262,16 @@ def test_a_database_says_which_code_its_tables_suit(address: str) -> None:
 # A rollout, and back
 
 
+OLD_ROW = Row._fields[: Row._fields.index("rules")]
+LATER = ("events", "policy", "catalogue")
+
+
 class OldAppender:
     """How the first version of this code stored a block."""
 
     POSTGRESQL = (
         "INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash)",
-        f"INSERT INTO decisions (id, writer, batch, {', '.join(Row._fields[1:])})",
+        f"INSERT INTO decisions (id, writer, batch, {', '.join(OLD_ROW[1:])})",
         "INSERT INTO claims (application_id, decision)",
     )
     SQLITE = "INSERT INTO batches", "INSERT INTO decisions", "INSERT INTO claims"
@@ -290,7 +294,7 @@ class OldAppender:
         at = block.decided_at if is_server else block.decided_at.replace(tzinfo=None).isoformat(" ")
         rows: tuple[Sequence[tuple[object, ...]], ...] = (
             [(*place, at, len(block.rows), block.rows_hash, block.hash)],
-            [(row[0], *place, *row[1:]) for row in block.rows],
+            [(row[0], *place, *row[1 : len(OLD_ROW)]) for row in block.rows],
             block.claims,
         )
         for statement, some in zip(self.POSTGRESQL if is_server else self.SQLITE, rows, strict=True):
@@ -306,7 +310,7 @@ class OldWriter(Writer):
     def _introduce(self, connection: Connection) -> Hash:
         origin = (ORIGIN.model, ORIGIN.policy_version, ORIGIN.threshold, json.dumps(ORIGIN.features))
         introduction = Introduction(self.id, datetime.now(UTC), *origin, ORIGIN.service_version, "[]")
-        columns = {name: value for name, value in introduction._asdict().items() if name != "events"}
+        columns = {name: value for name, value in introduction._asdict().items() if name not in LATER}
         hashed = writer_hash(introduction)
         connection.execute(insert(writers), columns | {"hash": hashed})
         return hashed
