@@ -63,13 +63,17 @@ def decided_by(scorer: Scorer, tag: str, applications: Sequence[Application]) ->
 def _entry(application: Application, decision: Decision, features: Sequence[str]) -> Entry:
     seen = to_json([getattr(application, name) for name in features]).decode()
     received = application.model_dump_json(exclude_none=True)
-    answer = (decision.risk_probability, decision.decision.value, "")
+    rules = to_json(decision.rules).decode() if decision.rules else None
+    answer = (decision.risk_probability, decision.decision.value, "", rules)
     return Entry(Row(decision.decision_id, application.application_id, received, seen, *answer), application, decision)
 
 
 def origin_of(scorer: Scorer, tag: str) -> Origin:
     """What the decisions of a worker with this scorer have in common."""
-    return Origin(tag, scorer.policy.version, scorer.policy.threshold, scorer.card.features, "0.1.0")
+    policy, content = scorer.policy, scorer.policy.model_dump_json(exclude={"version"})
+    return Origin(
+        tag, policy.version, policy.threshold, scorer.card.features, "0.1.0", content, scorer.catalogue.digest
+    )
 
 
 def put(
