@@ -118,8 +118,8 @@ class TestReport:
     def test_a_version_published_with_the_policy_decides_by_the_risks_on_record(
         self, log: str, model_tag: str, policy: Path, tmp_path: Path
     ) -> None:
-        options = ("--model", model_tag, "--reason", "backtest")
-        tag = run_here("policy", "publish", policy, *options).stdout.strip()
+        why = ("--model", model_tag, "--reason", "backtest")
+        tag = run_here("policy", "publish", policy, *why).stdout.strip()
         try:
             options = ("--model", tag, "--database", log, "--output", tmp_path)
             assert run_here("policy", "backtest", policy, *options).exit_code == 0
@@ -139,8 +139,8 @@ class TestReport:
         found = Backtest.model_validate_json((tmp_path / "backtest.json").read_bytes())
         assert found.since == since
         assert found.decisions == sum(time >= since for time in times) < DECISIONS
-        options = ("--model", model_tag, "--database", log, "--until", "2020-01-01")
-        assert "no decision before 2020-01-01 00:00" in error_here("policy", "backtest", policy, *options)
+        until = ("--model", model_tag, "--database", log, "--until", "2020-01-01")
+        assert "no decision before 2020-01-01 00:00" in error_here("policy", "backtest", policy, *until)
 
 
 class TestHistoryThatDiffers:
