@@ -16,11 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from credit_scoring.application.catalogue import freed
+from credit_scoring.cli import backtest as backtest_command
 from credit_scoring.cli import fields as field_commands
 from credit_scoring.cli import keys as key_commands
 from credit_scoring.cli import models as model_commands
 from credit_scoring.cli import monitor as monitor_commands
-from credit_scoring.cli import policy as policy_commands
 from credit_scoring.cli import reasons as reason_commands
 from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
@@ -66,7 +66,7 @@ app.add_typer(field_commands.app, name="fields")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(model_commands.app, name="models")
 app.add_typer(monitor_commands.app, name="monitor")
-app.add_typer(policy_commands.app, name="policy")
+app.add_typer(backtest_command.policy, name="policy")
 app.command()(score_command.score)
 
 

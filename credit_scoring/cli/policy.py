@@ -49,7 +49,7 @@ def example(
 @app.command()
 def check(file: FileArgument, model: ModelOption = LATEST) -> None:
     """Check a policy and run its cases; show which rules no case touches."""
-    scorer, report, _ = _tried(file, model)
+    scorer, report, _ = tried(file, model)
     _show_coverage(scorer, report)
     console.print(
         f"{escape(scorer.policy.name or '')}: {len(scorer.policy.rules)} rules, {len(scorer.policy.cases)} cases. "
@@ -96,7 +96,7 @@ def publish_policy(
     """Put a new version of a model into the store: the same pipeline to the byte, under this policy."""
     if not reason.strip():
         raise ConfigurationError("--reason is empty; say why the policy changes.")
-    scorer, _, before = _tried(file, model)
+    scorer, _, before = tried(file, model)
     if problem := gap(before, scorer.policy):
         raise PolicyError(f"Policy {file}: {problem}.")
     if scorer.policy.version == before.version:
@@ -107,7 +107,7 @@ def publish_policy(
     print(publish(scorer.policy, store.find(model), Publication(by or getpass.getuser(), reason.strip())))
 
 
-def _tried(file: Path, model: str) -> tuple[Scorer, CaseReport, Policy]:
+def tried(file: Path, model: str) -> tuple[Scorer, CaseReport, Policy]:
     """The model under the policy in the file, what its cases came to, and the model's own policy."""
     scorer = Scorer.load(Path(store.find(model).path))
     own = scorer.policy

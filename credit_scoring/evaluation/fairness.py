@@ -23,7 +23,7 @@ def group_results(part: Dataset, risk: Floats, threshold: float) -> Iterator[Gro
     metrics = {"rows": count, "approval_rate": selection_rate, "defaulters": _defaulters, "denied": _denied_defaulters}
     expected = {"expected": mean_prediction}
     for field in part.catalogue.audit_fields:
-        labels = labels_of(part.frame, field)
+        labels = group_labels(part.frame, field)
         known = labels.notna().to_numpy()
         if not known.any():  # Kaggle's data have no marital status; fairlearn fails on no rows
             continue
@@ -42,8 +42,8 @@ def _denied_defaulters(defaulted: Flags, approved: Flags) -> int:
     return int(np.sum(defaulted & ~approved))
 
 
-def labels_of(frame: pd.DataFrame, field: str) -> "pd.Series[str]":
-    """The group of each row by an audit field; ages in bands."""
+def group_labels(frame: pd.DataFrame, field: str) -> "pd.Series[str]":
+    """The group of each row: of ages a band, of other audit fields the value."""
     if field != "age":
         return frame[field]
     names = [f"{low}–{high - 1}" for low, high in pairwise(AGE_BANDS)]

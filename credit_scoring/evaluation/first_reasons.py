@@ -10,7 +10,7 @@ import pandas as pd
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ExplanationError
-from credit_scoring.evaluation.fairness import SMALLEST_GROUP, labels_of
+from credit_scoring.evaluation.fairness import SMALLEST_GROUP, group_labels
 from credit_scoring.evaluation.performance import share
 from credit_scoring.evaluation.results import FirstReason
 from credit_scoring.explanation.reasons import reasons
@@ -37,7 +37,7 @@ def first_reasons(scorer: Scorer, part: Dataset, risk: Floats, seed: int) -> Ite
         return
     yield from _counted(firsts, ALL, ALL)
     for field in part.catalogue.audit_fields:
-        labels = labels_of(frame, field).to_numpy()
+        labels = group_labels(frame, field).to_numpy()
         for group in sorted({label for label in labels if not pd.isna(label)}):
             of_group = [first for first, label in zip(firsts, labels, strict=True) if label == group]
             if len(of_group) >= SMALLEST_GROUP:

@@ -305,14 +305,12 @@ def _dependence_panel(axes: Axes, dependence: PartialDependence, label: Label | 
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     percent(axes.yaxis)
-    _headline(axes, f"{_plain(dependence.field)}\n{_direction(dependence)}", color)
+    _headline(axes, f"{plain(dependence.field)}\n{_direction(dependence)}", color)
 
 
 def _category_points(axes: Axes, dependence: PartialDependence, color: str) -> None:
     places = range(len(dependence.values))
-    labels = [
-        _plain(value) if isinstance(value, str) else _FLAG.get(value, f"{value:g}") for value in dependence.values
-    ]
+    labels = [plain(value) if isinstance(value, str) else _FLAG.get(value, f"{value:g}") for value in dependence.values]
     axes.plot(places, dependence.risk, "o", color=color, markersize=5)
     axes.set_xticks(places, labels)
     if len(labels) > 2:
@@ -333,24 +331,24 @@ def _group_panel(axes: Axes, groups: Sequence[GroupResult], overall: float) -> N
     axes.axvline(overall, color=REFERENCE, linestyle="--", linewidth=1)
     axes.hlines(rows, *_ends(each.approval_rate for each in groups), color=MODEL, linewidth=1.2)
     axes.plot([each.approval_rate.value for each in groups], rows, "o", color=MODEL)
-    axes.set_yticks(rows, [f"{_plain(each.group)} (n = {each.rows:,})" for each in groups])
+    axes.set_yticks(rows, [f"{plain(each.group)} (n = {each.rows:,})" for each in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.tick_params("x", labelbottom=True)
     percent(axes.xaxis)
 
 
 def _named(field: str, labels: Mapping[str, Label]) -> str:
-    return f"{_plain(field)} ({_plain(labels[field].title)})" if field in labels else _plain(field)
+    return f"{plain(field)} ({plain(labels[field].title)})" if field in labels else plain(field)
 
 
 def _title_and_unit(label: Label | None) -> str:
     if label is None:
         return ""
     unit = "R$" if label.unit == REAIS else label.unit
-    return _plain(f"{label.title}, {unit}" if unit else label.title)
+    return plain(f"{label.title}, {unit}" if unit else label.title)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text shown literally, not as TeX; shortened, on one line, without characters that XML does not allow."""
     shown = "".join(character if character.isprintable() else " " for character in text)
     short = shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL - 1]}…"

@@ -36,6 +36,13 @@ def seal(folder: Path) -> None:
 
 def inspect(folder: Path) -> ModelCard:
     """Check a saved scorer without loading it: files whole, libraries fitting; its card."""
+    card = checked(folder)[0]
+    _check_versions(card)
+    return card
+
+
+def checked(folder: Path) -> tuple[ModelCard, dict[str, str]]:
+    """The card of a saved scorer whose files are whole, and the sha256 of each by name; raises ModelRejectedError."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         changed = [name for name in SAVED_FILES if _sha256(folder / name) != manifest.root[name]]
@@ -46,8 +53,7 @@ def inspect(folder: Path) -> ModelCard:
         ) from error
     if changed:
         raise ModelRejectedError(f"Model {folder}: {', '.join(changed)} changed since it was saved. {_RETRAIN}")
-    _check_versions(card)
-    return card
+    return card, manifest.root
 
 
 def library_versions() -> dict[str, str]:

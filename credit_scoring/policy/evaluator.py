@@ -17,11 +17,11 @@ from credit_scoring.policy.rules import RISK, Predicate, Rule
 Record = Mapping[str, Any]
 Codes = npt.NDArray[np.int8]
 
-PASS, REVIEW, DENY = 0, 1, 2
+PASS, REVIEW, DENY = 0, 1, 2  # places in ANSWERS
 SEVERITIES = {"pass": PASS, "review": REVIEW, "deny": DENY}
 MISSING = float("nan")
 FALSE, UNKNOWN, TRUE = 0, 1, 2  # so that `all` is the least of these and `any` the greatest (Kleene)
-_ANSWERS = (Answer.APPROVED, Answer.REVIEW, Answer.DENIED)
+ANSWERS = (Answer.APPROVED, Answer.REVIEW, Answer.DENIED)
 
 
 class Ruling(NamedTuple):
@@ -31,7 +31,7 @@ class Ruling(NamedTuple):
     rules: tuple[str, ...] = ()
 
 
-_RULINGS = tuple(Ruling(answer) for answer in _ANSWERS)
+_RULINGS = tuple(Ruling(answer) for answer in ANSWERS)
 
 
 class Evaluator:
@@ -54,19 +54,32 @@ class Evaluator:
         if severities is None and self._review_from is None:
             approved, _, denied = _RULINGS
             return [denied if each >= threshold else approved for each in risks.tolist()]
-        bands = np.where(risks >= threshold, DENY, PASS)
-        if self._review_from is not None:
-            bands = np.maximum(bands, np.where(risks >= self._review_from, REVIEW, PASS))
+        bands = self._bands(risks)
         if severities is None:
             return [_RULINGS[each] for each in bands.tolist()]
         return self._combined(bands, severities)
 
-    def _combined(self, bands: npt.NDArray[np.int_], severities: Codes) -> list[Ruling]:
+    def severities(self, records: Sequence[Record], risks: Floats) -> Codes:
+        """What the risk by itself and each rule say, shape (records, 1 + rules); the strictest of them decides."""
+        bands = self._bands(risks)[:, np.newaxis]
+        if self._rules is None:
+            return bands
+        said = self._rules.severities(records, risks)
+        passed = np.zeros((len(records), len(self._ids)), dtype=np.int8)
+        return np.hstack([bands, passed if said is None else said])
+
+    def _bands(self, risks: Floats) -> Codes:
+        bands = np.where(risks >= self._threshold, np.int8(DENY), np.int8(PASS))
+        if self._review_from is None:
+            return bands
+        return np.maximum(bands, np.where(risks >= self._review_from, np.int8(REVIEW), np.int8(PASS)))
+
+    def _combined(self, bands: Codes, severities: Codes) -> list[Ruling]:
         strictest = np.maximum(bands, severities.max(axis=1)).tolist()
         found = [_RULINGS[each] for each in strictest]
         for row in np.flatnonzero(severities.any(axis=1)).tolist():
             failed = tuple(sorted(self._ids[severities[row] > PASS].tolist()))
-            found[row] = Ruling(_ANSWERS[strictest[row]], failed)
+            found[row] = Ruling(ANSWERS[strictest[row]], failed)
         return found
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.application.schemas import Answer
 from credit_scoring.policy.costs import CostMatrix
-from credit_scoring.policy.evaluator import Evaluator, Ruling
+from credit_scoring.policy.evaluator import ANSWERS, Evaluator, Ruling
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import RISK, Predicate, Rule
 
@@ -205,3 +205,9 @@ def test_any_policy_decides_any_applications_as_a_plain_reading_of_it_does(
     assert together == [expected(whole, each, risk) for each, risk in zip(records, risks, strict=True)]
     alone = [ruling(whole, each, risk) for each, risk in zip(records, risks, strict=True)]
     assert together == alone
+    said = Evaluator(whole, CATALOGUE).severities(records, np.array(risks))
+    assert [ANSWERS[each] for each in said.max(axis=1)] == [each.answer for each in together]
+    ids = [each.id for each in found]
+    assert [tuple(id for id, code in zip(ids, row[1:], strict=True) if code) for row in said] == [
+        each.rules for each in together
+    ]

@@ -1,0 +1,1 @@
+"""A policy against a log of many decisions, timed."""
