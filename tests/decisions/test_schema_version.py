@@ -267,14 +267,13 @@ LATER = ("events", "policy", "catalogue")
 
 
 class OldAppender:
-    """How the first version of this code stored a block."""
+    """How the oldest code that suits these tables stored a block."""
 
-    POSTGRESQL = (
+    STATEMENTS = (
         "INSERT INTO batches (writer, number, decided_at, size, rows_hash, hash)",
         f"INSERT INTO decisions (id, writer, batch, {', '.join(OLD_ROW[1:])})",
         "INSERT INTO claims (application_id, decision)",
     )
-    SQLITE = "INSERT INTO batches", "INSERT INTO decisions", "INSERT INTO claims"
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -297,7 +296,7 @@ class OldAppender:
             [(row[0], *place, *row[1 : len(OLD_ROW)]) for row in block.rows],
             block.claims,
         )
-        for statement, some in zip(self.POSTGRESQL if is_server else self.SQLITE, rows, strict=True):
+        for statement, some in zip(self.STATEMENTS, rows, strict=True):
             for row in some:
                 marks = ", ".join(f":v{number}" for number in range(len(row)))
                 values = {f"v{number}": value for number, value in enumerate(row)}
@@ -305,7 +304,7 @@ class OldAppender:
 
 
 class OldWriter(Writer):
-    """How the first version of this code introduced itself."""
+    """How the oldest code that suits these tables introduced itself."""
 
     def _introduce(self, connection: Connection) -> Hash:
         origin = (ORIGIN.model, ORIGIN.policy_version, ORIGIN.threshold, json.dumps(ORIGIN.features))
@@ -318,7 +317,7 @@ class OldWriter(Writer):
 
 @asynccontextmanager
 async def worker(address: str, code: str = HEAD) -> AsyncIterator[DecisionLog]:
-    """One worker's log from its start to its end, by this code or by the first version of it."""
+    """One worker's log from its start to its end, by this code or by the oldest that suits its tables."""
     database = open_database(address, timeout=10)
     with pytest.MonkeyPatch.context() as patch:
         if code != HEAD:
@@ -338,8 +337,8 @@ def as_of(code: str) -> AbstractContextManager[object]:
 
 @pytest.fixture
 def old_address(address: str) -> str:
-    """Tables of the first version."""
-    ask(address, lambda connection: command.downgrade(config(connection), "0001"))
+    """Tables of the oldest code that suits those of today."""
+    ask(address, lambda connection: command.downgrade(config(connection), "0002"))
     return address
 
 
@@ -351,19 +350,19 @@ def test_a_rollout_to_newer_tables_can_be_rolled_back(old_address: str) -> None:
         return entry(0.9, "one", application_id=name)
 
     async def rollout() -> None:
-        with as_of("0001"):
-            async with worker(address, "0001") as old:
+        with as_of("0002"):
+            async with worker(address, "0002") as old:
                 assert await old.store([sent["a"]]) == [sent["a"].decision]
                 with as_of(HEAD):
                     await asyncio.to_thread(ask, address, schema_version.upgrade)
                 assert await old.store([sent["b"]]) == [sent["b"].decision]  # goes on
-            async with worker(address, "0001") as old:
+            async with worker(address, "0002") as old:
                 assert await old.store([sent["c"]]) == [sent["c"].decision]  # and restarts
         async with worker(address) as new:
             assert await new.store([again("a"), again("c")]) == [sent["a"].decision, sent["c"].decision]
             assert await new.store([sent["d"]]) == [sent["d"].decision]
-        with as_of("0001"):
-            async with worker(address, "0001") as old:  # rolled back
+        with as_of("0002"):
+            async with worker(address, "0002") as old:  # rolled back
                 assert await old.store([again("d"), again("a")]) == [sent["d"].decision, sent["a"].decision]
                 assert await old.store([sent["e"]]) == [sent["e"].decision]
             await asyncio.to_thread(ask, address, schema_version.upgrade)  # as the migration of old code does

@@ -5,4 +5,4 @@ go on and restart on the newer tables, so a rollout can be rolled back. Any othe
 """
 
 HEAD = "0004"  # the newest step; a test holds it to the files in versions/
-OLDEST_CODE = "0001"  # the oldest code that can work with its tables; stored with them
+OLDEST_CODE = "0002"  # the oldest code that can work with its tables; 0001 names no columns where it adds rows
