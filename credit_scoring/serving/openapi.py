@@ -12,7 +12,7 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer, Application, ErrorAnswer
 from credit_scoring.decisions.outcomes import DecisionId
 from credit_scoring.serving.contents import Content, Json, Model, one
-from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, ExplainedDecision, Operation
+from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, Decision, Operation
 
 _KEY = "An API key, made by `credit-scoring keys new`. Where none are set, none is needed."
 
@@ -57,7 +57,7 @@ def document(version: str, catalogue: Catalogue, answers: Sequence[Answer]) -> J
         [(catalogue.application if model is Application else model, "validation") for model in _models()],
         ref_template="#/components/schemas/{model}",
     )
-    given = definitions["$defs"][ExplainedDecision.__name__]["properties"]["decision"]
+    given = definitions["$defs"][Decision.__name__]["properties"]["decision"]
     given |= {"enum": [*answers], "type": "string"}
     given.pop("$ref")
     return {

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from credit_scoring.application.schemas import Application, Decision, ErrorAnswer
+from credit_scoring.application import schemas
+from credit_scoring.application.schemas import Application, ErrorAnswer
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
@@ -36,8 +37,8 @@ _WITH_SCOPE = {403}
 _WITH_BODY = {400, 408, 413, 415}
 
 
-class ExplainedDecision(Decision):
-    """A decision, and its reasons where they were asked for."""
+class Decision(schemas.Decision):
+    """The answer to one application, with the risk behind it, what produced it, and its reasons where asked for."""
 
     reasons: Explanation | None = Field(None, title="Motivos", description="Only with `?reasons=true`.")
 
@@ -98,7 +99,7 @@ PREDICT = Operation(
     description="The same `application_id` and content from the same owner gets the answer given before.",
     takes=one(Application),
     query=("reasons",),
-    answers=one(ExplainedDecision, EXAMPLE_DECISION),
+    answers=one(Decision, EXAMPLE_DECISION),
     answer_description="The decision.",
     own_errors=frozenset({409}),
     limit="max_body_bytes",
@@ -133,7 +134,7 @@ _PREDICT_MANY = Operation(
     description="A bad application gets an error in its place; the others get their decisions.",
     takes=many(Application, most=MAX_APPLICATIONS),
     query=("reasons",),
-    answers=many(ExplainedDecision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
+    answers=many(Decision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
     answer_description="A decision or an error for each application, in order.",
     sheds_load=True,
 )

@@ -71,6 +71,8 @@ def test_every_endpoint_is_on_the_document(document: Json) -> None:
     assert found == {
         ("post", "/predict"),
         ("post", "/predict_many"),
+        ("post", "/what_if"),
+        ("get", "/decisions/{decision_id}/reasons"),
         ("get", "/decisions/{decision_id}"),
         ("post", "/decisions/{decision_id}/review"),
         ("post", "/outcomes"),
