@@ -177,13 +177,18 @@ def judge(
             raise RequestError(409, "No proposal waits for a second person.", "review_order")
     else:
         _check_verdict(verdict, now)
-    if now.last and now.proposed and four_eyes and owner_of(now.last.recorded_by) == owner_of(by):
+    if now.last and now.proposed and four_eyes and is_same_person(now.last.recorded_by, by):
         raise RequestError(409, "The second person may not be the first.", "same_person")
     if four_eyes and not now.proposed:
         verdict = PROPOSALS[verdict]
     elif now.proposed and verdict not in (now.proposed, Step.RETURNED):
         raise RequestError(409, "Another verdict was proposed; confirm that one, or return it.", "review_order")
     return _keep(decision_id, verdict, reason, reviewer, by, connection)
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Whether two keys, as the log names them, belong to one owner."""
+    return owner_of(one) == owner_of(other)
 
 
 def history(decision_id: str, connection: Connection) -> Iterator[ReviewRecord]:

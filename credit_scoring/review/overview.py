@@ -1,0 +1,94 @@
+"""A small overview: decisions of today, what waits, and how often people overrule which reasons."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, func, select
+from starlette.responses import Response
+
+from credit_scoring.decisions import waiting
+from credit_scoring.decisions.ids import first_id_at
+from credit_scoring.decisions.reviews import Step
+from credit_scoring.decisions.tables import decisions, explanations, reviews
+from credit_scoring.decisions.waiting import Case
+from credit_scoring.review.formats import ZONE, days_left
+from credit_scoring.review.visit import Visit
+
+MOST_TODAY = 50_000
+MOST_VERDICTS = 500
+NO_REASON = "Sem motivo registrado"
+
+
+@dataclass(frozen=True)
+class Overruled:
+    """Of the latest reviews of decisions with this main reason, how many were reversed."""
+
+    reason: str
+    reviewed: int
+    reversed: int
+
+    @property
+    def share(self) -> float:
+        """Reversed ones among them."""
+        return self.reversed / self.reviewed
+
+
+async def show(visit: Visit) -> Response:
+    """The page."""
+    now = datetime.now(UTC)
+    midnight = now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = await visit.office.run(lambda connection: _today(midnight, connection))
+    cases: list[Case] = await visit.office.run(waiting.cases)
+    total = sum(today.values())
+    return visit.page(
+        "overview.html",
+        day=now,
+        today=today,
+        total=total,
+        is_cut=total >= MOST_TODAY,
+        rate=today.get("APROVADO", 0) / total if total else None,
+        waiting=Counter(case.kind for case in cases),
+        overdue=sum(days_left(case.since, now) < 0 for case in cases),
+        overruled=await visit.office.run(_overruled),
+        most=MOST_VERDICTS,
+    )
+
+
+def _today(since: datetime, connection: Connection) -> Mapping[str, int]:
+    newest = select(decisions.c.decision).where(decisions.c.id >= first_id_at(since))
+    part = newest.order_by(decisions.c.id.desc()).limit(MOST_TODAY).subquery()
+    counted = select(part.c.decision, func.count()).group_by(part.c.decision)
+    found: dict[str, int] = dict(row._tuple() for row in connection.execute(counted))
+    return found
+
+
+def _overruled(connection: Connection) -> list[Overruled]:
+    """By main reason, the most often reviewed first."""
+    verdicts = select(reviews.c.id, reviews.c.decision, reviews.c.step).where(
+        reviews.c.step.in_((Step.UPHELD, Step.REVERSED))
+    )
+    latest = verdicts.order_by(reviews.c.id.desc()).limit(MOST_VERDICTS).subquery()
+    given = select(latest.c.step, explanations.c.content).outerjoin(
+        explanations, explanations.c.decision == latest.c.decision
+    )
+    return _by_reason((step, _main_reason(content)) for step, content in connection.execute(given))
+
+
+def _by_reason(found: Iterable[tuple[str, str]]) -> list[Overruled]:
+    reviewed: Counter[str] = Counter()
+    reversed_: Counter[str] = Counter()
+    for step, reason in found:
+        reviewed[reason] += 1
+        reversed_[reason] += step == Step.REVERSED
+    return [Overruled(reason, count, reversed_[reason]) for reason, count in reviewed.most_common()]
+
+
+def _main_reason(content: str | None) -> str:
+    """A rule before the score, of the score what counts most."""
+    known = from_json(content) if content else {}
+    rules = [rule["reason"] for rule in known.get("rules", ()) if rule["reason"]]
+    score = [reason["text"] for reason in (known.get("score") or {}).get("against", ())]
+    return next(iter([*rules, *score]), NO_REASON)
