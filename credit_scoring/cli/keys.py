@@ -29,7 +29,8 @@ def new(
     scope: Annotated[
         list[Scope],
         typer.Option(
-            help="Repeatable: predict; outcomes (report outcomes and reviews); read (dossiers); what_if (simulations); review (the desk at /mesa)."
+            help="Repeatable: predict; outcomes (report outcomes and reviews); read (dossiers); what_if (simulations); "
+            "review (the desk at /mesa)."
         ),
     ],
     owner: Annotated[
