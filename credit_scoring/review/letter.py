@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 
 from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.reviews import VERDICTS
 from credit_scoring.explanation.explanation import Explanation
 from credit_scoring.review.dossier_page import OnRecord, explained, look_up
@@ -26,7 +27,7 @@ async def show(visit: Visit) -> Response:
 
 def _letter(visit: Visit, found: OnRecord, explanation: Explanation | None) -> Letter:
     dossier, denied = found.dossier, found.standing.answer is Answer.DENIED
-    score = explanation.score if explanation else None
+    score = explanation.score if explanation and _score_denied(dossier) else None
     return Letter(
         lender=visit.office.lender,
         contact=visit.office.contact,
@@ -36,12 +37,17 @@ def _letter(visit: Visit, found: OnRecord, explanation: Explanation | None) -> L
         answer=found.standing.answer.value,
         rules=tuple(rule.reason for rule in dossier.rules if denied and rule.reason),
         reasons=tuple(reason.text for reason in score.against) if score else (),
-        sections=_used(dossier.seen, sections(dossier.received, visit.office.catalogue)),
+        sections=_used(sections(dossier.received, visit.office.catalogue)),
         reviewed_by_people=any(each.step in VERDICTS for each in dossier.reviews),
     )
 
 
-def _used(seen: object, everything: list[Section]) -> tuple[Section, ...]:
+def _score_denied(dossier: Dossier) -> bool:
+    """Whether the risk had a part in it: it reached the threshold, or no rule denied."""
+    return dossier.risk_probability >= dossier.threshold or all(rule.then != "deny" for rule in dossier.rules)
+
+
+def _used(everything: list[Section]) -> tuple[Section, ...]:
     """What was given and may have counted: nothing that only audits use."""
     kept = (
         Section(each.title, tuple(line for line in each.lines if line.given and not line.is_audit))

@@ -4,15 +4,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 from starlette.responses import Response
 
 from credit_scoring.decisions import waiting
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.reviews import Step
-from credit_scoring.decisions.tables import decisions, explanations, reviews
+from credit_scoring.decisions.tables import decisions, explanations, reviews, writers
+from credit_scoring.decisions.unknowns import names_in
 from credit_scoring.decisions.waiting import Case
 from credit_scoring.review.formats import ZONE, days_left
 from credit_scoring.review.visit import Visit
@@ -40,24 +42,24 @@ async def show(visit: Visit) -> Response:
     """The page."""
     now = datetime.now(UTC)
     midnight = now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
-    today = await visit.office.run(lambda connection: _today(midnight, connection))
+    answers = await visit.office.run(partial(today, midnight))
     cases: list[Case] = await visit.office.run(waiting.cases)
-    total = sum(today.values())
+    total = sum(answers.values())
     return visit.page(
         "overview.html",
-        day=now,
-        today=today,
+        today=answers,
         total=total,
         is_cut=total >= MOST_TODAY,
-        rate=today.get("APROVADO", 0) / total if total else None,
+        rate=answers.get("APROVADO", 0) / total if total else None,
         waiting=Counter(case.kind for case in cases),
         overdue=sum(days_left(case.since, now) < 0 for case in cases),
-        overruled=await visit.office.run(_overruled),
+        overruled=await visit.office.run(overruled),
         most=MOST_VERDICTS,
     )
 
 
-def _today(since: datetime, connection: Connection) -> Mapping[str, int]:
+def today(since: datetime, connection: Connection) -> Mapping[str, int]:
+    """How often each answer was given since this moment, among the latest MOST_TODAY decisions."""
     newest = select(decisions.c.decision).where(decisions.c.id >= first_id_at(since))
     part = newest.order_by(decisions.c.id.desc()).limit(MOST_TODAY).subquery()
     counted = select(part.c.decision, func.count()).group_by(part.c.decision)
@@ -65,16 +67,19 @@ def _today(since: datetime, connection: Connection) -> Mapping[str, int]:
     return found
 
 
-def _overruled(connection: Connection) -> list[Overruled]:
+def overruled(connection: Connection) -> list[Overruled]:
     """By main reason, the most often reviewed first."""
     verdicts = select(reviews.c.id, reviews.c.decision, reviews.c.step).where(
         reviews.c.step.in_((Step.UPHELD, Step.REVERSED))
     )
     latest = verdicts.order_by(reviews.c.id.desc()).limit(MOST_VERDICTS).subquery()
-    given = select(latest.c.step, explanations.c.content).outerjoin(
-        explanations, explanations.c.decision == latest.c.decision
+    given = (
+        select(latest.c.step, decisions.c.rules, writers.c.policy, explanations.c.content)
+        .join(decisions, decisions.c.id == latest.c.decision)
+        .join(writers, writers.c.id == decisions.c.writer)
+        .outerjoin(explanations, explanations.c.decision == latest.c.decision)
     )
-    return _by_reason((step, _main_reason(content)) for step, content in connection.execute(given))
+    return _by_reason((row["step"], _main_reason(row)) for row in connection.execute(given).mappings())
 
 
 def _by_reason(found: Iterable[tuple[str, str]]) -> list[Overruled]:
@@ -86,9 +91,16 @@ def _by_reason(found: Iterable[tuple[str, str]]) -> list[Overruled]:
     return [Overruled(reason, count, reversed_[reason]) for reason, count in reviewed.most_common()]
 
 
-def _main_reason(content: str | None) -> str:
+def _main_reason(row: RowMapping) -> str:
     """A rule before the score, of the score what counts most."""
-    known = from_json(content) if content else {}
-    rules = [rule["reason"] for rule in known.get("rules", ()) if rule["reason"]]
-    score = [reason["text"] for reason in (known.get("score") or {}).get("against", ())]
-    return next(iter([*rules, *score]), NO_REASON)
+    if row["rules"]:
+        first = names_in(row["rules"])[0]
+        return _texts(row["policy"]).get(first, first)
+    known = from_json(row["content"]) if row["content"] else {}
+    return next((reason["text"] for reason in (known.get("score") or {}).get("against", ())), NO_REASON)
+
+
+@lru_cache(maxsize=32)
+def _texts(policy: str | None) -> Mapping[str, str]:
+    """The reason of each rule of a policy."""
+    return {rule["id"]: rule["reason"] for rule in from_json(policy)["rules"]} if policy else {}

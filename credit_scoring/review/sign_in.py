@@ -27,8 +27,9 @@ async def show(visit: Visit) -> Response:
 async def sign_in(visit: Visit) -> Response:
     """Open a session, or say why not."""
     keyring = visit.office.keyring
+    peer = str(hash(peer_of(visit.request.scope)) % _PEERS)
     try:
-        visit.office.sign_ins.take(str(hash(peer_of(visit.request.scope)) % _PEERS))
+        visit.office.sign_ins.take(peer)
     except RateLimitError as error:
         refused = _form(visit, 429, told(error))
         refused.headers["Retry-After"] = str(error.retry_after)
@@ -38,6 +39,7 @@ async def sign_in(visit: Visit) -> Response:
         key = keyring.find(visit.form.get("chave", "").encode())
         if key is None or Scope.REVIEW not in key.scopes:
             return _form(visit, 401 if key is None else 403, WRONG if key is None else NOT_FOR_THIS)
+    visit.office.sign_ins.give_back(peer)
     response = redirect(_wanted(visit.form.get("depois", "")))
     sessions = visit.office.sessions
     sessions.keep(sessions.open(key), response, secure=visit.is_secure)

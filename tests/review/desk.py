@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -21,8 +21,14 @@ POLICY = """
 name = "mesa"
 
 [threshold]
-deny_at = 0.99
-review_from = 0.000001
+deny_at = 0.3
+
+[[rule]]
+id = "LOOK"
+when = { field = "term_months", at_most = 120 }
+if_missing = "pass"
+then = "review"
+reason = "Prazo a conferir"
 
 [[rule]]
 id = "TERM"
@@ -32,6 +38,15 @@ then = "deny"
 reason = "Prazo acima do permitido"
 basis = "Regulamento, cláusula 12"
 """
+WEAK = {
+    "monthly_income": 100.0,
+    "monthly_expenses": 5000.0,
+    "assets_value": 0.0,
+    "outstanding_debt": 900_000.0,
+    "has_negative_record": True,
+    "job_tenure_years": 0.0,
+    "credit_history_years": 0.0,
+}
 
 
 @contextmanager
@@ -53,7 +68,9 @@ def desk(folder: Path, model_tag: str, **settings: str) -> Iterator[RunningServi
     }
     with served(folder, **environment) as running:
         wait_until_ready(running)
-        yield running
+        with ExitStack() as clients:
+            Reviewer.clients = clients
+            yield running
 
 
 def decided(running: RunningService, **fields: Any) -> str:
@@ -69,10 +86,12 @@ def decided(running: RunningService, **fields: Any) -> str:
 
 
 class Reviewer:
-    """Somebody at a browser without JavaScript."""
+    """Somebody at a browser without JavaScript, which is closed with the desk."""
+
+    clients: ClassVar[ExitStack]
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=60, follow_redirects=True)
+        self.client = self.clients.enter_context(httpx.Client(base_url=url, timeout=60, follow_redirects=True))
 
     @classmethod
     def signed_in(cls, url: str, name: str) -> "Reviewer":

@@ -12,7 +12,7 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.verification import verify
 from tests.conftest import RunningService
 from tests.decisions.test_verdicts import in_analysis
-from tests.review.desk import REASON, SECRETS, Reviewer, decided, desk
+from tests.review.desk import REASON, SECRETS, WEAK, Reviewer, decided, desk
 
 HTML = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }}'
 
@@ -264,10 +264,46 @@ def test_a_dossier_shows_what_was_decided_on_and_why(running: RunningService, an
     assert "Negado" in page
 
 
+def test_a_dossier_says_what_counted_in_the_score(running: RunningService, ana: Reviewer) -> None:
+    page = ana.get(f"/mesa/decisoes/{decided(running, **WEAK)}").text
+    assert "O que pesou contra, no risco" in page
+    assert "Renda baixa em relação ao compromisso" in page
+
+
+def test_the_letter_tells_a_client_why_and_what_to_do_and_no_number_of_ours(
+    running: RunningService, ana: Reviewer
+) -> None:
+    source = {"monthly_income": {"source": "Holerite", "consulted_at": "2026-11-20"}}
+    decision = decided(running, application_id="carta-1", sources=source, **WEAK)
+    letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
+    for said in ("não foi aprovada", "carta-1", "Renda baixa em relação ao compromisso", "R$ 100", "Holerite"):
+        assert said in letter
+    assert "art. 20" in letter
+    for ours in ("risk", "Limite", "credit_scoring:", "policy-", decision, "Estado civil"):
+        assert ours not in letter
+
+
+def test_the_letter_of_a_refusal_by_rule_gives_the_rule_and_nothing_of_the_score(
+    running: RunningService, ana: Reviewer
+) -> None:
+    letter = ana.get(f"/mesa/decisoes/{decided(running, term_months=180)}/carta").text
+    assert "Prazo acima do permitido" in letter
+    assert "análise de risco" not in letter
+
+
+def test_after_a_verdict_the_letter_says_what_counts_now(running: RunningService, ana: Reviewer) -> None:
+    decision = decided(running)
+    assert "em análise" in ana.get(f"/mesa/decisoes/{decision}/carta").text
+    ana.judge(decision, "APPROVED")
+    letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
+    assert "foi <strong>aprovada</strong>" in letter
+    assert "revista por pessoas" in letter
+
+
 def test_an_applicants_text_is_shown_as_text(running: RunningService, ana: Reviewer) -> None:
     source = {"monthly_income": {"source": HTML}}
     decision = decided(running, application_id=HTML[:64], sources=source)
-    for path in (f"/mesa/decisoes/{decision}", f"/mesa/decisoes/{decision}/carta", "/mesa/?tipo=analise"):
+    for path in (f"/mesa/decisoes/{decision}", f"/mesa/decisoes/{decision}/carta", "/mesa/?pagina=999"):
         page = ana.get(path).text
         assert "<script>" not in page
         assert "<img src=x" not in page
