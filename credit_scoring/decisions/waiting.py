@@ -57,7 +57,7 @@ def _proposals() -> Select[Any]:
     later = reviews.alias()
     answered = select(later.c.id).where(later.c.decision == reviews.c.decision, later.c.id > reviews.c.id)
     proposed = select(reviews.c.decision, reviews.c.recorded_by).where(reviews.c.step.in_(PROPOSALS.values()))
-    return proposed.where(~answered.exists()).order_by(reviews.c.id).limit(2 * MOST)
+    return proposed.where(~answered.exists())
 
 
 def in_short(decision_ids: Sequence[str], connection: Connection) -> dict[str, RowMapping]:

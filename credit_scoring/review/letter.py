@@ -12,7 +12,7 @@ from credit_scoring.review.dossier_page import OnRecord, explained, look_up
 from credit_scoring.review.fields import Section, sections
 from credit_scoring.review.formats import ZONE, day
 from credit_scoring.review.letter_template import Letter
-from credit_scoring.review.pages import html
+from credit_scoring.review.pages import html, lenders_html
 from credit_scoring.review.visit import Visit
 
 
@@ -22,7 +22,9 @@ async def show(visit: Visit) -> Response:
     explanation = None
     if found.standing.answer is Answer.DENIED:
         explanation, _ = await explained(visit, found)
-    return html(visit.office.letter.render(_letter(visit, found, explanation)))
+    template = visit.office.letter
+    content = template.render(_letter(visit, found, explanation))
+    return lenders_html(content) if template.is_lenders else html(content)
 
 
 def _letter(visit: Visit, found: OnRecord, explanation: Explanation | None) -> Letter:

@@ -54,6 +54,7 @@ class LetterTemplate:
         environment = SandboxedEnvironment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
         environment.filters |= FILTERS
         path = file or OURS
+        self.is_lenders = file is not None
         try:
             self._template = environment.from_string(path.read_text(encoding="utf-8"))
             self.render(SAMPLE)
@@ -61,7 +62,7 @@ class LetterTemplate:
             raise ConfigurationError(f"{SETTING}={path}: cannot be read ({error.strerror}).") from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"{SETTING}={path}: expected UTF-8.") from error
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise ConfigurationError(
                 f"{SETTING}={path}: {error}. Compare it with {OURS.name} of this version."
             ) from error

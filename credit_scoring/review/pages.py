@@ -28,6 +28,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_LENDERS_POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'"
 FAILED = "O serviço falhou. Nada foi registrado. Tente de novo; se persistir, avise quem cuida do serviço."
 UNAVAILABLE = "O serviço não está pronto ou não alcança o registro de decisões. Tente de novo em instantes."
 
@@ -77,6 +78,11 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 def html(content: str, status: int = 200) -> Response:
     """A page under our headers."""
     return Response(content, status, HEADERS, media_type="text/html")
+
+
+def lenders_html(content: str) -> Response:
+    """A page that a lender has written: its own styles and pictures are in it."""
+    return Response(content, headers=HEADERS | {"Content-Security-Policy": _LENDERS_POLICY}, media_type="text/html")
 
 
 def redirect(path: str) -> Response:
