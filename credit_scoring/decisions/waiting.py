@@ -31,7 +31,7 @@ class Case:
 
 def cases(connection: Connection) -> list[Case]:
     """At most MOST cases of each kind, oldest first."""
-    proposals: dict[str, str] = dict(row._tuple() for row in connection.execute(_proposals()))
+    proposals = {row.decision: row.recorded_by for row in connection.execute(_proposals())}
     in_analysis = (Case(id, "analysis", made_at(id), proposals.get(id)) for id in connection.scalars(_in_analysis()))
     requested = (Case(id, "review", at, proposals.get(id)) for id, at in connection.execute(_requested()))
     return sorted([*in_analysis, *requested], key=lambda case: (case.since, case.decision_id))

@@ -62,9 +62,8 @@ def today(since: datetime, connection: Connection) -> Mapping[str, int]:
     """How often each answer was given since this moment, among the latest MOST_TODAY decisions."""
     newest = select(decisions.c.decision).where(decisions.c.id >= first_id_at(since))
     part = newest.order_by(decisions.c.id.desc()).limit(MOST_TODAY).subquery()
-    counted = select(part.c.decision, func.count()).group_by(part.c.decision)
-    found: dict[str, int] = dict(row._tuple() for row in connection.execute(counted))
-    return found
+    counted = select(part.c.decision, func.count().label("given")).group_by(part.c.decision)
+    return {row.decision: row.given for row in connection.execute(counted)}
 
 
 def overruled(connection: Connection) -> list[Overruled]:
