@@ -15,6 +15,7 @@ from tests.conftest import RunningService, wait_until_ready
 from tests.test_service import served
 
 SECRETS = {name: f"cs_of-{name}-{'x' * 32}" for name in ("ana", "ana-2027", "rui", "loja")}
+SIGNING_SECRET = b"of this test alone, 32 bytes long."
 REASON = "Renda conferida por contracheque."
 POLICY = """
 [policy]
@@ -58,11 +59,14 @@ def desk(folder: Path, model_tag: str, **settings: str) -> Iterator[RunningServi
     lines.append(entry("ana-2027", SECRETS["ana-2027"], frozenset([Scope.REVIEW]), "ana"))
     keys.write_text("\n".join(lines), encoding="utf-8")
     policy.write_text(POLICY, encoding="utf-8")
+    secret = folder / "secret"
+    secret.write_bytes(SIGNING_SECRET)
     environment = {
         "CREDIT_SCORING_API_KEYS_FILE": str(keys),
         "CREDIT_SCORING_POLICY_FILE": str(policy),
         "CREDIT_SCORING_DATABASE_URL": f"sqlite:///{folder}/decisions.db",
         "CREDIT_SCORING_MODEL": model_tag,
+        "CREDIT_SCORING_REVIEW_SECRET_FILE": str(secret),
         "CREDIT_SCORING_WORKERS": "2",
         **settings,
     }

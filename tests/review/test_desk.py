@@ -1,5 +1,8 @@
 """The review desk over HTTP: who gets in, what waits, what a dossier shows, and what people make of it."""
 
+import hashlib
+import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +13,10 @@ import pytest
 from benchmarks.support.decision_records import ask, put, rows_in
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.verification import verify
+from credit_scoring.review.sessions import Session, Sessions
 from tests.conftest import RunningService
 from tests.decisions.test_verdicts import in_analysis
-from tests.review.desk import REASON, SECRETS, WEAK, Reviewer, decided, desk
+from tests.review.desk import REASON, SECRETS, SIGNING_SECRET, WEAK, Reviewer, decided, desk
 
 HTML = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }}'
 
@@ -101,6 +105,44 @@ def test_a_cookie_with_another_name_in_it_opens_nothing(running: RunningService,
     content, _, mac = ana.client.cookies["mesa"].partition(".")
     forged = f"{content[:-4]}AAAA.{mac}"
     assert httpx.get(f"{running.url}/mesa/", cookies={"mesa": forged}).status_code == 303
+
+
+def sha256_of(name: str) -> str:
+    return hashlib.sha256(SECRETS[name].encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("key", "sha256", "hours", "path"),
+    [
+        ("ana", sha256_of("ana"), 9.9, "/mesa/"),
+        ("ana", sha256_of("ana"), 10, "/mesa/entrar"),
+        ("ana", sha256_of("rui"), 0, "/mesa/entrar"),
+        ("loja", sha256_of("loja"), 0, "/mesa/entrar"),
+        ("eva", sha256_of("ana"), 0, "/mesa/entrar"),
+        ("", "", 0, "/mesa/entrar"),
+        (None, "", 0, "/mesa/entrar"),
+    ],
+    ids=["nearly over", "over", "key replaced", "not for this", "no such key", "from before there were keys", "nobody"],
+)
+def test_a_session_lasts_ten_hours_and_no_longer_than_its_key(
+    running: RunningService, key: str | None, sha256: str, hours: float, path: str
+) -> None:
+    session = Session(key, sha256, int(time.time() - hours * 3600), "nonce")
+    cookies = {"mesa": Sessions(SIGNING_SECRET).sign(session)}
+    with httpx.Client(base_url=running.url, cookies=cookies, follow_redirects=True) as client:
+        assert client.get("/mesa/").url.path == path
+
+
+def test_without_keys_this_machine_alone_signs_in_and_needs_none(service: RunningService) -> None:
+    with httpx.Client(base_url=service.url, follow_redirects=True, timeout=60) as client:
+        page = client.get("/mesa/")
+        assert "Entrar sem chave" in page.text
+        (token,) = re.findall(r'name="ficha" value="(\w+)"', page.text)
+        entered = client.post("/mesa/entrar", data={"ficha": token})
+        assert (entered.status_code, entered.url.path) == (200, "/mesa/")
+        for headers in ({"x-forwarded-for": "203.0.113.9"}, {"host": "example.org"}):
+            refused = client.get("/mesa/", headers=headers)
+            assert (refused.status_code, "só atende a própria máquina" in refused.text) == (401, True)
 
 
 def test_after_signing_out_the_desk_is_closed(running: RunningService) -> None:
