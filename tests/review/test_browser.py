@@ -29,10 +29,11 @@ def running(tmp_path_factory: pytest.TempPathFactory, model_tag: str) -> Iterato
 
 @pytest.fixture
 def visitor(browser: Chrome, running: RunningService) -> Chrome:
-    """Nobody yet, before the sign-in page."""
+    """Nobody yet, before the sign-in page, whose field has the focus."""
     browser.get(f"{running.url}/mesa/entrar")
     browser.delete_all_cookies()
     browser.get(f"{running.url}/mesa/")
+    WebDriverWait(browser, SOON).until(lambda window: window.switch_to.active_element.get_attribute("id") == "chave")
     return browser
 
 

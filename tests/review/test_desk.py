@@ -359,6 +359,16 @@ def test_what_would_have_to_change_is_simulated_when_asked_for(running: RunningS
     assert "sem promessa de aprovação" in ana.get(f"/mesa/decisoes/{decision}?simular=sim").text
 
 
+def test_a_simulation_that_is_asked_for_too_often_says_so(model_tag: str, tmp_path: Path) -> None:
+    settings = {"CREDIT_SCORING_WHAT_IF_PER_MINUTE": "1", "CREDIT_SCORING_WORKERS": "1"}
+    with desk(tmp_path, model_tag, **settings) as running:
+        visitor = Reviewer.signed_in(running.url, "ana")
+        path = f"/mesa/decisoes/{decided(running, term_months=180)}?simular=sim"
+        assert "sem promessa de aprovação" in visitor.get(path).text
+        again = visitor.get(path)
+        assert (again.status_code, "Muitos pedidos em pouco tempo" in again.text) == (200, True)
+
+
 def test_every_look_is_on_record_and_shown_to_the_next(running: RunningService, ana: Reviewer, rui: Reviewer) -> None:
     decision = decided(running)
     assert "Ninguém antes de você" in ana.get(f"/mesa/decisoes/{decision}").text
