@@ -25,6 +25,7 @@ from credit_scoring.decisions.writer import Origin
 from credit_scoring.errors import CreditScoringError
 from credit_scoring.model import store
 from credit_scoring.model.manifest import inspect
+from credit_scoring.review.desk import ReviewDesk
 from credit_scoring.serving import instance, metrics
 from credit_scoring.serving.api import CreditApi, loaded
 from credit_scoring.serving.auth import Keyring
@@ -44,18 +45,19 @@ _ANONYMOUS = {"loopback": "this machine", "anywhere": "everybody"}
 logger = logging.getLogger("credit_scoring")
 
 
-def _from_environment() -> tuple[ServiceSettings, Keyring]:
+def _from_environment() -> tuple[ServiceSettings, Keyring, ReviewDesk]:
     try:
         settings = read_settings(ServiceSettings)
         check_address(settings.database_url or default_address())
-        return settings, Keyring.read(settings.api_keys_file, settings.anonymous)
+        keyring = Keyring.read(settings.api_keys_file, settings.anonymous)
+        return settings, keyring, ReviewDesk(settings, keyring)
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error
 
 
 instance.join()
-settings, keyring = _from_environment()
-api = CreditApi(settings, keyring)
+settings, keyring, review_desk = _from_environment()
+api = CreditApi(settings, keyring, review_desk.routes())
 stored_model = store.StoredModel(settings.model)
 APPLICATION = store.catalogue_of(stored_model).application
 MANY_DECISIONS = TypeAdapter(list[Decision | ErrorAnswer])
@@ -119,7 +121,9 @@ class CreditScoring:
         desk = DecisionDesk(scorer, str(self.model.tag))
         database = _database()
         self._recorder = _recorder(desk, database) if database else None
-        api.use(loaded(desk, self._recorder, database, settings))
+        backend = loaded(desk, self._recorder, database, settings)
+        api.use(backend)
+        review_desk.use(backend, database)
         _announce(desk)
         metrics.announce_worker(settings.workers)
         if not keyring.keys:

@@ -75,6 +75,26 @@ class ServiceSettings(DatabaseSettings):
         "asked", description="always: every answer of the predict routes has its reasons; asked: `?reasons=true`."
     )
     what_if_per_minute: int = Field(60, ge=1, description="Simulations a minute for each key, of one worker.")
+    four_eyes: bool = Field(
+        False, description="A verdict of the review desk counts once a second person has given the same one."
+    )
+    review_secret_file: Path | None = Field(
+        None,
+        description="File with the secret that signs the review desk's sessions, for several services that share them. "
+        "Default: made at each start.",
+    )
+    letter_template: Path | None = Field(
+        None, description="Jinja template of the letter to the client, in place of the one that comes with the service."
+    )
+    lender_name: str = Field(
+        "Administradora de consórcios", min_length=1, max_length=120, description="Who signs the letter to the client."
+    )
+    lender_contact: str = Field(
+        "os canais de atendimento da administradora",
+        min_length=1,
+        max_length=300,
+        description="Where a client turns to, as the letter says after `Procure`.",
+    )
     store_timeout_ms: float = Field(900.0, gt=0, description="Time to store a decision; then the request gets 503.")
     spool_folder: Path | None = Field(
         None, description="Folder of the spool that `best_effort` uses. Default: in `BENTOML_HOME`."

@@ -28,7 +28,10 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the key's user; the decision log records it.")],
     scope: Annotated[
         list[Scope],
-        typer.Option(help="Repeatable: predict; outcomes (report outcomes and reviews); read (dossiers)."),
+        typer.Option(
+            help="Repeatable: predict; outcomes (report outcomes and reviews); read (dossiers); what_if (simulations); "
+            "review (the desk at /mesa)."
+        ),
     ],
     owner: Annotated[
         str | None,

@@ -15,7 +15,7 @@ Rights = Mapping[str, str]
 
 _ADDED_BY_THE_SERVICE = (
     *("writers", "batches", "decisions", "claims", "namesakes"),
-    *("outcomes", "reviews", "explanations", "events"),
+    *("outcomes", "reviews", "explanations", "looks", "events"),
 )
 _DELETED_BY_A_PURGE = ("decisions", "namesakes", "outcomes", "reviews", "explanations")
 SERVICE_MAY: Rights = dict.fromkeys(_ADDED_BY_THE_SERVICE, "INSERT")

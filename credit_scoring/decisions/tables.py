@@ -1,6 +1,6 @@
 """The tables of the decision log; only `purge` deletes, and only a migration updates.
 
-writers ─< blocks ─< decisions ─< outcomes, reviews, explanations
+writers ─< blocks ─< decisions ─< outcomes, reviews, explanations, looks
                       claims, namesakes (one decision for each application id of an owner)
 purges
 events (one for each outcome, review, explanation and purge, in one chain)
@@ -32,11 +32,13 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, UUID
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import CreditScoringError
 
 ID = String(36).with_variant(UUID(as_uuid=False), "postgresql")
 HASH = String(64)
 ANSWER = String(8).with_variant(String(10), "postgresql")  # SQLite does not hold texts to their length
+STEP = String(9).with_variant(String(20), "postgresql")  # the same
 EXACT = Float(53).with_variant(DOUBLE_PRECISION, "postgresql")
 
 
@@ -111,6 +113,9 @@ decisions = Table(
     Column("outside_training", Text, comment="JSON: fields beyond the training range; absent where there are none."),
 )
 
+_IN_ANALYSIS = decisions.c.decision == Answer.REVIEW.value
+Index("decisions_in_analysis", decisions.c.id, sqlite_where=_IN_ANALYSIS, postgresql_where=_IN_ANALYSIS)
+
 claims = Table(
     "claims",
     metadata,
@@ -144,12 +149,13 @@ reviews = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("decision", ID, nullable=False),
-    Column("step", String(9), nullable=False),
+    Column("step", STEP, nullable=False),
     Column("reason", Text, nullable=False),
     Column("reviewer", Text, nullable=False),
     Column("recorded_at", UtcTime, nullable=False),
     Column("recorded_by", Text, nullable=False),
     Index("reviews_by_decision", "decision"),
+    Index("reviews_by_step", "step", "id"),
 )
 
 explanations = Table(
@@ -161,6 +167,17 @@ explanations = Table(
     Column("given_at", UtcTime, nullable=False),
     Column("given_to", Text, nullable=False, comment="Name of the key; empty where none was needed."),
     Index("explanations_by_decision", "decision", unique=True),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("decision", ID, nullable=False, comment="Whose data was shown; it stays when the decision is purged."),
+    Column("page", String(20), nullable=False, comment="What was shown."),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("seen_by", Text, nullable=False, comment="Name of the key; empty where none was needed."),
+    Index("looks_by_decision", "decision"),
 )
 
 purges = Table(

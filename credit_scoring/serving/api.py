@@ -8,7 +8,7 @@ from typing import NoReturn
 from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.schemas import Answer, Decision
@@ -64,7 +64,9 @@ def loaded(
     """Answers with this desk, after this recorder has stored the decisions, and from this database's dossiers."""
     thread = ExplanationThread()
     explainer = Explainer(desk, database, thread)
-    predictions, dossiers = Predictions.of(desk, recorder, explainer, settings), Dossiers(database)
+    predictions, dossiers = Predictions.of(desk, recorder, explainer, settings), Dossiers(
+        database, four_eyes=settings.four_eyes
+    )
     simulations = Simulations(desk, thread, RateLimit(settings.what_if_per_minute), predictions.max_fields)
     handlers = {
         "predict": predictions.predict,
@@ -98,13 +100,13 @@ def _model_page(desk: DecisionDesk) -> Handler:
 class CreditApi:
     """The routes of the service, which answer 503 until `use` puts a loaded backend behind them."""
 
-    def __init__(self, settings: ServiceSettings, keyring: Keyring) -> None:
+    def __init__(self, settings: ServiceSettings, keyring: Keyring, further: Sequence[BaseRoute] = ()) -> None:
         self._settings = settings
         self._keyring = keyring
         self._backend = NOT_LOADED
         self._pages = Pages(keyring, metrics_open=settings.metrics_open)
         self.app = Starlette(
-            routes=[*(self._route(operation) for operation in OPERATIONS), *self._pages.routes()],
+            routes=[*(self._route(operation) for operation in OPERATIONS), *further, *self._pages.routes()],
             exception_handlers={HTTPException: on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
         )
 

@@ -40,6 +40,7 @@ class Scope(StrEnum):
     OUTCOMES = "outcomes"
     READ = "read"
     WHAT_IF = "what_if"
+    REVIEW = "review"
 
 
 class Key(BaseModel):
@@ -112,11 +113,15 @@ class Keyring(BaseModel):
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != SCHEME or not secret:
             raise RequestError(401, "An API key is needed, in the header `Authorization: Bearer …`.", "no_key")
-        found = hashlib.sha256(secret.strip()).hexdigest()
-        matching = [key for key in self.keys if hmac.compare_digest(key.sha256, found)]
-        if not matching:
+        key = self.find(secret)
+        if key is None:
             raise RequestError(401, "The API key is not known.", "unknown_key")
-        return matching[0]
+        return key
+
+    def find(self, secret: bytes) -> Key | None:
+        """The key whose secret this is."""
+        found = hashlib.sha256(secret.strip()).hexdigest()
+        return next((key for key in self.keys if hmac.compare_digest(key.sha256, found)), None)
 
 
 _LOCAL_ONLY = (

@@ -28,10 +28,11 @@ _decision_id = TypeAdapter(DecisionId)
 
 
 class Dossiers:
-    """Answers from this database; without one there is nothing on record."""
+    """Answers from this database; without one there is nothing on record. `four_eyes` leave verdicts to the desk."""
 
-    def __init__(self, database: Database | None) -> None:
+    def __init__(self, database: Database | None, *, four_eyes: bool) -> None:
         self._database = database
+        self._four_eyes = four_eyes
 
     async def dossier(self, body: bytes, asked: Asked) -> bytes:
         """Everything on record of one decision."""
@@ -44,7 +45,8 @@ class Dossiers:
         check_fields(body)
         step = ReviewStep.model_validate_json(body)
         check_repeats(body, len(step.model_fields_set))
-        return to_json(await self._opened().run(partial(reviews.record, decision_id, step, asked.by)))
+        work = partial(reviews.record, decision_id, step, asked.by, four_eyes=self._four_eyes)
+        return to_json(await self._opened().run(work))
 
     async def outcomes(self, body: bytes, asked: Asked) -> bytes:
         """One report in, what became of it out; or up to 1,000 in an array, and as many out, in order."""

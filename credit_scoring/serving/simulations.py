@@ -50,6 +50,11 @@ class RateLimit:
             raise RateLimitError(f"At most {self._most} simulations a minute for a key.", retry_after=int(wait) + 1)
         self._left[name] = left - 1, now
 
+    def give_back(self, name: str) -> None:
+        """What was taken last does not count."""
+        left, since = self._left[name]
+        self._left[name] = left + 1, since
+
 
 class Simulations:
     """Answers with the model and the whole policy of this desk; nothing is decided, and nothing kept."""

@@ -82,7 +82,8 @@ def test_a_dossier_holds_the_history_of_its_own_decision_oldest_first(address: s
             report = OutcomeReport(decision_id=which, outcome=known, observed_on=datetime.now(UTC).date())
             outcomes.record([report], "collections", connection)
         for which, taken in ((decision, Step.REQUESTED), (other, Step.REQUESTED), (decision, Step.UPHELD)):
-            reviews.record(which, ReviewStep(step=taken, reason="Why.", reviewer="Ana"), "ombudsman", connection)
+            step = ReviewStep.model_validate({"step": taken, "reason": "Why.", "reviewer": "Ana"})
+            reviews.record(which, step, "ombudsman", connection)
 
     ask(address, happen)
     found = find(address, decision)

@@ -143,7 +143,7 @@ def test_of_many_results_at_once_one_counts(address: str, decision: str) -> None
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"step": "requested"}, "enum"),
+        ({"step": "requested"}, "literal_error"),
         ({"reason": ""}, "string_too_short"),
         ({"reason": None}, "string_type"),
         ({"reason": "x" * 2001}, "string_too_long"),

@@ -148,7 +148,7 @@ WRONG = {
     "no scopes": ({"scopes": "[]"}, "keys.0.scopes: Frozenset should have at least 1 item"),
     "an unknown scope": (
         {"scopes": '["predict", "everything"]'},
-        "Input should be 'predict', 'outcomes' or 'read'",
+        "Input should be 'predict', 'outcomes', 'read', ",
     ),
     "a field too many": ({"secret": f'"{SECRET}"'}, "keys.0.secret: Unknown field"),
 }

@@ -1,0 +1,1 @@
+"""The review desk at /mesa: pages for the people who look, decide and sign. It knows nothing of training or files."""

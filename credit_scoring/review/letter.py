@@ -1,0 +1,58 @@
+"""The letter to the client: the decision, why, the data that it was made with, and what the client may ask for."""
+
+from datetime import UTC, datetime
+
+from starlette.responses import Response
+
+from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions.dossiers import Dossier
+from credit_scoring.decisions.reviews import VERDICTS
+from credit_scoring.explanation.explanation import Explanation
+from credit_scoring.review.dossier_page import OnRecord, explained, look_up
+from credit_scoring.review.fields import Section, sections
+from credit_scoring.review.formats import ZONE, day
+from credit_scoring.review.letter_template import Letter
+from credit_scoring.review.pages import html, lenders_html
+from credit_scoring.review.visit import Visit
+
+
+async def show(visit: Visit) -> Response:
+    """The page, made to be printed."""
+    found = await visit.do(look_up, visit.request.path_params["decision_id"], "letter", visit.by)
+    explanation = None
+    if found.standing.answer is Answer.DENIED:
+        explanation, _ = await explained(visit, found)
+    template = visit.office.letter
+    content = template.render(_letter(visit, found, explanation))
+    return lenders_html(content) if template.is_lenders else html(content)
+
+
+def _letter(visit: Visit, found: OnRecord, explanation: Explanation | None) -> Letter:
+    dossier, denied = found.dossier, found.standing.answer is Answer.DENIED
+    score = explanation.score if explanation and _score_denied(dossier) else None
+    return Letter(
+        lender=visit.office.lender,
+        contact=visit.office.contact,
+        today=day(datetime.now(UTC).astimezone(ZONE)),
+        decided_on=day(dossier.decided_at.astimezone(ZONE)),
+        protocol=dossier.application_id or dossier.decision_id,
+        answer=found.standing.answer.value,
+        rules=tuple(rule.reason for rule in dossier.rules if denied and rule.reason),
+        reasons=tuple(reason.text for reason in score.against) if score else (),
+        sections=_used(sections(dossier.received, visit.office.catalogue)),
+        reviewed_by_people=any(each.step in VERDICTS for each in dossier.reviews),
+    )
+
+
+def _score_denied(dossier: Dossier) -> bool:
+    """Whether the risk had a part in it: it reached the threshold, or no rule denied."""
+    return dossier.risk_probability >= dossier.threshold or all(rule.then != "deny" for rule in dossier.rules)
+
+
+def _used(everything: list[Section]) -> tuple[Section, ...]:
+    """What was given and may have counted: nothing that only audits use."""
+    kept = (
+        Section(each.title, tuple(line for line in each.lines if line.given and not line.is_audit))
+        for each in everything
+    )
+    return tuple(each for each in kept if each.lines)
