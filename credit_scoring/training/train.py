@@ -138,6 +138,7 @@ class _Training:
             calibration_briers=classifier.briers_,
             monotone_price=found.monotone_price,
             direction_prices=dict(costs.directions),
+            unpriced=costs.unknown,
             missing_price=costs.missing,
             test=bootstrap(test_part.defaulted, risk, policy.threshold, seed=plan.seed),
             test_approved=metrics_of_approved(test_part.defaulted, risk, policy.threshold),
