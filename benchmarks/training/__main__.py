@@ -146,7 +146,7 @@ def _table(costs: Sequence[Cost], options: str) -> Iterator[str]:
 
 
 def _growth(before: Cost | None, cost: Cost) -> str:
-    if before is None or before.rows >= cost.rows:
+    if before is None or before.rows >= cost.rows or before.fields != cost.fields:  # other data
         return ""
     return f"{np.log(cost.cpu / before.cpu) / np.log(cost.rows / before.rows):.2f}"
 

@@ -22,5 +22,7 @@ def show_prices(console: Console, scorer: Scorer) -> None:
             soft_wrap=True,
             highlight=False,
         )
+    if card.unpriced:
+        console.print(f"No time to price the directions of {', '.join(card.unpriced)}.")
     if card.missing_price:
         console.print(f"That a missing value counts as the worst costs {card.missing_price} of AUC.")

@@ -77,6 +77,7 @@ class ModelCard(BaseModel):
         {},
         description="AUC gained without the declared direction of one field, all others kept; empty in older models.",
     )
+    unpriced: tuple[str, ...] = Field((), description="Fields whose direction there was no time to price.")
     missing_price: Interval | None = Field(
         None, description="AUC gained if a missing value of a field with a direction counted as the median or worse."
     )

@@ -51,9 +51,9 @@ def prices(one: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock,
     """
     part = sampled(train_part, plan.price_rows, plan.seed)
     columns = {_BASE: part.columns}
+    columns |= {name: Columns.of(each, part.features) for name, each in priced(part.catalogue, part.features).items()}
     if _worst_stands_in(part):
         columns[_MISSING] = replace(part.columns, lenient=frozenset(part.columns.moves))
-    columns |= {name: Columns.of(each, part.features) for name, each in priced(part.catalogue, part.features).items()}
     aucs = dict(_measured(one, part, columns, plan, clock, seconds))
     unknown = tuple(name for name in columns if name not in (*aucs, _BASE, _MISSING))
     base = aucs.pop(_BASE, None)

@@ -140,6 +140,7 @@ class _Training:
             calibration_briers=classifier.briers_,
             monotone_price=found.monotone_price,
             direction_prices=dict(costs.directions),
+            unpriced=costs.unknown,
             missing_price=costs.missing,
             test={},
             minimum_auc=plan.minimum_auc,

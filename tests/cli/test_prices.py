@@ -12,7 +12,7 @@ from credit_scoring.model.scorer import Scorer
 
 def _shown(scorer: Scorer, **card: object) -> str:
     text = io.StringIO()
-    other = scorer.card.model_copy(update={"direction_prices": {}, "missing_price": None, **card})
+    other = scorer.card.model_copy(update={"direction_prices": {}, "unpriced": (), "missing_price": None, **card})
     show_prices(Console(file=text, width=200, color_system=None), replace(scorer, card=other))
     return text.getvalue()
 
@@ -38,3 +38,7 @@ def test_one_that_costs_nothing_beyond_noise_or_too_little_to_matter_is_listed_o
 
 def test_an_older_model_without_prices_shows_none(scorer: Scorer) -> None:
     assert _shown(scorer) == ""
+
+
+def test_what_there_was_no_time_for_is_said(scorer: Scorer) -> None:
+    assert _shown(scorer, unpriced=("own_share",)) == "No time to price the directions of own_share.\n"

@@ -136,12 +136,13 @@ def test_the_page_says_which_direction_the_data_contradict_and_what_each_costs()
         "outstanding_debt": Interval(value=0.001, low=-0.002, high=0.004),
     }
     missing = Interval(value=0.002, low=0.001, high=0.003)
-    priced = card(direction_prices=prices, missing_price=missing)
+    priced = card(direction_prices=prices, unpriced=("job_tenure_years",), missing_price=missing)
     text = " ".join(Outline(model_page(TAG, priced, CATALOGUE, assessment(), POLICY)).text.split())
     assert "The data contradict the declared direction of monthly_income" in text
     assert "0.055 [0.050, 0.060]. If they are right, train with --free monthly_income" in text
     assert "contradict the declared direction of outstanding_debt" not in text
     assert "up 0.001 [-0.002, 0.004]" in text
+    assert "There was no time to price the directions of job_tenure_years" in text
     assert "counts as the worst one of a field with a direction costs 0.002 [0.001, 0.003] of AUC" in text
 
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import PredefinedSplit, StratifiedKFold
 
 from credit_scoring.application.arrays import Flags, Floats
-from credit_scoring.model.calibration import CALIBRATORS, CalibratedClassifier, compare_calibrators
+from credit_scoring.model.calibration import CALIBRATORS, CalibratedClassifier, compare_calibrators, cross_calibrated
 from credit_scoring.model.estimators import MonotoneLogisticRegression
 
 ROWS = 4000
@@ -88,3 +88,29 @@ def test_the_calibrated_classifier_is_one_model_and_deterministic() -> None:
     assert first.predict_proba(matrix).sum(axis=1) == pytest.approx(1)
     assert set(first.briers_) == set(CALIBRATORS)
     assert (first.predict(matrix) == (first.predict_proba(matrix)[:, 1] > 0.5)).all()
+
+
+def test_given_log_odds_of_held_out_rows_the_calibrator_is_fitted_on_those_and_the_model_on_all() -> None:
+    generator = np.random.default_rng(2)
+    matrix = generator.normal(size=(500, 3))
+    defaulted = generator.uniform(size=500) < expit(matrix[:, 0])
+    estimator = MonotoneLogisticRegression()
+    held_out = sample(distort=3.0, shift=1.0)
+    model = CalibratedClassifier(estimator, folds=5, seed=0).fit(matrix, defaulted, held_out=held_out)
+    briers, method = compare_calibrators(*held_out, SPLITTER)
+    assert (model.briers_, model.method_) == (briers, method)
+    alone = clone(estimator).fit(matrix, defaulted).decision_function(matrix)
+    expected = CALIBRATORS[method]().fit(*held_out).predict(alone)
+    assert model.predict_proba(matrix)[:, 1].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("method", CALIBRATORS)
+def test_a_row_s_outcome_does_not_reach_the_calibrator_that_its_own_risk_comes_from(method: str) -> None:
+    log_odds, defaulted = sample(distort=2.0)
+    folds = PredefinedSplit(np.arange(ROWS) % 5)  # the same whatever the outcomes are
+    own_fold = np.flatnonzero(folds.test_fold == 0)
+    changed = defaulted.copy()
+    changed[own_fold] = ~changed[own_fold]
+    before, after = (cross_calibrated(log_odds, each, method, folds) for each in (defaulted, changed))
+    assert before[own_fold].tobytes() == after[own_fold].tobytes()
+    assert method == "none" or before.tobytes() != after.tobytes()

@@ -104,6 +104,7 @@ def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_e
     assert [each.title for each in stages] == [SEARCH, COMPARE, PRICES, FIT]
     assert all(result.trials <= 1 for result in card.candidates)
     assert card.direction_prices == {}
+    assert card.unpriced
     assert card.missing_price is None
 
 
