@@ -82,7 +82,7 @@ def test_what_the_service_is_told_by_variables_are_settings_of_it(name: str) -> 
 
 
 MEGABYTES = {"Mi": 1.048576, "Gi": 1073.741824}
-ARBITER_MB, WORKER_MB = 110, 300  # docs/operations.md, Capacity
+ARBITER_MB, WORKER_MB = 120, 300  # docs/operations.md, Capacity
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

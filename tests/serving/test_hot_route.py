@@ -540,7 +540,7 @@ def test_a_head_that_is_not_sent_to_its_end_is_refused_and_the_connection_closed
     "sent", [b"", b"\r\n", request(b"ok") + b"\r\n"], ids=["nothing", "a line", "an answer, a line"]
 )
 def test_a_connection_that_sends_no_request_is_closed(sent: bytes) -> None:
-    desk = Desk(limits=Limits(head_timeout=0.2))
+    desk = Desk(limits=Limits(head_timeout=0.2, keep_alive=1))
     with connected(desk) as client:
         client.sendall(sent)
         if desk.handled or sent.startswith(HEAD):
