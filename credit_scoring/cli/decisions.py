@@ -92,17 +92,18 @@ def list_decisions(
     model: ModelOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Largest number of decisions to show, newest first.")] = 20,
 ) -> None:
-    """Show the newest decisions with their outcomes."""
+    """Show the newest decisions, what counts of them now, and their outcomes."""
     wanted = Wanted(moment(since), moment(until), model)
     found = open_log(database).run_now(partial(queries.latest, wanted, limit), reading=True)
     fixed = (Column("decision id", no_wrap=True), Column("decided at (UTC)", no_wrap=True))
-    table = Table(*fixed, "application id", "decision", "risk", "outcome", "model")
+    table = Table(*fixed, "application id", "decision", "counts now", "risk", "outcome", "model")
     for record in found:
         table.add_row(
             record["id"],
             f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
             escape(record["application_id"] or ""),
             record["decision"],
+            record["effective_decision"],
             f"{record['risk_probability']:.4f}",
             record["outcome"] or "",
             record["model"],
@@ -129,7 +130,7 @@ def export(
     until: UntilOption = None,
     model: ModelOption = None,
 ) -> None:
-    """Write decisions to a file, one row each: decision, application as received, last outcome."""
+    """Write decisions to a file, one row each: decision, application as received, what counts now, last outcome."""
     exporting.check_name(output)
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
+from credit_scoring.decisions.effective import effective, steps_between
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import last_known
 from credit_scoring.decisions.tables import blocks, decisions, writers
@@ -34,7 +35,7 @@ BEFORE = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
     *("model", "policy_version", "service_version", "asked_by", "rules", "outside_training"),
 )
-AFTER = ("outcome", "observed_on")
+AFTER = ("effective_decision", "outcome", "observed_on")
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,15 @@ def count(wanted: Wanted, connection: Connection) -> int:
 
 
 def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
-    """The newest ones, newest first, each with its last outcome."""
+    """The newest ones, newest first, each with what counts now and its last outcome."""
     query = wanted.restrict(EVERYTHING).order_by(decisions.c.id.desc()).limit(most)
-    return _with_outcomes([dict(row._mapping) for row in connection.execute(query)], connection)
+    return _with_what_followed([dict(row._mapping) for row in connection.execute(query)], connection)
 
 
 def chunks(database: Database, wanted: Wanted, columns: Select[Any] = EVERYTHING) -> Iterator[list[Record]]:
-    """All of them, oldest first, each with its last outcome; every chunk in a transaction of its own.
+    """All of them, oldest first, each with what counts now and its last outcome.
 
-    The next chunk is read while the caller is busy with this one.
+    Every chunk is read in a transaction of its own. The next chunk is read while the caller is busy with this one.
     """
     query = wanted.restrict(columns).order_by(decisions.c.id).limit(CHUNK)
     with ThreadPoolExecutor(1, "excerpts") as ahead:
@@ -87,7 +88,7 @@ def _read(database: Database, query: Select[Any]) -> list[Record]:
 
 
 def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
-    """A record as one row of a table: the decision, these fields of the application as received, the last outcome."""
+    """A record as one row of a table: the decision, these fields of the application as received, what followed."""
     received = from_json(record["received"])
     of_application = {name: received.get(name) for name in fields}
     names = {name: " ".join(names_in(record[name])) or None for name in ("rules", "outside_training")}
@@ -98,15 +99,17 @@ def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
 def _chunk(query: Select[Any], connection: Connection) -> list[Record]:
     found = connection.execute(query)
     names = tuple(found.keys())
-    return _with_outcomes([dict(zip(names, row, strict=True)) for row in found], connection)
+    return _with_what_followed([dict(zip(names, row, strict=True)) for row in found], connection)
 
 
-def _with_outcomes(found: list[Record], connection: Connection) -> list[Record]:
-    """Add the last outcome of each, None where nothing is known yet."""
+def _with_what_followed(found: list[Record], connection: Connection) -> list[Record]:
+    """Add what counts now of each, and its last outcome, None where nothing is known yet."""
     if not found:
         return found
     ids = [record["id"] for record in found]
     last = last_known(min(ids), max(ids), connection)
+    steps = steps_between(min(ids), max(ids), connection)
     for record in found:
+        record["effective_decision"] = effective(record["decision"], steps.get(record["id"], ()))
         record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
     return found

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from credit_scoring.application.schemas import Application, Decision, ErrorAnswer
+from credit_scoring.application.schemas import Application, ErrorAnswer, RepeatedDecision
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
@@ -36,8 +36,8 @@ _WITH_SCOPE = {403}
 _WITH_BODY = {400, 408, 413, 415}
 
 
-class ExplainedDecision(Decision):
-    """A decision, and its reasons where they were asked for."""
+class ExplainedDecision(RepeatedDecision):
+    """A decision, what people made of it meanwhile, and its reasons where they were asked for."""
 
     reasons: Explanation | None = Field(None, title="Motivos", description="Only with `?reasons=true`.")
 
@@ -95,7 +95,8 @@ PREDICT = Operation(
     scope=Scope.PREDICT,
     tag="decisions",
     summary="Decide one application",
-    description="The same `application_id` and content from the same owner gets the answer given before.",
+    description="The same `application_id` and content from the same owner gets the answer given before; it says what "
+    "counts now where people have decided otherwise.",
     takes=one(Application),
     query=("reasons",),
     answers=one(ExplainedDecision, EXAMPLE_DECISION),
@@ -188,7 +189,7 @@ _REVIEW = Operation(
     path="/decisions/{decision_id}/review",
     scope=Scope.OUTCOMES,
     tag="record",
-    summary="A step of a review by people: requested, upheld or reversed",
+    summary="A step of a review by people: requested, upheld or reversed; or approved or denied after analysis",
     description="Sent again unchanged it changes nothing. The decision itself stays as it was given.",
     takes=one(ReviewStep, EXAMPLE_REVIEW),
     answers=one(ReviewRecord),
