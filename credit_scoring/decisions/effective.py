@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import CompoundSelect, Connection, Select, literal, select, union
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.tables import decisions, reviews
@@ -30,7 +30,7 @@ def effective(answer: str, steps: Iterable[str]) -> str:
 
 
 def waits(answer: str, steps: Iterable[str]) -> bool:
-    """Whether people still have to say something; `is_waiting` is the same for queries."""
+    """Whether people still have to say something; `waiting_ones` is the same for queries."""
     *_, last = [None, *steps]
     return answer == Answer.REVIEW if last is None else last not in VERDICTS
 
@@ -45,12 +45,15 @@ def steps_between(first_id: str, last_id: str, connection: Connection) -> Mappin
     return _by_decision(_STEPS.where(reviews.c.decision.between(first_id, last_id)), connection)
 
 
-def is_waiting() -> ColumnElement[bool]:
-    """Whether people still have to say something, for queries that name `decisions`."""
-    taken = select(reviews.c.step).where(reviews.c.decision == decisions.c.id)
-    last = taken.order_by(reviews.c.id.desc()).limit(1).correlate(decisions).scalar_subquery()
-    unseen = (decisions.c.decision == Answer.REVIEW.value) & last.is_(None)
-    return unseen | last.not_in(VERDICTS)
+def waiting_ones() -> CompoundSelect[Any]:
+    """Ids of the decisions for which `waits` holds."""
+    asked, of = decisions.alias(), literal(Answer.REVIEW.value, literal_execute=True)
+    touched = select(reviews.c.id).where(reviews.c.decision == asked.c.id)
+    untouched = select(asked.c.id).where(asked.c.decision == of, ~touched.exists())
+    later = reviews.alias()
+    followed = select(later.c.id).where(later.c.decision == reviews.c.decision, later.c.id > reviews.c.id)
+    open_ones = select(reviews.c.decision).where(reviews.c.step.not_in(VERDICTS), ~followed.exists())
+    return union(untouched, open_ones)
 
 
 _STEPS = select(reviews.c.decision, reviews.c.step).order_by(reviews.c.id)

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from credit_scoring.application.schemas import Application, ErrorAnswer, RepeatedDecision
 from credit_scoring.decisions.dossiers import Dossier
+from credit_scoring.decisions.lookup import FoundDecisions, Lookup
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
 from credit_scoring.explanation.explanation import Explanation
@@ -182,6 +183,21 @@ _DOSSIER = Operation(
     own_errors=frozenset({404}),
 )
 
+_LOOKUP = Operation(
+    name="lookup",
+    label="lookup",
+    method="GET",
+    path="/decisions",
+    scope=Scope.READ,
+    tag="record",
+    summary="Look decisions up, newest first",
+    description="A page looks at a bounded number of decisions, so it may have fewer than `limit`: follow `next`.",
+    query=tuple(Lookup.model_fields),
+    answers=one(FoundDecisions),
+    answer_description="A page of decisions.",
+    own_errors=frozenset({400, 404}),
+)
+
 _REVIEW = Operation(
     name="review",
     label="review",
@@ -237,7 +253,7 @@ _MODEL = Operation(
     answer_description="The model card.",
 )
 
-OPERATIONS = (PREDICT, _PREDICT_MANY, _WHAT_IF, _DOSSIER, _REASONS, _REVIEW, _OUTCOMES, _MODEL)
+OPERATIONS = (PREDICT, _PREDICT_MANY, _WHAT_IF, _LOOKUP, _DOSSIER, _REASONS, _REVIEW, _OUTCOMES, _MODEL)
 
 PAGES = (
     Page("/livez", summary="Whether the process is alive."),
