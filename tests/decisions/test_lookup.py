@@ -161,7 +161,7 @@ def test_local_time_is_that_of_brasilia() -> None:
 
 
 def test_decisions_are_looked_up_over_http(service: RunningService) -> None:
-    application = {**EXAMPLE_APPLICATION, "application_id": new_id()}
+    application: dict[str, Any] = {**EXAMPLE_APPLICATION, "application_id": new_id()}
     with httpx.Client(base_url=service.url, timeout=30) as client:
         decision = client.post("/predict", json=application).json()
         asked = {"application_id": application["application_id"]}
