@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -84,6 +84,16 @@ class Decision(BaseModel):
     )
     outside_training: list[str] = Field(
         [], title="Fora do histórico", description="Fields whose value lies beyond all that the model was trained on."
+    )
+
+
+class RepeatedDecision(Decision):
+    """A decision that was given before and that people have decided otherwise since."""
+
+    effective_decision: Literal[Answer.APPROVED, Answer.DENIED] | None = Field(
+        None,
+        title="Decisão que vale",
+        description="What counts now; only where an application is repeated that people have decided otherwise since.",
     )
 
 

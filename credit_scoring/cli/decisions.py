@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from sqlalchemy import Connection
 
-from credit_scoring.decisions import dossiers, queries, retention, schema_version
+from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions import dossiers, moments, queries, retention, schema_version
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions.connect import default_address, open_database
 from credit_scoring.decisions.database import Database
@@ -41,13 +42,10 @@ app = typer.Typer(no_args_is_help=True, help="Read, verify, export, replay and p
 
 def moment(text: str | None) -> datetime | None:
     """Parse a day or a time; UTC unless it names a zone."""
-    if text is None:
-        return None
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"{text}: expected a day or a time, like 2026-11-24 or 2026-11-24T15:00.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return None if text is None else moments.moment(text)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 DatabaseOption = Annotated[
@@ -99,19 +97,26 @@ def list_decisions(
     since: SinceOption = None,
     until: UntilOption = None,
     model: ModelOption = None,
+    policy: Annotated[str | None, typer.Option(help="Only decisions of the policy with this version.")] = None,
+    application_id: Annotated[str | None, typer.Option(help="Only the decisions on this application.")] = None,
+    decision: Annotated[Answer | None, typer.Option(help="Only this answer, whatever counts now.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only decisions where this rule did not pass.")] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only decisions that people have to look at.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Largest number of decisions to show, newest first.")] = 20,
 ) -> None:
-    """Show the newest decisions with their outcomes."""
-    wanted = Wanted(moment(since), moment(until), model)
+    """Show the newest decisions, what counts of them now, and their outcomes."""
+    wanted = Wanted(moment(since), moment(until), model, policy, application_id, decision, rule, waiting)
     found = open_log(database).run_now(partial(queries.latest, wanted, limit), reading=True)
-    fixed = (Column("decision id", no_wrap=True), Column("decided at (UTC)", no_wrap=True))
-    table = Table(*fixed, "application id", "decision", "risk", "outcome", "model")
+    fixed = (Column(title, no_wrap=True) for title in ("decision id", "decided at (UTC)", "in Brasília"))
+    table = Table(*fixed, "application id", "decision", "counts now", "risk", "outcome", "model")
     for record in found:
         table.add_row(
             record["id"],
             f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
+            moments.local(record["decided_at"]),
             escape(record["application_id"] or ""),
             record["decision"],
+            f"{record['effective_decision']}{' (waiting)' if record['waiting'] else ''}",
             f"{record['risk_probability']:.4f}",
             record["outcome"] or "",
             record["model"],
@@ -138,7 +143,7 @@ def export(
     until: UntilOption = None,
     model: ModelOption = None,
 ) -> None:
-    """Write decisions to a file, one row each: decision, application as received, last outcome."""
+    """Write decisions to a file, one row each: decision, application as received, what counts now, last outcome."""
     exporting.check_name(output)
     wanted = Wanted(moment(since), moment(until), model)
     opened = open_log(database)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import SOURCES, Fault, faults
+from credit_scoring.application.schemas import SOURCES, Answer, Fault, faults
 from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outcomes
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
@@ -34,6 +34,7 @@ def load_decisions(
     with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
     """
     records: list[dict[str, Any]] = []
+    by_people = 0
     defaulted: list[bool] = []
     days: list[Any] = []
     bad_rows: list[BadRow] = []
@@ -46,13 +47,14 @@ def load_decisions(
         records.append(application)
         defaulted.append(record["outcome"] == Outcome.DEFAULTED)
         days.append(record["decided_at"].date())
+        by_people += record["effective_decision"] == Answer.APPROVED != record["decision"]
         digest.update(f"{record['id']} {record['outcome']}\n".encode())
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(DECISIONS, outcomes, "outcome, by POST /outcomes")
     return Dataset(
         source=DECISIONS,
         sha256=digest.hexdigest(),
-        note=NOTE,
+        note=f"{NOTE} {by_people:,} of them were approved by people, not by the model.",
         catalogue=catalogue,
         frame=application_frame(records, catalogue, tuple(catalogue.fields)),
         defaulted=outcomes,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import explanations, outcomes, reviews
+from credit_scoring.decisions.effective import effective
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.outcomes import OutcomeRecord
 from credit_scoring.decisions.reviews import ReviewRecord
@@ -24,7 +25,8 @@ class Dossier(BaseModel):
 
     decision_id: str
     decided_at: datetime
-    decision: Answer
+    decision: Answer = Field(description="As it was given; it never changes.")
+    effective_decision: Answer = Field(description="What counts now, after what people made of it.")
     risk_probability: float
     threshold: float
     model: str
@@ -86,6 +88,7 @@ def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewR
     received = from_json(values.pop("received"))
     return Dossier(
         decision_id=values.pop("id"),
+        effective_decision=effective(values["decision"], (each.step for each in reviewed)),
         received=received,
         seen=seen,
         rules=failed,

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping, select
 
-from credit_scoring.application.schemas import Answer, Decision
+from credit_scoring.application.schemas import Answer, Decision, RepeatedDecision
 from credit_scoring.decisions import claims, schema_version
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.claims import Found, Name, name_of
 from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.effective import effective, steps_of
 from credit_scoring.decisions.entries import Entry, Settled
 from credit_scoring.decisions.tables import decisions, writers
 from credit_scoring.decisions.unknowns import missing_of, names_in
@@ -99,8 +100,8 @@ class DecisionLog:
         """Store entries whose application id nobody has claimed; the others get what was answered before."""
         first = _first_by_name(entries)
         for _ in range(CLAIMING_ATTEMPTS):
-            found = await self._database.run(partial(_claims_of, list(first)), reading=True)
-            known = {name: _known(claim) for name, claim in found.by_name.items()}
+            found, steps = await self._database.run(partial(_claims_of, list(first)), reading=True)
+            known = {name: _known(claim, steps) for name, claim in found.by_name.items()}
             new = [entry.row for entry in entries if _is_new(entry, first, known)]
             claimed = {name: row.id for row in new if (name := name_of(row))}
             try:
@@ -120,9 +121,13 @@ def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], Fo
     return set(connection.execute(ids).scalars()), claims.find(names, connection)
 
 
-def _claims_of(names: Sequence[Name], connection: Connection) -> Found:
-    """What was answered under these application ids before."""
-    return claims.find(names, connection, *_ANSWER)
+Steps = Mapping[str, list[str]]
+
+
+def _claims_of(names: Sequence[Name], connection: Connection) -> tuple[Found, Steps]:
+    """What was answered under these application ids before, and the steps that people have taken since."""
+    found = claims.find(names, connection, *_ANSWER)
+    return found, steps_of([claim["claimed"] for claim in found.by_name.values() if claim], connection)
 
 
 Content = dict[str, Any]
@@ -135,19 +140,28 @@ class _Known(NamedTuple):
     content: Content
 
 
-def _known(claim: RowMapping | None) -> _Known:
+def _known(claim: RowMapping | None, steps: Steps) -> _Known:
     """What a claim stands for. The row may be of another version of this code, or damaged, so nothing is validated."""
     if claim is None:
         logger.error("The decision that an application id is claimed for is missing, or another one's. %s", SEE)
         return _Known(UnreadableError(UNREADABLE), {})
     try:
-        return _Known(_decision(claim), _content(claim["received"]))
+        return _Known(_decision(claim, steps.get(claim["id"], ())), _content(claim["received"]))
     except (ValidationError, ValueError, TypeError, AttributeError):
         logger.error("Decision %s is on record, but cannot be read. %s", claim["claimed"], SEE)
         return _Known(UnreadableError(UNREADABLE), {})
 
 
-def _decision(claim: RowMapping) -> Decision:
+def _decision(claim: RowMapping, steps: Sequence[str]) -> Decision:
+    """The answer as it was given, and what counts now where people have decided otherwise."""
+    given = _as_given(claim)
+    now = effective(given.decision, steps)
+    if now == given.decision:
+        return given
+    return RepeatedDecision.model_validate({**given.model_dump(), "effective_decision": now})
+
+
+def _as_given(claim: RowMapping) -> Decision:
     return Decision(
         decision=Answer(claim["decision"]),
         risk_probability=claim["risk_probability"],

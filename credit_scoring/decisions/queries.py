@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import CompoundSelect, Connection, Select, func, select, union
 
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
+from credit_scoring.decisions.effective import effective, steps_between, waiting_ones, waits
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import last_known
-from credit_scoring.decisions.tables import blocks, decisions, writers
+from credit_scoring.decisions.tables import blocks, claims, decisions, namesakes, writers
 from credit_scoring.decisions.unknowns import names_in
 
 CHUNK = 5_000
@@ -34,44 +35,79 @@ BEFORE = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
     *("model", "policy_version", "service_version", "asked_by", "rules", "outside_training"),
 )
-AFTER = ("outcome", "observed_on")
+AFTER = ("effective_decision", "outcome", "observed_on")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which decisions: given from `since` on, before `until`, by this model; None is no limit."""
+    """Which decisions: given from `since` on, before `until`, by this model and policy; None is no limit.
+
+    `decision` is the answer as it was given, `rule` one that did not pass, `waiting` those that people have to look at.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     model: str | None = None
+    policy: str | None = None
+    application_id: str | None = None
+    decision: str | None = None
+    rule: str | None = None
+    waiting: bool = False
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether decisions have to be looked at to know that they are not wanted: no index tells."""
+        return bool(self.model or self.policy or self.decision or self.rule)
 
     def restrict(self, query: Select[Any]) -> Select[Any]:
         """The query, which names decisions and writers, for these decisions only."""
+        query = self.narrow(query)
+        equal = {
+            writers.c.model: self.model,
+            writers.c.policy_version: self.policy,
+            decisions.c.decision: self.decision,
+        }
+        query = query.where(*(column == value for column, value in equal.items() if value))
+        if self.rule:
+            query = query.where(decisions.c.rules.contains(f'"{self.rule}"', autoescape=True))
+        return query
+
+    def narrow(self, query: Select[Any]) -> Select[Any]:
+        """The query, which names decisions, for those that indexes find."""
         if self.since:
             query = query.where(decisions.c.id >= first_id_at(self.since))
         if self.until:
             query = query.where(decisions.c.id < first_id_at(self.until))
-        return query.where(writers.c.model == self.model) if self.model else query
+        if self.application_id is not None:
+            query = query.where(decisions.c.id.in_(answering_for(self.application_id)))
+        return query.where(decisions.c.id.in_(waiting_ones())) if self.waiting else query
 
 
 def count(wanted: Wanted, connection: Connection) -> int:
     """How many there are."""
     query = select(func.count()).select_from(decisions)
-    if wanted.model:
+    if wanted.model or wanted.policy:
         query = query.join(writers, writers.c.id == decisions.c.writer)
     return connection.scalar(wanted.restrict(query)) or 0
 
 
+def answering_for(application_id: str) -> CompoundSelect[Any]:
+    """Ids of the decisions that answer for an application id, whoever has sent it."""
+    return union(
+        *(select(each.c.decision).where(each.c.application_id == application_id) for each in (claims, namesakes))
+    )
+
+
 def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
-    """The newest ones, newest first, each with its last outcome."""
+    """The newest ones, newest first, each with what counts now and its last outcome."""
     query = wanted.restrict(EVERYTHING).order_by(decisions.c.id.desc()).limit(most)
-    return _with_outcomes([dict(row._mapping) for row in connection.execute(query)], connection)
+    return with_what_followed([dict(row._mapping) for row in connection.execute(query)], connection)
 
 
 def chunks(database: Database, wanted: Wanted, columns: Select[Any] = EVERYTHING) -> Iterator[list[Record]]:
-    """All of them, oldest first, each with its last outcome; every chunk in a transaction of its own.
+    """All of them, oldest first, each with what counts now and its last outcome.
 
-    The next chunk is read while the caller is busy with this one.
+    Every chunk is read in a transaction of its own. The next chunk is read while the caller is busy with this one.
     """
     query = wanted.restrict(columns).order_by(decisions.c.id).limit(CHUNK)
     with ThreadPoolExecutor(1, "excerpts") as ahead:
@@ -87,7 +123,7 @@ def _read(database: Database, query: Select[Any]) -> list[Record]:
 
 
 def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
-    """A record as one row of a table: the decision, these fields of the application as received, the last outcome."""
+    """A record as one row of a table: the decision, these fields of the application as received, what followed."""
     received = from_json(record["received"])
     of_application = {name: received.get(name) for name in fields}
     names = {name: " ".join(names_in(record[name])) or None for name in ("rules", "outside_training")}
@@ -98,15 +134,19 @@ def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
 def _chunk(query: Select[Any], connection: Connection) -> list[Record]:
     found = connection.execute(query)
     names = tuple(found.keys())
-    return _with_outcomes([dict(zip(names, row, strict=True)) for row in found], connection)
+    return with_what_followed([dict(zip(names, row, strict=True)) for row in found], connection)
 
 
-def _with_outcomes(found: list[Record], connection: Connection) -> list[Record]:
-    """Add the last outcome of each, None where nothing is known yet."""
+def with_what_followed(found: list[Record], connection: Connection) -> list[Record]:
+    """Add what counts now of each, whether it waits, and its last outcome, None where nothing is known yet."""
     if not found:
         return found
     ids = [record["id"] for record in found]
     last = last_known(min(ids), max(ids), connection)
+    steps = steps_between(min(ids), max(ids), connection)
     for record in found:
+        taken = steps.get(record["id"], ())
+        record["effective_decision"] = effective(record["decision"], taken)
+        record["waiting"] = waits(record["decision"], taken)
         record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
     return found

@@ -2,7 +2,7 @@
 
 A review is REQUESTED, then UPHELD or REVERSED. An application in analysis (EM_ANALISE) waits from the start and is
 APPROVED or DENIED. Where four eyes are required, the first person only proposes; a second one gives the same verdict,
-which then counts, or returns the case.
+which then counts, or returns the case. `effective.py` says what counts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import events
+from credit_scoring.decisions.effective import effective, waits
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.owners import owner_of
 from credit_scoring.decisions.tables import decisions, one_at_a_time, reviews
@@ -46,8 +47,6 @@ class Step(StrEnum):
 VERDICTS = (Step.UPHELD, Step.REVERSED, Step.APPROVED, Step.DENIED)
 PROPOSALS = {verdict: Step(f"PROPOSED_{verdict}") for verdict in VERDICTS}
 _PROPOSED = {proposal: verdict for verdict, proposal in PROPOSALS.items()}
-_REVERSE = {Answer.APPROVED: Answer.DENIED, Answer.DENIED: Answer.APPROVED}
-_OF_ANALYSIS = {Step.APPROVED: Answer.APPROVED, Step.DENIED: Answer.DENIED}
 
 
 _RESULTS_NAME_THEIR_REVIEWER: dict[str, JsonValue] = {
@@ -93,7 +92,9 @@ class ReviewRecord(BaseModel):
     reason: str
     reviewer: str
     recorded_at: datetime
-    recorded_by: str = Field(description="Name of the key; empty where none was needed.")
+    recorded_by: str = Field(
+        description="Name of the key, empty where none was needed: who acted, whatever `reviewer` says."
+    )
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,9 @@ class Standing:
 
 def standing(answer: Answer, steps: Iterable[ReviewRecord]) -> Standing:
     """Where a decision with this answer stands after these steps, oldest first."""
-    last, is_open = None, answer is Answer.REVIEW
-    for last in steps:
-        if last.step is Step.REVERSED:
-            answer = _REVERSE.get(answer, answer)
-        elif answer is Answer.REVIEW:
-            answer = _OF_ANALYSIS.get(last.step, answer)
-        is_open = last.step not in VERDICTS
-    return Standing(answer, last, is_open)
+    taken = [*steps]
+    names = [each.step for each in taken]
+    return Standing(Answer(effective(answer, names)), taken[-1] if taken else None, waits(answer, names))
 
 
 def record(
@@ -211,7 +207,7 @@ def _check_verdict(verdict: Step, now: Standing) -> None:
         raise RequestError(409, "No review is open.", "review_order")
     if verdict not in now.verdicts:
         expected = " or ".join(sorted(now.verdicts))
-        raise RequestError(409, f"A decision that is {now.answer} is {expected}, not {verdict}.", "review_order")
+        raise RequestError(409, f"A decision that is {now.answer} becomes {expected}, not {verdict}.", "review_order")
 
 
 def _keep(decision_id: str, step: Step, reason: str, reviewer: str, by: str, connection: Connection) -> ReviewRecord:

@@ -27,6 +27,7 @@ class Decided:
     """Decisions by one model, as arrays of equal length.
 
     `days` counts from 1970-01-01; `delays` are the days from a decision to its outcome, -1 where none is known.
+    `denied` are those that the model denied or that people, who looked at them, did not approve.
     """
 
     days: DayCounts
@@ -52,7 +53,7 @@ class Cohort(BaseModel):
     start: date
     complete: bool
     decisions: int
-    denied: int
+    denied: int = Field(description="By the model; or, after analysis or a review, not approved by people.")
     known: int = Field(description="Approved clients whose outcome is known.")
     defaulted: int = Field(description="Of those, how many defaulted.")
     default_rate: Interval | None = Field(description="Of approved clients whose outcome is known.")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.effective import effective, steps_between
 from credit_scoring.decisions.ids import first_id_at, made_at
 from credit_scoring.decisions.outcomes import Outcome, last_known
 from credit_scoring.decisions.tables import decisions, writers
@@ -59,22 +60,34 @@ def _models(connection: Connection) -> dict[str, str]:
 
 
 def _chunk(after: str, connection: Connection) -> list[tuple[Any, ...]]:
-    """Rows of id, writer, risk, answer, outcome and the day that it was observed on; the last two may be None."""
+    """Rows of id, writer, risk, whether it was denied, outcome and the day it was observed on, which may be None."""
     columns = (decisions.c.id, decisions.c.writer, decisions.c.risk_probability, decisions.c.decision)
     query = select(*columns).where(decisions.c.id > after).order_by(decisions.c.id).limit(CHUNK)
     rows = connection.execute(query).all()
     if not rows:
         return []
     last = last_known(rows[0].id, rows[-1].id, connection)
-    return [(*row, *last.get(row.id, (None, None))) for row in rows]
+    steps = steps_between(rows[0].id, rows[-1].id, connection)
+    return [
+        (id, writer, risk, _is_denied(answer, steps.get(id, ())), *last.get(id, (None, None)))
+        for id, writer, risk, answer in rows
+    ]
+
+
+def _is_denied(answer: str, steps: Sequence[str]) -> bool:
+    """Whether the model denied it, or people did not approve it (yet).
+
+    Clients whom people approved against the model do not count as approved: they are not a random sample of any risk.
+    """
+    return answer == Answer.DENIED or effective(answer, steps) != Answer.APPROVED
 
 
 def _add(chunk: Sequence[tuple[Any, ...]], models: Mapping[str, str], columns: dict[str, _Columns]) -> None:
-    for decision_id, writer, risk, answer, outcome, observed_on in chunk:
+    for decision_id, writer, risk, denied, outcome, observed_on in chunk:
         day = (made_at(decision_id).date() - EPOCH).days
         into = columns[models.get(writer, "")]
         into.days.append(day)
         into.risk.append(risk)
-        into.denied.append(answer == Answer.DENIED)
+        into.denied.append(denied)
         into.defaulted.append(outcome == Outcome.DEFAULTED)
         into.delays.append(-1 if observed_on is None else max(0, (observed_on - EPOCH).days - day))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -119,7 +120,8 @@ class ReviewDesk:
         """How the log names whose session it is; None where the key is not good any more."""
         if not self._keyring.keys:
             return "" if session.key == "" else None
-        good = (key for key in self._keyring.keys if Scope.REVIEW in key.scopes)
+        now = datetime.now(UTC)
+        good = (key for key in self._keyring.keys if Scope.REVIEW in key.scopes and not key.is_expired(now))
         found = next((key for key in good if (key.name, key.sha256) == (session.key, session.sha256)), None)
         return found.signature if found else None
 

@@ -1,5 +1,7 @@
 """Sign-in with an API key of the scope `review`, and sign-out."""
 
+from datetime import UTC, datetime
+
 from starlette.responses import Response
 
 from credit_scoring.errors import RateLimitError
@@ -37,6 +39,7 @@ async def sign_in(visit: Visit) -> Response:
     key = None
     if keyring.keys:
         key = keyring.find(visit.form.get("chave", "").encode())
+        key = None if key and key.is_expired(datetime.now(UTC)) else key
         if key is None or Scope.REVIEW not in key.scopes:
             return _form(visit, 401 if key is None else 403, WRONG if key is None else NOT_FOR_THIS)
     visit.office.sign_ins.give_back(peer)

@@ -71,6 +71,7 @@ def loaded(
     handlers = {
         "predict": predictions.predict,
         "predict_many": predictions.predict_many,
+        "lookup": dossiers.lookup,
         "dossier": dossiers.dossier,
         "reasons": explainer.reasons,
         "what_if": simulations.what_if,

@@ -5,13 +5,14 @@ import hmac
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from credit_scoring.application.schemas import faults
 from credit_scoring.decisions.owners import sign
@@ -43,10 +44,25 @@ class Scope(StrEnum):
     REVIEW = "review"
 
 
+def _first_moment(value: Any) -> Any:
+    """A day of TOML begins at midnight, UTC."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_first_moment), AfterValidator(_in_utc)]
+
+
 class Key(BaseModel):
     """A key as it is kept: its name stands in the decision log, the key itself nowhere.
 
     Application ids belong to the owner, who may have several keys; without one, the key's name is the owner's, too.
+    From `expires` on it is refused; without one it is good for ever.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +71,11 @@ class Key(BaseModel):
     sha256: str = Field(pattern=HASH)
     scopes: frozenset[Scope] = Field(min_length=1)
     owner: str | None = Field(None, pattern=NAME)
+    expires: Moment | None = None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether it is no longer good."""
+        return self.expires is not None and self.expires <= now
 
     @property
     def signature(self) -> str:
@@ -116,10 +137,13 @@ class Keyring(BaseModel):
         key = self.find(secret)
         if key is None:
             raise RequestError(401, "The API key is not known.", "unknown_key")
+        if key.expires is not None and key.is_expired(datetime.now(UTC)):
+            since = f"{key.expires:%Y-%m-%d %H:%M} UTC"
+            raise RequestError(401, f"The API key {key.name} expired on {since}. Ask for a new one.", "expired_key")
         return key
 
     def find(self, secret: bytes) -> Key | None:
-        """The key whose secret this is."""
+        """The key whose secret this is; it may have expired."""
         found = hashlib.sha256(secret.strip()).hexdigest()
         return next((key for key in self.keys if hmac.compare_digest(key.sha256, found)), None)
 
@@ -189,14 +213,23 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     return found
 
 
-def entry(name: str, secret: str, scopes: frozenset[Scope], owner: str | None = None) -> str:
+def entry(
+    name: str, secret: str, scopes: frozenset[Scope], owner: str | None = None, expires: datetime | None = None
+) -> str:
     """The lines of a keys file for a key; raises ConfigurationError for names that cannot be used."""
+    digest = hashlib.sha256(secret.encode()).hexdigest()
     try:
-        key = Key(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest(), scopes=scopes, owner=owner)
+        key = Key(name=name, sha256=digest, scopes=scopes, owner=owner, expires=expires)
     except ValidationError as error:
         fault = faults(error)[0]
         found = f"owner {owner}" if fault.field == "owner" else f"name {name}"
         raise ConfigurationError(f"Key {found}: {fault.message}.") from error
     listed = ", ".join(f'"{scope.value}"' for scope in Scope if scope in key.scopes)
     of_owner = f'owner = "{key.owner}"\n' if key.owner else ""
-    return f'[[keys]]\nname = "{key.name}"\n{of_owner}sha256 = "{key.sha256}"\nscopes = [{listed}]\n'
+    until = f"{expiry_line(key.expires)}\n" if key.expires else ""
+    return f'[[keys]]\nname = "{key.name}"\n{of_owner}sha256 = "{key.sha256}"\nscopes = [{listed}]\n{until}'
+
+
+def expiry_line(moment: datetime) -> str:
+    """The line of a keys file for the moment from which a key is refused."""
+    return f"expires = {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

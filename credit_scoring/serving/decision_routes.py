@@ -1,14 +1,16 @@
 """What is read from the decision log and added to it: dossiers, outcomes, reviews."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from credit_scoring.application.schemas import ErrorAnswer, Fault
-from credit_scoring.decisions import dossiers, outcomes, reviews
+from credit_scoring.application.schemas import ErrorAnswer, Fault, faults
+from credit_scoring.decisions import dossiers, lookup, outcomes, reviews
 from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.lookup import Lookup
 from credit_scoring.decisions.outcomes import DecisionId, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import ReviewStep
 from credit_scoring.errors import RequestError
@@ -39,6 +41,11 @@ class Dossiers:
         decision_id = _checked_id(asked)
         return to_json(await self._opened().run(partial(dossiers.find, decision_id), reading=True))
 
+    async def lookup(self, body: bytes, asked: Asked) -> bytes:
+        """A page of decisions."""
+        wanted = _lookup(asked.query)
+        return to_json(await self._opened().run(partial(lookup.page, wanted), reading=True))
+
     async def review(self, body: bytes, asked: Asked) -> bytes:
         """One step of a review in, as it was kept out."""
         decision_id = _checked_id(asked)
@@ -66,6 +73,15 @@ class Dossiers:
         if self._database is None:
             raise RequestError(404, "Nothing is on record: CREDIT_SCORING_DECISION_LOG=off.", "no_decision_log")
         return self._database
+
+
+def _lookup(query: Mapping[str, str]) -> Lookup:
+    """What a query asks for; raises RequestError that names every fault."""
+    try:
+        return Lookup.model_validate(dict(query))
+    except ValidationError as error:
+        told = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error, Lookup.model_fields))
+        raise RequestError(400, f"{told}. A + in a query is written %2B.", "query") from None
 
 
 def _checked_id(asked: Asked) -> str:

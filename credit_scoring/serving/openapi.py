@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer, Application, ErrorAnswer
+from credit_scoring.decisions.lookup import Lookup
 from credit_scoring.decisions.outcomes import DecisionId
 from credit_scoring.serving.contents import Content, Json, Model, one
 from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, Decision, Operation
@@ -30,6 +31,16 @@ _ERRORS = {
     503: "More requests than can be answered in time, or no decision log to write to; `Retry-After` says when to come.",
 }
 
+
+def _query_parameter(name: str, schema: Json) -> Json:
+    """An optional parameter as OpenAPI has it: where it may be left out, it is never null."""
+    kinds = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    plain = {"anyOf": kinds} if len(kinds) > 1 else kinds[0]
+    plain = {key: value for key, value in plain.items() if key not in ("description", "title")}
+    return {"name": name, "in": "query", "required": False, "schema": plain, "description": schema["description"]}
+
+
+_LOOKUP = Lookup.model_json_schema(ref_template="#/components/schemas/{model}")
 _PARAMETERS = {
     "decision_id": {
         "name": "decision_id",
@@ -45,6 +56,7 @@ _PARAMETERS = {
         "schema": {"type": "boolean"},
         "description": "Whether the answer has the reasons of the decision.",
     },
+    **{name: _query_parameter(name, schema) for name, schema in _LOOKUP["properties"].items()},
 }
 
 

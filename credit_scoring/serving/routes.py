@@ -8,6 +8,7 @@ from pydantic import Field
 from credit_scoring.application import schemas
 from credit_scoring.application.schemas import Application, ErrorAnswer
 from credit_scoring.decisions.dossiers import Dossier
+from credit_scoring.decisions.lookup import FoundDecisions, Lookup
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW, ReviewRecord, ReviewStep
 from credit_scoring.explanation.explanation import Explanation
@@ -37,8 +38,8 @@ _WITH_SCOPE = {403}
 _WITH_BODY = {400, 408, 413, 415}
 
 
-class Decision(schemas.Decision):
-    """The answer to one application, with the risk behind it, what produced it, and its reasons where asked for."""
+class Decision(schemas.RepeatedDecision):
+    """The answer to one application: what produced it, what people made of it, and its reasons where asked for."""
 
     reasons: Explanation | None = Field(None, title="Motivos", description="Only with `?reasons=true`.")
 
@@ -96,7 +97,8 @@ PREDICT = Operation(
     scope=Scope.PREDICT,
     tag="decisions",
     summary="Decide one application",
-    description="The same `application_id` and content from the same owner gets the answer given before.",
+    description="The same `application_id` and content from the same owner gets the answer given before; it says what "
+    "counts now where people have decided otherwise.",
     takes=one(Application),
     query=("reasons",),
     answers=one(Decision, EXAMPLE_DECISION),
@@ -182,6 +184,21 @@ _DOSSIER = Operation(
     own_errors=frozenset({404}),
 )
 
+_LOOKUP = Operation(
+    name="lookup",
+    label="lookup",
+    method="GET",
+    path="/decisions",
+    scope=Scope.READ,
+    tag="record",
+    summary="Look decisions up, newest first",
+    description="A page looks at a bounded number of decisions, so it may have fewer than `limit`: follow `next`.",
+    query=tuple(Lookup.model_fields),
+    answers=one(FoundDecisions),
+    answer_description="A page of decisions.",
+    own_errors=frozenset({400, 404}),
+)
+
 _REVIEW = Operation(
     name="review",
     label="review",
@@ -189,7 +206,7 @@ _REVIEW = Operation(
     path="/decisions/{decision_id}/review",
     scope=Scope.OUTCOMES,
     tag="record",
-    summary="A step of a review by people: requested, upheld or reversed",
+    summary="A step of a review by people: requested, upheld or reversed; or approved or denied after analysis",
     description="Sent again unchanged it changes nothing. The decision itself stays as it was given.",
     takes=one(ReviewStep, EXAMPLE_REVIEW),
     answers=one(ReviewRecord),
@@ -237,7 +254,7 @@ _MODEL = Operation(
     answer_description="The model card.",
 )
 
-OPERATIONS = (PREDICT, _PREDICT_MANY, _WHAT_IF, _DOSSIER, _REASONS, _REVIEW, _OUTCOMES, _MODEL)
+OPERATIONS = (PREDICT, _PREDICT_MANY, _WHAT_IF, _LOOKUP, _DOSSIER, _REASONS, _REVIEW, _OUTCOMES, _MODEL)
 
 PAGES = (
     Page("/livez", summary="Whether the process is alive."),

@@ -1,9 +1,10 @@
-"""`credit-scoring keys new` as its users run it."""
+"""`credit-scoring keys …` as its users run it."""
 
 import hashlib
 import re
 import stat
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,9 @@ def test_the_key_is_good_for_what_it_was_made_for(made: tuple[Ended, Path]) -> N
     assert Keyring.read(file, "nowhere").admit(headers, None, Scope.READ) == "gateway-1"
 
 
-def test_the_user_is_told_to_restart_the_service(made: tuple[Ended, Path]) -> None:
+def test_the_user_is_told_how_the_service_gets_to_know_it(made: tuple[Ended, Path]) -> None:
     found, file = made
-    assert f"Added to {file}. Restart the service" in found.stderr
+    assert f"Added to {file}. Send SIGHUP to the service, or restart it" in found.stderr
 
 
 def test_a_name_that_is_taken_is_refused_in_one_line_and_the_file_stays_as_it_was(made: tuple[Ended, Path]) -> None:
@@ -168,3 +169,134 @@ def test_a_key_is_added_to_a_file_with_an_inline_list_or_refused_and_the_file_st
 def test_a_name_too_long_for_a_file_is_one_error(tmp_path: Path, command: tuple[str, ...]) -> None:
     environment = {"CREDIT_SCORING_DATABASE_URL": f"sqlite:///{tmp_path}/decisions.db"}
     assert "File name too long" in error_here(*command, "x" * 300, **environment)
+
+
+# Expiry, rotate, revoke, list
+
+
+def expiry_of(name: str, file: Path) -> datetime | None:
+    return {key.name: key for key in read_keys(file)}[name].expires
+
+
+def of_keys(command: str, *arguments: str, file: Path) -> str:
+    """What a command tells on both streams."""
+    found = run_here("keys", command, *arguments, "--file", file)
+    assert found.exit_code == 0, found.output
+    return str(found.stderr + found.stdout)
+
+
+def test_a_key_may_expire_on_a_day_which_begins_in_utc(file: Path) -> None:
+    of_keys("new", "a", "--scope", "read", "--expires", "2199-01-31", file=file)
+    of_keys("new", "b", "--scope", "read", "--expires", "2199-01-31T12:00-03:00", file=file)
+    day = datetime(2199, 1, 31, tzinfo=UTC)
+    assert [expiry_of(name, file) for name in "ab"] == [day, day + timedelta(hours=15)]
+
+
+@pytest.mark.parametrize(
+    ("expires", "problem"), [("2020-01-31", "lies in the past"), ("soon", "soon: expected a day or a time")]
+)
+def test_an_expiry_that_makes_no_sense_is_refused_before_anything_is_written(
+    file: Path, expires: str, problem: str
+) -> None:
+    for command in (("new", "a", "--scope", "read"), ("rotate", "old", "a")):
+        kept = new("old", file) and file.read_bytes()
+        assert problem in error_here("keys", *command, "--expires", expires, "--file", file)
+        assert file.read_bytes() == kept
+        file.unlink()
+
+
+def test_a_revoked_key_is_expired_and_everything_else_in_the_file_stays(file: Path) -> None:
+    for name in ("first", "second", "third"):
+        new(name, file)
+    written = f"# Ana's.\n{file.read_text(encoding='utf-8')}# The end.\n".replace(
+        '[[keys]]\nname = "third"', '# Of Rui.\n[[ keys ]] # third\nname = "third"'
+    )
+    file.write_text(written, encoding="utf-8")
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert "second is revoked" in of_keys("revoke", "second", file=file)
+    expires = expiry_of("second", file)
+    assert expires is not None
+    assert before <= expires <= datetime.now(UTC)
+    assert [expiry_of(name, file) for name in ("first", "third")] == [None, None]
+    text = file.read_text(encoding="utf-8")
+    assert "".join(line for line in text.splitlines(keepends=True) if not line.startswith("expires")) == written
+    assert "second is refused already, since" in of_keys("revoke", "second", file=file)
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_revoking_brings_an_expiry_forward(file: Path) -> None:
+    of_keys("new", "a", "--scope", "read", "--expires", "2199-01-31", file=file)
+    of_keys("revoke", "a", file=file)
+    expires = expiry_of("a", file)
+    assert expires is not None
+    assert expires <= datetime.now(UTC)
+    assert file.read_text(encoding="utf-8").count("expires") == 1
+
+
+def test_a_rotated_key_has_a_successor_of_the_same_owner_and_scopes_and_stays_good_for_a_while(file: Path) -> None:
+    old = new("gateway-2026", file)
+    found = run_here("keys", "rotate", "gateway-2026", "gateway-2027", "--days", "3", "--file", file)
+    assert found.exit_code == 0, found.output
+    keyring = Keyring.read(file, "nowhere")
+    admitted = [
+        keyring.admit({b"authorization": f"Bearer {secret}".encode()}, None, Scope.PREDICT)
+        for secret in (old, found.stdout.strip())
+    ]
+    assert admitted == ["gateway-2026", "gateway-2026/gateway-2027"]
+    expires = expiry_of("gateway-2026", file)
+    assert expires is not None
+    assert timedelta(days=2, hours=23) < expires - datetime.now(UTC) <= timedelta(days=3)
+    assert expiry_of("gateway-2027", file) is None
+
+
+def test_a_key_that_expires_sooner_than_its_grace_keeps_its_expiry(file: Path) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    of_keys("new", "a", "--scope", "read", "--expires", soon.isoformat(), file=file)
+    of_keys("rotate", "a", "b", file=file)
+    assert expiry_of("a", file) == soon
+
+
+def test_a_revoked_key_is_not_rotated_and_its_name_not_used_again(file: Path) -> None:
+    new("a", file)
+    of_keys("revoke", "a", file=file)
+    assert "a is refused since" in error_here("keys", "rotate", "a", "b", "--file", file)
+    assert "has a key named a already" in error_here("keys", "new", "a", "--scope", "read", "--file", file)
+
+
+@pytest.mark.parametrize("command", [("revoke", "c"), ("rotate", "c", "d")])
+def test_a_key_that_is_not_there_is_named_with_those_that_are(file: Path, command: tuple[str, ...]) -> None:
+    new("a", file)
+    new("b", file)
+    message = error_here("keys", *command, "--file", file)
+    assert message == f"{file} has no key named c; it has a, b."
+
+
+@pytest.mark.parametrize("command", [("revoke", "a"), ("rotate", "a", "b")])
+def test_keys_in_an_inline_list_are_left_alone(file: Path, command: tuple[str, ...]) -> None:
+    text = f'keys = [{{name = "a", sha256 = "{"0" * 64}", scopes = ["read"]}}]\n'
+    file.write_text(text, encoding="utf-8")
+    assert "Write each key as a [[keys]] table" in error_here("keys", *command, "--file", file)
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_a_table_of_keys_inside_a_text_does_not_mislead(file: Path) -> None:
+    text = f'keys = [{{name = "a", sha256 = "{"0" * 64}", scopes = ["""read"""]}}]\n# x = """\n[[keys]]\n"""\n'
+    file.write_text(text, encoding="utf-8")
+    error_here("keys", "revoke", "a", "--file", file)
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_the_list_shows_owner_scopes_expiry_and_state_but_no_hash(file: Path) -> None:
+    new("a", file)
+    of_keys("rotate", "a", "b", "--expires", "2199-01-31", file=file)
+    of_keys("revoke", "a", file=file)
+    lines = {line.split()[1]: line for line in of_keys("list", file=file).splitlines() if "predict" in line}
+    assert "expired" in lines["a"]
+    assert [each in lines["b"] for each in (" a ", "predict", "2199-01-31 00:00", "good")] == [True] * 4
+    assert not any(key.sha256[:16] in line for key in read_keys(file) for line in lines.values())
+
+
+def test_a_file_with_an_expiry_that_is_none_is_refused(file: Path) -> None:
+    new("a", file)
+    file.write_text(f'{file.read_text(encoding="utf-8")}expires = "soon"\n', encoding="utf-8")
+    assert "keys.0.expires" in error_here("keys", "list", "--file", file)

@@ -63,6 +63,7 @@ def records(draw: st.DrawFn) -> Record:
         "rules": draw(st.sampled_from([None, '["PARCELA_RENDA","RESTRICAO"]'])),
         "outside_training": draw(st.sampled_from([None, '["credit_letter_value"]'])),
         "received": json.dumps(draw(applications)),
+        "effective_decision": draw(st.sampled_from(["APROVADO", "NEGADO"])),
         "outcome": draw(st.sampled_from(["PAID", "DEFAULTED", None])),
         "observed_on": draw(st.none() | st.dates(date(1900, 1, 1), date(2200, 1, 1))),
     }
@@ -72,7 +73,11 @@ def row(outcome: str | None = None, **fields: Any) -> Record:
     """One row to export."""
     common = {"decided_at": datetime(2026, 11, 24, 12, tzinfo=UTC), "decision": "APROVADO", "risk_probability": 0.1}
     of_model = {"threshold": 0.3, "model": "credit_scoring:a", "policy_version": "policy-1", "service_version": "0"}
-    known = {"outcome": outcome, "observed_on": date(2026, 5, 31) if outcome else None}
+    known = {
+        "effective_decision": "APROVADO",
+        "outcome": outcome,
+        "observed_on": date(2026, 5, 31) if outcome else None,
+    }
     received = json.dumps({**EXAMPLE_APPLICATION, **fields})
     record = {"id": new_id(), "application_id": None, "asked_by": "", "received": received}
     record |= {"rules": '["PARCELA_RENDA","RESTRICAO"]', "outside_training": None}

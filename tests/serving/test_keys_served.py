@@ -1,6 +1,7 @@
 """A service that asks for API keys, over HTTP: who gets what, and what is told of it."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW
 from credit_scoring.serving.auth import Scope, entry
+from credit_scoring.serving.keys_file import with_expiry, write
 from tests.conftest import RunningService, wait_until_ready
 from tests.test_service import assert_error_shape, is_running, served
 
@@ -367,3 +369,42 @@ def test_a_service_that_must_not_do_without_keys_or_cannot_read_them_does_not_st
             wait_for(partial(has_ended, running), "the end of a service without keys")
             assert running.process.returncode != 0
             assert [reason in line for line in running.log_text().splitlines() if line.strip()] == [True]
+
+
+# Expiry, and keys read again
+
+
+@pytest.fixture
+def renewed(model_tag: str, tmp_path: Path) -> Iterator[tuple[RunningService, Path]]:
+    """A service with a good key and one that has expired, and its keys file."""
+    path = tmp_path / "keys.toml"
+    past = datetime(2026, 1, 31, tzinfo=UTC)
+    lines = [entry(name, secret_of(name), frozenset(Scope)) for name in ("good", "other")]
+    lines.append(entry("late", secret_of("late"), frozenset(Scope), expires=past))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    settings = {
+        "CREDIT_SCORING_API_KEYS_FILE": str(path),
+        "CREDIT_SCORING_DATABASE_URL": f"sqlite:///{tmp_path}/decisions.db",
+        "CREDIT_SCORING_MODEL": model_tag,
+    }
+    with served(tmp_path, **settings) as running:
+        wait_until_ready(running)
+        yield running, path
+
+
+def test_an_expired_key_is_refused_and_on_sighup_keys_are_read_again(renewed: tuple[RunningService, Path]) -> None:
+    running, path = renewed
+
+    def status(name: str) -> int:
+        return httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, headers=by(name), timeout=30).status_code
+
+    expired = httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, headers=by("late"), timeout=30)
+    assert expired.status_code == 401
+    assert expired.json()["error"] == "The API key late expired on 2026-01-31 00:00 UTC. Ask for a new one."
+    assert [status(name) for name in ("good", "other", "new")] == [200, 200, 401]
+    write(with_expiry("other", datetime.now(UTC), path), path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{entry('new', secret_of('new'), frozenset(Scope))}")
+    running.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "All workers have been replaced" in running.log_text(), "new workers", within=300)
+    assert [status(name) for name in ("good", "other", "new")] == [200, 401, 200]

@@ -1,0 +1,66 @@
+"""What counts now: the answer that the model and its policy gave, after what people made of it.
+
+An answer in analysis (EM_ANALISE) becomes APPROVED or DENIED. REVERSED turns what counted until then into its opposite,
+UPHELD leaves it, and so does every other step. The record of the answer itself never changes.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import CompoundSelect, Connection, Select, literal, select, union
+
+from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions.tables import decisions, reviews
+
+VERDICTS = ("UPHELD", "REVERSED", "APPROVED", "DENIED")
+
+_OPPOSITE: Mapping[str, str] = {Answer.APPROVED: Answer.DENIED.value, Answer.DENIED: Answer.APPROVED.value}
+_AFTER_ANALYSIS: Mapping[str, str] = {"APPROVED": Answer.APPROVED.value, "DENIED": Answer.DENIED.value}
+
+
+def effective(answer: str, steps: Iterable[str]) -> str:
+    """What counts of this answer after these steps of a review, oldest first."""
+    for step in steps:
+        if step == "REVERSED":
+            answer = _OPPOSITE.get(answer, answer)
+        elif answer == Answer.REVIEW:
+            answer = _AFTER_ANALYSIS.get(step, answer)
+    return answer
+
+
+def waits(answer: str, steps: Iterable[str]) -> bool:
+    """Whether people still have to say something; `waiting_ones` is the same for queries."""
+    *_, last = [None, *steps]
+    return answer == Answer.REVIEW if last is None else last not in VERDICTS
+
+
+def steps_of(ids: Collection[str], connection: Connection) -> Mapping[str, list[str]]:
+    """The steps taken on each of these decisions, oldest first; no entry where nobody has looked."""
+    return _by_decision(_STEPS.where(reviews.c.decision.in_(ids)), connection)
+
+
+def steps_between(first_id: str, last_id: str, connection: Connection) -> Mapping[str, list[str]]:
+    """The same for all decisions from one id to another."""
+    return _by_decision(_STEPS.where(reviews.c.decision.between(first_id, last_id)), connection)
+
+
+def waiting_ones() -> CompoundSelect[Any]:
+    """Ids of the decisions for which `waits` holds."""
+    asked, of = decisions.alias(), literal(Answer.REVIEW.value, literal_execute=True)
+    touched = select(reviews.c.id).where(reviews.c.decision == asked.c.id)
+    untouched = select(asked.c.id).where(asked.c.decision == of, ~touched.exists())
+    later = reviews.alias()
+    followed = select(later.c.id).where(later.c.decision == reviews.c.decision, later.c.id > reviews.c.id)
+    open_ones = select(reviews.c.decision).where(reviews.c.step.not_in(VERDICTS), ~followed.exists())
+    return union(untouched, open_ones)
+
+
+_STEPS = select(reviews.c.decision, reviews.c.step).order_by(reviews.c.id)
+
+
+def _by_decision(taken: Select[Any], connection: Connection) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for decision, step in connection.execute(taken):
+        found[decision].append(step)
+    return found
