@@ -34,6 +34,11 @@ STEPS = {
     "REVERSED": "Decisão revertida",
     "APPROVED": "Aprovada após análise",
     "DENIED": "Negada após análise",
+    "PROPOSED_UPHELD": "Manutenção proposta, à espera de uma segunda pessoa",
+    "PROPOSED_REVERSED": "Reversão proposta, à espera de uma segunda pessoa",
+    "PROPOSED_APPROVED": "Aprovação proposta, à espera de uma segunda pessoa",
+    "PROPOSED_DENIED": "Negativa proposta, à espera de uma segunda pessoa",
+    "RETURNED": "Proposta devolvida por uma segunda pessoa",
 }
 ANSWERS = {"APROVADO": "Aprovado", "EM_ANALISE": "Em análise", "NEGADO": "Negado"}
 UNITS = {"months": "meses", "years": "anos"}
@@ -115,6 +120,8 @@ def _sections(found: Subject) -> Iterator[Section]:
     for held in found.decisions:
         sections = (_decision, _received, _rules, _reasons, _reviews, _outcomes)
         yield from (made for section in sections if (made := section(held.dossier))[1])
+        if looks := held.rows.get("looks"):
+            yield "Consultas a estes dados", [(local(each["seen_at"]), each["page"]) for each in looks]
 
 
 def _decision(dossier: Dossier) -> Section:
