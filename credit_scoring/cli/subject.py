@@ -41,6 +41,7 @@ STEPS = {
     "RETURNED": "Proposta devolvida por uma segunda pessoa",
 }
 ANSWERS = {"APROVADO": "Aprovado", "EM_ANALISE": "Em análise", "NEGADO": "Negado"}
+PAGES = {"dossier": "dossiê", "letter": "carta ao cliente"}
 UNITS = {"months": "meses", "years": "anos"}
 OUTCOMES = {"PAID": "Pago", "DEFAULTED": "Inadimplente"}
 FLAGS = {True: "sim", False: "não", None: "não informado"}
@@ -121,7 +122,9 @@ def _sections(found: Subject) -> Iterator[Section]:
         sections = (_decision, _received, _rules, _reasons, _reviews, _outcomes)
         yield from (made for section in sections if (made := section(held.dossier))[1])
         if looks := held.rows.get("looks"):
-            yield "Consultas a estes dados", [(local(each["seen_at"]), each["page"]) for each in looks]
+            yield "Consultas a estes dados", [
+                (local(each["seen_at"]), PAGES.get(each["page"], each["page"])) for each in looks
+            ]
 
 
 def _decision(dossier: Dossier) -> Section:
