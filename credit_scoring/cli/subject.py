@@ -34,8 +34,14 @@ STEPS = {
     "REVERSED": "Decisão revertida",
     "APPROVED": "Aprovada após análise",
     "DENIED": "Negada após análise",
+    "PROPOSED_UPHELD": "Manutenção proposta, à espera de uma segunda pessoa",
+    "PROPOSED_REVERSED": "Reversão proposta, à espera de uma segunda pessoa",
+    "PROPOSED_APPROVED": "Aprovação proposta, à espera de uma segunda pessoa",
+    "PROPOSED_DENIED": "Negativa proposta, à espera de uma segunda pessoa",
+    "RETURNED": "Proposta devolvida por uma segunda pessoa",
 }
 ANSWERS = {"APROVADO": "Aprovado", "EM_ANALISE": "Em análise", "NEGADO": "Negado"}
+PAGES = {"dossier": "dossiê", "letter": "carta ao cliente"}
 UNITS = {"months": "meses", "years": "anos"}
 OUTCOMES = {"PAID": "Pago", "DEFAULTED": "Inadimplente"}
 FLAGS = {True: "sim", False: "não", None: "não informado"}
@@ -115,6 +121,10 @@ def _sections(found: Subject) -> Iterator[Section]:
     for held in found.decisions:
         sections = (_decision, _received, _rules, _reasons, _reviews, _outcomes)
         yield from (made for section in sections if (made := section(held.dossier))[1])
+        if looks := held.rows.get("looks"):
+            yield "Consultas a estes dados", [
+                (local(each["seen_at"]), PAGES.get(each["page"], each["page"])) for each in looks
+            ]
 
 
 def _decision(dossier: Dossier) -> Section:

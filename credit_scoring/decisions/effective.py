@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, literal, select, union
+from sqlalchemy import CompoundSelect, Connection, Select, except_, literal, select, union
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.tables import decisions, reviews
@@ -48,12 +48,11 @@ def steps_between(first_id: str, last_id: str, connection: Connection) -> Mappin
 def waiting_ones() -> CompoundSelect[Any]:
     """Ids of the decisions for which `waits` holds."""
     asked, of = decisions.alias(), literal(Answer.REVIEW.value, literal_execute=True)
-    touched = select(reviews.c.id).where(reviews.c.decision == asked.c.id)
-    untouched = select(asked.c.id).where(asked.c.decision == of, ~touched.exists())
+    untouched = except_(select(asked.c.id).where(asked.c.decision == of), select(reviews.c.decision)).subquery()
     later = reviews.alias()
     followed = select(later.c.id).where(later.c.decision == reviews.c.decision, later.c.id > reviews.c.id)
     open_ones = select(reviews.c.decision).where(reviews.c.step.not_in(VERDICTS), ~followed.exists())
-    return union(untouched, open_ones)
+    return union(select(untouched.c.id), open_ones)
 
 
 _STEPS = select(reviews.c.decision, reviews.c.step).order_by(reviews.c.id)
