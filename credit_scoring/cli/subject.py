@@ -123,7 +123,7 @@ def _sections(found: Subject) -> Iterator[Section]:
         yield from (made for section in sections if (made := section(held.dossier))[1])
         if looks := held.rows.get("looks"):
             yield "Consultas a estes dados", [
-                (local(each["seen_at"]), PAGES.get(each["page"], each["page"])) for each in looks
+                (local(each["seen_at"]), PAGES.get(each["page"], str(each["page"]))) for each in looks
             ]
 
 

@@ -41,7 +41,8 @@ def test_without_a_dependency_group_the_error_names_it(
     source: Path, model_tag: str, tmp_path: Path, module: str, options: tuple[str, ...], group: str
 ) -> None:
     (tmp_path / f"{module}.py").write_text(f"raise ImportError(name={module!r})", encoding="utf-8")
-    found = run("score", source, "--output", tmp_path / "out", *options, PYTHONPATH=before_others(tmp_path))
+    own = ("--model", model_tag, *options)
+    found = run("score", source, "--output", tmp_path / "out", *own, PYTHONPATH=before_others(tmp_path))
     message = error_of(found)
     assert f"The dependency group {group} is not installed, " in message
     assert f" is missing: run `pip install --require-hashes -r requirements/{group}.txt`." in message
