@@ -63,7 +63,8 @@ def decided_by(scorer: Scorer, tag: str, applications: Sequence[Application]) ->
 def _entry(application: Application, decision: Decision, features: Sequence[str]) -> Entry:
     seen = to_json([getattr(application, name) for name in features]).decode()
     received = application.model_dump_json(exclude_none=True)
-    rules, outside = (json.dumps(names) if names else None for names in (decision.rules, decision.outside_training))
+    beside = (decision.rules, decision.outside_training)
+    rules, outside = (to_json(names).decode() if names else None for names in beside)
     answer = (decision.risk_probability, decision.decision.value, "", rules, outside)
     return Entry(Row(decision.decision_id, application.application_id, received, seen, *answer), application, decision)
 

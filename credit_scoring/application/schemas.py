@@ -27,7 +27,11 @@ class FieldSource(BaseModel):
 
     source: str = Field(min_length=1, max_length=80, pattern=TEXT_PATTERN, examples=["Serasa"])
     consulted_at: Annotated[str, AfterValidator(_iso)] | None = Field(
-        None, max_length=40, description="Day or moment as ISO 8601 writes it.", examples=["2026-11-26"]
+        None,
+        max_length=40,
+        description="Day, or moment, as ISO 8601 writes it.",
+        examples=["2026-11-26"],
+        json_schema_extra={"format": "date"},
     )
 
 

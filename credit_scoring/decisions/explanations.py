@@ -1,8 +1,9 @@
 """The reasons of decisions as they were first given; whoever asks again gets the same bytes."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from credit_scoring.decisions import events
 from credit_scoring.decisions.ids import new_id
@@ -15,18 +16,19 @@ def given(decision_id: str, connection: Connection) -> str | None:
     return found
 
 
-def keep(decision_id: str, content: str, given_to: str, connection: Connection) -> str:
-    """Keep the reasons unless there are some; those on record."""
+def keep(contents: Mapping[str, str], given_to: str, connection: Connection) -> dict[str, str]:
+    """Keep the reasons of these decisions unless there are some; by decision, those on record."""
     one_at_a_time(connection)
-    if (known := given(decision_id, connection)) is not None:
-        return known
-    row = {
-        "id": new_id(),
-        "decision": decision_id,
-        "content": content,
-        "given_at": datetime.now(UTC),
-        "given_to": given_to,
-    }
-    connection.execute(insert(explanations), row)
-    events.append(events.REASONS, [row], connection)
-    return content
+    by_decision = select(explanations.c.decision, explanations.c.content)
+    known = {row.decision: row.content for row in connection.execute(by_decision.where(_among(contents)))}
+    new = {decision: content for decision, content in contents.items() if decision not in known}
+    about = {"given_at": datetime.now(UTC), "given_to": given_to}
+    rows = [{"id": new_id(), "decision": id, "content": content, **about} for id, content in new.items()]
+    if rows:
+        connection.execute(insert(explanations), rows)
+        events.append(events.REASONS, rows, connection)
+    return {**new, **known}
+
+
+def _among(decisions: Collection[str]) -> ColumnElement[bool]:
+    return explanations.c.decision.in_(decisions)

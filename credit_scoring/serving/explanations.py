@@ -1,7 +1,7 @@
 """Reasons and simulations over HTTP: in a thread of their own, so that decisions do not wait for them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -60,33 +60,38 @@ class Explainer:
             raise RequestError(404, "Nothing is on record: CREDIT_SCORING_DECISION_LOG=off.", "no_decision_log")
         return (await self._of_record(asked.path["decision_id"], asked.by, self._database)).encode()
 
-    async def of(self, decision: Decision, application: Application, asked_by: str) -> str:
-        """The reasons, as JSON, of a decision that was just given; an earlier one, given again, has its own."""
+    async def of_many(self, given: Sequence[tuple[Decision, Application]], asked_by: str) -> list[str]:
+        """The reasons, as JSON, of decisions that were just given; one that was given before has its own."""
         scorer = self._desk.scorer
-        if (decision.model, decision.policy_version) != (self._desk.tag, scorer.policy.version) and self._database:
-            return await self._of_record(decision.decision_id, asked_by, self._database)
-        values = (decision.decision_id, decision.decision, decision.risk_probability, decision.rules)
-        content = await self._explain(lambda: explained(scorer, application.__dict__, *values))
-        return await self._keep(decision.decision_id, content, asked_by)
+        ours = self._desk.tag, scorer.policy.version
+        new = [pair for pair in given if (pair[0].model, pair[0].policy_version) == ours or self._database is None]
+        contents = await self._explain(lambda: [_explained(scorer, *pair) for pair in new])
+        kept = await self._keep(
+            {decision.decision_id: text for (decision, _), text in zip(new, contents, strict=True)}, asked_by
+        )
+        for decision, _ in given:
+            if decision.decision_id not in kept and self._database:
+                kept[decision.decision_id] = await self._of_record(decision.decision_id, asked_by, self._database)
+        return [kept[decision.decision_id] for decision, _ in given]
 
     async def _of_record(self, decision_id: str, asked_by: str, database: Database) -> str:
         known, row = await database.run(partial(on_record, decision_id), reading=True)
         if known is not None:
             return known
         scorer = await self._scorer_of(row["model"])
-        content = await self._explain(lambda: explained_again(row, scorer))
-        return await self._keep(decision_id, content, asked_by)
+        (content,) = await self._explain(lambda: [explained_again(row, scorer)])
+        return (await self._keep({decision_id: content}, asked_by))[decision_id]
 
-    async def _explain(self, work: Callable[[], Explanation]) -> str:
+    async def _explain(self, work: Callable[[], list[Explanation]]) -> list[str]:
         try:
-            return to_json(await self._thread.run(work)).decode()
+            return [to_json(each).decode() for each in await self._thread.run(work)]
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
 
-    async def _keep(self, decision_id: str, content: str, asked_by: str) -> str:
+    async def _keep(self, contents: dict[str, str], asked_by: str) -> dict[str, str]:
         if self._database is None:
-            return content
-        return await self._database.run(partial(explanations.keep, decision_id, content, asked_by))
+            return contents
+        return await self._database.run(partial(explanations.keep, contents, asked_by))
 
     async def _scorer_of(self, tag: str) -> "Scorer":
         """The model that decided."""
@@ -95,6 +100,11 @@ class Explainer:
         if self._before is None or self._before[0] != tag:
             self._before = tag, await self._thread.run(partial(_loaded, tag))
         return self._before[1]
+
+
+def _explained(scorer: "Scorer", decision: Decision, application: Application) -> Explanation:
+    values = (decision.decision_id, decision.decision, decision.risk_probability, decision.rules)
+    return explained(scorer, application.__dict__, *values)
 
 
 def _loaded(tag: str) -> "Scorer":

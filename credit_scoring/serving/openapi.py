@@ -13,7 +13,7 @@ from credit_scoring.application.schemas import Answer, Application, ErrorAnswer
 from credit_scoring.decisions.lookup import Lookup
 from credit_scoring.decisions.outcomes import DecisionId
 from credit_scoring.serving.contents import Content, Json, Model, one
-from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, Decision, Operation
+from credit_scoring.serving.routes import EXAMPLE_DECISION, OPERATIONS, PAGES, QUESTION, Decision, Operation
 
 _KEY = "An API key, made by `credit-scoring keys new`. Where none are set, none is needed."
 
@@ -82,7 +82,7 @@ def document(version: str, catalogue: Catalogue, answers: Sequence[Answer]) -> J
         "tags": [{"name": "decisions"}, {"name": "record"}, {"name": "model"}, {"name": "operation"}],
         "security": [{"key": []}, {}],
         "paths": {
-            **{each.path: {each.method.lower(): _operation(each, catalogue.example)} for each in OPERATIONS},
+            **{each.path: {each.method.lower(): _operation(each, catalogue)} for each in OPERATIONS},
             **{each.path: {"get": _text(each.summary)} for each in PAGES if each.summary},
         },
         "components": {
@@ -98,7 +98,7 @@ def _models() -> list[Model]:
     return list(dict.fromkeys([ErrorAnswer, *(model for content in contents for model in content.models)]))
 
 
-def _operation(operation: Operation, application: Json) -> Json:
+def _operation(operation: Operation, catalogue: Catalogue) -> Json:
     parameters = [_PARAMETERS[name] for name in [*re.findall(r"{(\w+)}", operation.path), *operation.query]]
     errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in operation.errors}
     return {
@@ -107,20 +107,26 @@ def _operation(operation: Operation, application: Json) -> Json:
         **({"parameters": parameters} if parameters else {}),
         "summary": operation.summary,
         **({"description": operation.description} if operation.description else {}),
-        **(
-            {"requestBody": {"required": True, **_json(_shown(operation.takes, application))}}
-            if operation.takes
-            else {}
-        ),
+        **({"requestBody": {"required": True, **_json(_shown(operation.takes, catalogue))}} if operation.takes else {}),
         "responses": {"200": _answer(operation.answer_description, operation.answers), **errors},
     }
 
 
-def _shown(content: Content, application: Json) -> Content:
-    """What takes applications, with this one as the example."""
+def _shown(content: Content, catalogue: Catalogue) -> Content:
+    """What takes applications, with the catalogue's example and, where asked for, its levers."""
     if Application not in content.models:
         return content
+    application = catalogue.example
+    if content is QUESTION:
+        return replace(content, schema=_with_levers(content.schema, catalogue), example={"application": application})
     return replace(content, example=[application] if content.schema.get("type") == "array" else application)
+
+
+def _with_levers(schema: Json, catalogue: Catalogue) -> Json:
+    if not catalogue.levers:
+        return schema
+    levers = {**schema["properties"]["levers"], "items": {"enum": [*catalogue.levers]}}
+    return {**schema, "properties": {**schema["properties"], "levers": levers}}
 
 
 def _text(summary: str) -> Json:

@@ -123,14 +123,17 @@ class Predictions:
                 await asyncio.sleep(0)  # let waiting single requests in between
         waiting = [each[0] for each in answers if not isinstance(each, ErrorAnswer)]
         settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
-        found: list[bytes] = []
-        for each in answers:
-            answer = each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled))
-            if explains and isinstance(answer, Decision) and not isinstance(each, ErrorAnswer):
-                found.append(await self._explained(answer, each[1], asked.by))
-            else:
-                found.append(to_json(answer))
-        return b"[" + b",".join(found) + b"]"
+        found = [each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers]
+        if not explains:
+            return to_json(found)
+        given = [
+            (answer, submitted[1])
+            for answer, submitted in zip(found, answers, strict=True)
+            if isinstance(answer, Decision) and not isinstance(submitted, ErrorAnswer)
+        ]
+        reasons = iter(await self._explainer.of_many(given, asked.by))
+        parts = [_with_reasons(each, next(reasons)) if isinstance(each, Decision) else to_json(each) for each in found]
+        return b"[" + b",".join(parts) + b"]"
 
     def _explains(self, asked: Asked) -> bool:
         """Whether reasons are asked for; raises RequestError where that is not clear."""
@@ -141,8 +144,8 @@ class Predictions:
 
     async def _explained(self, decision: Decision, application: Application, asked_by: str) -> bytes:
         """The decision with its reasons, which are the same bytes each time."""
-        reasons = await self._explainer.of(decision, application, asked_by)
-        return to_json(decision)[:-1] + b',"reasons":' + reasons.encode() + b"}"
+        (reasons,) = await self._explainer.of_many([(decision, application)], asked_by)
+        return _with_reasons(decision, reasons)
 
     def _submitted(
         self, item: Any, asked_by: str, errors: ItemErrors
@@ -178,6 +181,10 @@ def _decide(desk: DecisionDesk, counters: FieldCounters | None, submissions: Seq
     if counters:
         counters.add([each.__dict__ for each in applications], [each.risk_probability for each in decisions])
     return decisions
+
+
+def _with_reasons(decision: Decision, reasons: str) -> bytes:
+    return to_json(decision)[:-1] + b',"reasons":' + reasons.encode() + b"}"
 
 
 def _call_later(seconds: float, function: Callable[[], None]) -> object:

@@ -108,7 +108,7 @@ PREDICT = Operation(
     sheds_load=True,
 )
 
-_QUESTION = Content(
+QUESTION = Content(
     {
         "type": "object",
         "required": ["application"],
@@ -117,6 +117,7 @@ _QUESTION = Content(
             "application": reference(Application),
             "levers": {
                 "type": ["array", "null"],
+                "minItems": 1,
                 "items": {"type": "string"},
                 "description": "Fields that may move; without them all that the catalogue says a client can.",
             },
@@ -165,7 +166,7 @@ _WHAT_IF = Operation(
     summary="Simulate what would have to change for an application to be approved",
     description="The largest letter, the smallest change of each lever, or of two, or a proof that there is none. "
     "Nothing is decided, and nothing kept; a promise it is not.",
-    takes=_QUESTION,
+    takes=QUESTION,
     answers=one(WhatIf),
     answer_description="What was found.",
     own_errors=frozenset({429}),

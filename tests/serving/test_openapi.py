@@ -72,6 +72,7 @@ def test_every_endpoint_is_on_the_document(document: Json) -> None:
         ("post", "/predict"),
         ("post", "/predict_many"),
         ("post", "/what_if"),
+        ("get", "/decisions"),
         ("get", "/decisions/{decision_id}/reasons"),
         ("get", "/decisions/{decision_id}"),
         ("post", "/decisions/{decision_id}/review"),
