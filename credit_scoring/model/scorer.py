@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.errors import ModelRejectedError
+from credit_scoring.errors import ExplanationError, ModelRejectedError
+from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.model.features import application_frame
@@ -127,11 +128,16 @@ class Scorer:
         return risks, self.evaluator.rulings(records, risks)
 
     def log_odds(self, records: Sequence[Mapping[str, Any]]) -> Floats:
-        """Log-odds of each record before calibration, shape (records,): what the risk probability rises with."""
+        """Log-odds of each record before calibration, shape (records,): what the risk probability rises with.
+
+        Raises ExplanationError where the pipeline is not one that `credit-scoring train` makes.
+        """
         if self.compiled is not None:
             return self.compiled.log_odds(records)
         matrix: Any = application_frame(records, self.catalogue, self.card.features)
         *preprocessing, (_, classifier) = self.pipeline.steps
+        if not isinstance(classifier, CalibratedClassifier):
+            raise ExplanationError("The model has no log-odds before calibration, so it can give no reasons.")
         for _, step in preprocessing:
             matrix = step.transform(matrix)
         found: Floats = classifier.estimator_.decision_function(matrix)

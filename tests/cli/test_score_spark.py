@@ -34,7 +34,7 @@ def test_with_a_master_a_file_is_decided_in_spark(source: Path, model_tag: str, 
 def test_a_failure_is_one_line_without_a_trace_of_java(source: Path, model_tag: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(source.read_bytes())
-    found = run("score", broken, "--output", tmp_path / "out", "--master", "local[1]")
+    found = run("score", broken, "--output", tmp_path / "out", "--master", "local[1]", "--model", model_tag)
     assert "Spark failed" in error_of(found)
     assert not (tmp_path / "out").exists()
 
@@ -55,7 +55,8 @@ def test_a_java_that_is_too_old_is_an_error_that_says_so(source: Path, model_tag
 
 
 def test_a_master_that_cannot_be_reached_is_an_error(source: Path, model_tag: str, tmp_path: Path) -> None:
-    message = error_of(run("score", source, "--output", tmp_path / "out", "--master", "nowhere://cluster"))
+    nowhere = ("--master", "nowhere://cluster", "--model", model_tag)
+    message = error_of(run("score", source, "--output", tmp_path / "out", *nowhere))
     assert "--master nowhere://cluster: Spark did not start there. See its log: --spark-log FILE." in message
 
 
