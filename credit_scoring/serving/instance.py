@@ -14,6 +14,7 @@ from pathlib import Path
 
 FOLDER_VARIABLE = "CREDIT_SCORING_INSTANCE_FOLDER"  # set by a service for its workers
 PARENT_VARIABLE = "CREDIT_SCORING_INSTANCE_PROCESS"
+DECIDES = "A worker that starts now would decide."
 MODEL_VARIABLE = "CREDIT_SCORING_INSTANCE_MODEL"  # the folder of the model that new workers load
 
 _PR_SET_PDEATHSIG = 1

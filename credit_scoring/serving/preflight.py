@@ -7,7 +7,7 @@ from pathlib import Path
 from credit_scoring.errors import CreditScoringError
 from credit_scoring.model.governed import check_valid, governed_by_file
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.serving.instance import MODEL_VARIABLE
+from credit_scoring.serving.instance import DECIDES, MODEL_VARIABLE
 from credit_scoring.settings import ServiceSettings, read_settings
 
 
@@ -21,13 +21,14 @@ def scorer_in_use(tag: str, folder: Path, policy_file: Path | None) -> Scorer:
 
 
 def main() -> int:
-    """0 where a worker that starts now would decide; else 1, and why not on standard output."""
+    """Say on standard output that a worker that starts now would decide, and give 0; else why not, and 1."""
     try:
         settings = read_settings(ServiceSettings)
         scorer_in_use(settings.model, Path(os.environ[MODEL_VARIABLE]), settings.policy_file)
     except CreditScoringError as error:
         print(error)
         return 1
+    print(DECIDES)
     return 0
 
 
