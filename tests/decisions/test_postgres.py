@@ -210,7 +210,15 @@ def frozen(postgres: Postgres) -> Iterator[None]:
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 rows_of_values = st.builds(
-    Row, st.builds(new_id), st.none() | texts, texts, texts, st.floats(0, 1), st.sampled_from(["APROVADO"]), texts
+    Row,
+    st.builds(new_id),
+    st.none() | texts,
+    texts,
+    texts,
+    st.floats(0, 1),
+    st.sampled_from(["APROVADO"]),
+    texts,
+    *[st.none() | texts] * 2,
 )
 
 
