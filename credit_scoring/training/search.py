@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class Searched:
     aucs: tuple[float, ...]
     parameters: Parameters
     rows: int
-    seconds: float
+    seconds: float = field(compare=False)
 
     @property
     def auc_mean(self) -> float:

@@ -85,7 +85,7 @@ def test_an_error_in_a_task_reaches_whoever_asked(backend: Any) -> None:
 
 
 def test_the_local_engine_leaves_joblib_as_it_is() -> None:
-    with ComputeOptions("nowhere://cluster", engine=Engine.LOCAL).engaged():
+    with ComputeOptions(engine=Engine.LOCAL).engaged():
         assert Parallel(n_jobs=1)(delayed(abs)(each) for each in (-1, -2)) == [1, 2]
 
 
