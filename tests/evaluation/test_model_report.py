@@ -11,7 +11,7 @@ from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.evaluation import plots
 from credit_scoring.evaluation.model_report import READINGS, model_page
-from credit_scoring.model.card import Interval
+from credit_scoring.model.card import Comparison, Interval
 from credit_scoring.policy.costs import CostMatrix
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
@@ -260,6 +260,12 @@ def test_where_every_direction_held_nothing_is_said_to_be_broken(other: Outline)
 
 def test_where_no_direction_is_declared_the_page_says_so(bare: Outline) -> None:
     assert "No field with a declared direction of risk was tried." in bare.text
+
+
+def test_a_model_that_was_compared_with_another_says_how_they_differ() -> None:
+    against = Comparison(tag="credit_scoring:champion1", auc=0.81, difference=around(0.02))
+    text = Outline(model_page(TAG, card(against=against), CATALOGUE, assessment(), POLICY)).text
+    assert f"differs by {around(0.02)} from that of credit_scoring:champion1, 0.810; above 0, it is better." in text
 
 
 def test_the_policy_is_shown_with_its_costs_and_each_rule_in_words(usual: Outline) -> None:
