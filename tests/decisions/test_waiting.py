@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from benchmarks.support.decision_records import ask, entry, put
 from credit_scoring.decisions import looks, waiting
+from credit_scoring.decisions.effective import waiting_ones
 from credit_scoring.decisions.reviews import Step
 from credit_scoring.decisions.waiting import Case
 from tests.conftest import make_sqlite_log
@@ -19,7 +20,11 @@ def cases(address: str) -> list[Case]:
 
 
 def ids(address: str) -> list[tuple[str, str]]:
-    return [(each.kind, each.decision_id) for each in cases(address)]
+    """By kind and id; a look-up of what waits, which need not know of kinds, finds the same."""
+    found: list[tuple[str, str]] = [(each.kind, each.decision_id) for each in cases(address)]
+    by_look_up = ask(address, lambda connection: connection.scalars(waiting_ones()).all(), reading=True)
+    assert sorted(by_look_up) == sorted(id for _, id in found)
+    return found
 
 
 def test_applications_in_analysis_and_requested_reviews_wait_the_oldest_first(address: str) -> None:
@@ -45,7 +50,9 @@ def test_a_case_says_who_has_proposed_a_verdict(address: str) -> None:
     (decision,) = put(address, [in_analysis()])
     judge(address, decision, Step.APPROVED, ANA, four_eyes=True)
     assert [each.proposed_by for each in cases(address)] == [ANA]
+    assert ids(address) == [("analysis", decision)]
     judge(address, decision, Step.RETURNED, RUI, four_eyes=True)
+    assert ids(address) == [("analysis", decision)]
     assert [each.proposed_by for each in cases(address)] == [None]
 
 
