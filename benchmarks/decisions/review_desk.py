@@ -73,7 +73,7 @@ def _verdict(decision_id: str, number: int) -> dict[str, Any]:
 def _insert(database: Database, table: Table, rows: list[dict[str, Any]]) -> None:
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
-        database.run_now(lambda connection, part=part: connection.execute(insert(table), part))  # type: ignore[misc]
+        database.run_now(lambda connection, part=part: connection.execute(insert(table), part))  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 async def seconds_of(database: Database, work: Callable[[Connection], Any]) -> float:

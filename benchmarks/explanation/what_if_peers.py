@@ -126,7 +126,7 @@ def _cut(calibrate: Callable[[Floats], Floats], threshold: float) -> float:
     return low
 
 
-class _Decides(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Decides(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """The pipeline with the policy's threshold moved to one half, where dice-ml looks for it."""
 
     def __init__(self, scorer: Scorer) -> None:

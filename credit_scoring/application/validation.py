@@ -18,7 +18,7 @@ from credit_scoring.application.schemas import (
 def application_class(fields: Iterable[ApplicationField], example: dict[str, JsonValue]) -> type[Application]:
     """The `Application` with these fields; pydantic compiles it as it does a class that is written by hand."""
     declared: dict[str, Any] = {field.name: _declared(field) for field in fields}
-    by_field: Any = dict[Literal[tuple(declared)], FieldSource]  # type: ignore[misc]
+    by_field: Any = dict[Literal[tuple(declared)], FieldSource]  # type: ignore[misc]  # the names are data
     declared[SOURCES] = (by_field | None, Field(None, title=SOURCES_TITLE, description=SOURCES_DESCRIPTION))
     made = create_model("Application", __base__=Application, __doc__=Application.__doc__, **declared)
     made.model_config["json_schema_extra"] = {"example": example}

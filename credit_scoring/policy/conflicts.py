@@ -9,7 +9,7 @@ from credit_scoring.policy.evaluator import FALSE, PASS, SEVERITIES, TRUE, Codes
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import RISK, Predicate, Rule, When
 
-THRESHOLD = "threshold"
+THRESHOLD = "threshold"  # in lower case, which no id of a rule is
 SAMPLES = 500
 SAMPLES_OF_A_RULE = 3
 
@@ -20,8 +20,9 @@ def conflicts(policy: Policy, domains: Domains) -> Iterator[str]:
     yield from found
     if not found:
         threshold = Predicate(field=RISK, at_least=policy.threshold)
-        denied = Rule(id="T", when=When(all=(threshold,)), if_missing="pass", then="deny", reason=THRESHOLD)
-        yield from _pairs([*policy.rules, denied.model_copy(update={"id": THRESHOLD})], domains)
+        when = When(all=(threshold,))
+        denied = Rule.model_construct(id=THRESHOLD, when=when, if_missing="pass", then="deny", reason="")
+        yield from _pairs([*policy.rules, denied], domains)
 
 
 def _alone(rules: Sequence[Rule], domains: Domains) -> Iterator[str]:
