@@ -13,10 +13,14 @@ from credit_scoring.errors import RequestError
 
 MAX_FAULTS = 50
 MOST_NAMED = 60
+MOST_SAID = 1000  # characters of a message: it may list the names of a large catalogue
 
 
 def _iso(moment: str) -> str:
-    datetime.fromisoformat(moment)
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:  # its message has the value
+        raise ValueError("expected a day or a moment as ISO 8601 writes it, like 2026-11-26") from None
     return moment
 
 
@@ -144,7 +148,7 @@ def faults(error: ValidationError, known: Iterable[str] = ()) -> list[Fault]:
 def _fault(field: str, message: str, kind: str) -> Fault:
     field = field[:64]
     if kind != "extra_forbidden":
-        return Fault(field=field, message=message, type=kind)
+        return Fault(field=field, message=message[:MOST_SAID], type=kind)
     if reason := forbidden_reason(field):
         return Fault(field=field, message=reason, type="forbidden_field")
     return Fault(field=field, message="Unknown field", type="unknown_field")

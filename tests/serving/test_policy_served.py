@@ -121,6 +121,7 @@ def test_a_source_of_no_field_or_of_no_day_is_refused(governed: RunningService, 
     answer = httpx.post(f"{governed.url}/predict", json={**GOOD, "sources": sources}, timeout=30)
     assert answer.status_code == 400
     assert all(fault["field"].startswith("sources") for fault in answer.json()["detail"])
+    assert "yesterday" not in answer.text
 
 
 def test_an_application_sent_again_gets_the_answer_that_was_given_before(governed: RunningService) -> None:
