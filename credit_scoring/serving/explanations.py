@@ -15,6 +15,7 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.explained import explained_again, on_record
 from credit_scoring.errors import ExplanationError, ModelNotFoundError, OverloadedError, RequestError
 from credit_scoring.explanation.explanation import Explanation, explained
+from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.model import store
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import Asked
@@ -53,6 +54,13 @@ class Explainer:
         self._database = database
         self._thread = thread
         self._before: tuple[str, Scorer] | None = None  # the last other model that explained
+
+    def check(self) -> None:
+        """Raises RequestError where the model in use can give no reasons: before anything is decided."""
+        try:
+            reference_values(self._desk.scorer)
+        except ExplanationError as error:
+            raise RequestError(409, str(error), "no_reasons") from None
 
     async def reasons(self, body: bytes, asked: Asked) -> bytes:
         """The reasons of a decision on record."""

@@ -140,6 +140,8 @@ class Predictions:
         wanted = asked.query.get("reasons", "true" if self._always_explains else "false")
         if wanted not in ("true", "false"):
             raise RequestError(400, f"reasons should be true or false, found '{wanted[:20]}'.", "reasons")
+        if wanted == "true":
+            self._explainer.check()
         return wanted == "true"
 
     async def _explained(self, decision: Decision, application: Application, asked_by: str) -> bytes:

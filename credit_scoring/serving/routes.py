@@ -139,6 +139,7 @@ _PREDICT_MANY = Operation(
     query=("reasons",),
     answers=many(Decision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
     answer_description="A decision or an error for each application, in order.",
+    own_errors=frozenset({409}),
     sheds_load=True,
 )
 

@@ -93,7 +93,7 @@ def test_every_endpoint_says_what_it_does_and_answers_as_it_says(service: Runnin
 
 
 @pytest.mark.parametrize(
-    ("path", "more"), [("/predict", {"409"}), ("/predict_many", set()), ("/outcomes", {"404", "409"})]
+    ("path", "more"), [("/predict", {"409"}), ("/predict_many", {"409"}), ("/outcomes", {"404", "409"})]
 )
 def test_every_error_is_documented_in_the_one_shape(document: Json, path: str, more: set[str]) -> None:
     responses = document["paths"][path]["post"]["responses"]

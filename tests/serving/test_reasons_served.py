@@ -1,6 +1,7 @@
 """Reasons and simulations over HTTP: with a decision, of one on record, and the same bytes each time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.verification import verify
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
 from tests.conftest import RunningService, wait_until_ready
 from tests.test_service import assert_error_shape, served
 
@@ -199,6 +202,21 @@ def test_a_key_asks_so_many_simulations_a_minute_and_is_told_when_to_come_back(m
         assert answer.status_code == 429
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert post(running, "/predict?reasons=true", WEAK)["reasons"]["decision"] == "NEGADO"
+
+
+def test_a_model_that_can_give_no_reasons_decides_nothing_when_asked_for_them(
+    scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    store.save(replace(scorer, reference=scorer.reference.model_copy(update={"applicants": ()})))
+    (tag,) = published()
+    database = f"sqlite:///{tmp_path}/decisions.db"
+    with served(tmp_path, CREDIT_SCORING_MODEL=tag, CREDIT_SCORING_DATABASE_URL=database) as running:
+        wait_until_ready(running)
+        answer = httpx.post(f"{running.url}/predict?reasons=true", json=WEAK, timeout=60)
+        assert answer.status_code == 409
+        assert "Train a new one" in answer.json()["error"]
+        assert httpx.get(f"{running.url}/decisions", timeout=60).json()["decisions"] == []
+        assert post(running, "/predict", WEAK)["decision"] == "NEGADO"
 
 
 def test_where_reasons_are_always_given_every_answer_has_them(model_tag: str, tmp_path: Path) -> None:
