@@ -2,12 +2,14 @@
 
 import os
 import re
+import struct
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RANDOM_BITS = 62
-_STEP_BITS = 32
+_RANDOM = 1 << 62  # the last 62 bits are random
+_VARIANT = 0b10 << 62
 PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"  # as JSON Schema has it
 
 
@@ -18,34 +20,34 @@ class TimeOrderedIds:
     """
 
     def __init__(self) -> None:
-        self._pool = b""
-        self._last = 0
+        self._steps: Iterator[int] = iter(())
+        self._millisecond = self._lower = 0
+        self._upper = ""
 
     def new(self) -> str:
         """The next id, in the canonical form."""
-        milliseconds = time.time_ns() // 1_000_000
-        if milliseconds > self._last >> 80:
-            random = self._bits(10)
-            upper, lower = random >> _RANDOM_BITS & 0xFFF, random & (1 << _RANDOM_BITS) - 1
-            self._last = milliseconds << 80 | 0x7 << 76 | upper << 64 | 0b10 << _RANDOM_BITS | lower
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond > self._millisecond:
+            self._begin(millisecond, int.from_bytes(os.urandom(8)) % _RANDOM)
         else:
-            self._last = self._after(self._last)
-        text = f"{self._last:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+            self._step()
+        lower = f"{_VARIANT | self._lower:x}"
+        return f"{self._upper}{lower[:4]}-{lower[4:]}"
 
-    def _after(self, last: int) -> int:
+    def _begin(self, millisecond: int, lower: int) -> None:
+        text = f"{millisecond:012x}"
+        self._upper = f"{text[:8]}-{text[8:]}-7{os.urandom(2).hex()[1:]}-"
+        self._millisecond, self._lower = millisecond, lower
+
+    def _step(self) -> None:
         """A random step further; in the next millisecond once the random part is used up."""
-        step = 1 + self._bits(_STEP_BITS // 8)
-        lower = (last & (1 << _RANDOM_BITS) - 1) + step
-        if lower < 1 << _RANDOM_BITS:
-            return last + step
-        return (last >> 80) + 1 << 80 | 0x7 << 76 | 0b10 << _RANDOM_BITS | step
-
-    def _bits(self, count: int) -> int:
-        if len(self._pool) < count:
-            self._pool = os.urandom(4096)
-        taken, self._pool = self._pool[:count], self._pool[count:]
-        return int.from_bytes(taken, "big")
+        step = next(self._steps, None)
+        if step is None:
+            self._steps = iter(struct.unpack("1024I", os.urandom(4096)))
+            step = next(self._steps)
+        self._lower += 1 + step
+        if self._lower >= _RANDOM:
+            self._begin(self._millisecond + 1, step)
 
 
 new_id = TimeOrderedIds().new

@@ -28,10 +28,13 @@ class Unknowns:
         self._greatest = np.array([each.greatest for each in numbers])
         self._unseen = [(each.field, each.unseen) for each in bins if each.unseen]
 
-    def missing(self, record: Record) -> Names:
-        """The features that it does not have."""
-        values = self._values(record)
-        return tuple(n for n, v in zip(self._features, values, strict=True) if v is None) if None in values else _NONE
+    def missing(self, records: Sequence[Record]) -> list[Names]:
+        """For each record the features that it does not have."""
+        rows = map(self._values, records)
+        return [self._of_none(values) if None in values else _NONE for values in rows]
+
+    def _of_none(self, values: tuple[Any, ...]) -> Names:
+        return tuple(name for name, value in zip(self._features, values, strict=True) if value is None)
 
     def outside_training(self, records: Sequence[Record]) -> list[Names]:
         """For each record the fields beyond the training range, in the model's order."""

@@ -41,10 +41,11 @@ def test_ids_of_the_same_millisecond_do_not_follow_from_one_another() -> None:
 @given(last=st.integers(0, 2**62 - 1))
 def test_an_id_stays_one_however_full_the_random_part_is(last: int) -> None:
     ids = TimeOrderedIds()
-    ids._last = FAR_FUTURE << 80 | 0x7 << 76 | 0b10 << 62 | last
+    ids._begin(FAR_FUTURE, last)
+    before = UUID(f"{ids._upper}8000-{0:012x}").int | last
     found = UUID(ids.new())
     assert (found.version, found.variant) == (7, RFC_4122)
-    assert found.int > FAR_FUTURE << 80 | 0x7 << 76 | 0b10 << 62 | last
+    assert found.int > before
 
 
 def test_an_id_tells_the_millisecond_in_which_it_was_made() -> None:
