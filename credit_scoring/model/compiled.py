@@ -3,20 +3,18 @@
 Everything is read off the fitted pipeline, which stays the source of truth; docs/adr/0004 has the measurements.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
-from credit_scoring.application.expressions import quiet
-from credit_scoring.application.records import getter
+from credit_scoring.application.records import Record, Records
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import LogOddsEnsemble, weighted_mean
 from credit_scoring.model.features import OutlierClipper
 
-Record = Mapping[str, Any]
 LogOdds = Callable[[Floats], Floats]
 
 
@@ -61,12 +59,10 @@ class _MatrixBuilder:
         numbers, indicated, *categories = [
             (steps, list(names)) for _, steps, names in columns.transformers_[: len(columns.transformers)]
         ]
-        raw = [name for name in numbers[1] if name in derived.feature_names_in_]
-        self._raw_values = getter(raw)
-        self._derived = [(field.name, field.expression.compute) for field in derived.derived_]
-        inputs = {name for field in derived.derived_ for name in field.inputs}
-        self._inputs = [(name, raw.index(name)) for name in inputs]
-        self._raw_count, self._number_count = len(raw), len(numbers[1])
+        self._raw = tuple(name for name in numbers[1] if name in derived.feature_names_in_)
+        self._derived = tuple(derived.derived_)
+        self._inputs = tuple(dict.fromkeys(name for field in self._derived for name in field.inputs))
+        self._number_count = len(numbers[1])
         self._read_number_steps(numbers[0])
         self._read_indicators(numbers[1], indicated[1])
         self._read_encoders(categories)
@@ -95,13 +91,13 @@ class _MatrixBuilder:
 
     def build(self, records: Sequence[Record]) -> Floats:
         """The matrix that the estimator sees, shape (records, width)."""
+        records = Records.of(records)
         matrix = np.zeros((len(records), self._width))
         numbers = matrix[:, : self._number_count]
-        numbers[:, : self._raw_count] = [self._raw_values(record) for record in records]
-        columns = {name: numbers[:, place] for name, place in self._inputs}
-        with quiet():
-            for place, (name, compute) in enumerate(self._derived, start=self._raw_count):
-                numbers[:, place] = columns[name] = compute(columns)
+        numbers[:, : len(self._raw)] = records.table(self._raw)
+        columns = records.columns(self._inputs, self._derived)
+        for place, field in enumerate(self._derived, start=len(self._raw)):
+            numbers[:, place] = columns[field.name]
         np.clip(numbers, self._lower, self._upper, out=numbers)
         missing = np.isnan(numbers)
         if missing.any():

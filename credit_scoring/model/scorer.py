@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.application.records import Records
 from credit_scoring.errors import ExplanationError, ModelRejectedError
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.card import ModelCard
@@ -124,6 +125,7 @@ class Scorer:
 
     def decide(self, records: Sequence[Mapping[str, Any]]) -> tuple[Floats, list[Ruling]]:
         """Risk probability, shape (records,), and ruling of each record; every one of `fields` is a key of each."""
+        records = Records.of(records)
         risks = self.score_records(records)
         return risks, self.evaluator.rulings(records, risks)
 

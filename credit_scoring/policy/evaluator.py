@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.fields import REAIS, derive
-from credit_scoring.application.records import getter
+from credit_scoring.application.fields import REAIS
+from credit_scoring.application.records import Record, Records
 from credit_scoring.application.schemas import Answer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import RISK, Predicate, Rule
 
-Record = Mapping[str, Any]
 Codes = npt.NDArray[np.int8]
 
 PASS, REVIEW, DENY = 0, 1, 2  # places in ANSWERS
@@ -113,7 +112,7 @@ class _CompiledRules:
         """What each rule says to each record, shape (records, rules); None where all pass all."""
         values = self._columns.values(records, risks)
         missing, hits = np.isnan(values), (values >= self._low) & (values <= self._high)
-        if not (hits.any() or missing.any()):  # so most micro-batches pass rules that are seldom broken
+        if not missing.any() and not self._holds(hits):  # so most micro-batches pass rules that are seldom broken
             return None
         states = hits.astype(np.int8) * np.int8(TRUE)
         states[missing] = UNKNOWN
@@ -128,6 +127,13 @@ class _CompiledRules:
         severities: Codes = self._outcomes[self._places, joined[:, self._back]]
         return severities
 
+    def _holds(self, hits: npt.NDArray[np.bool_]) -> bool:
+        """Whether any rule holds, where no value is missing and `hits` tells of each predicate."""
+        if not hits.any():
+            return False
+        together = np.logical_and.reduceat(hits[:, : self._all_end], self._all_starts, axis=1)
+        return bool(together.any() or hits[:, self._all_end :].any())
+
 
 class _Columns:
     """The values that predicates compare, a column for each of them; missing is NaN, money is in cents."""
@@ -141,10 +147,9 @@ class _Columns:
         numeric = [name for name, field in catalogue.fields.items() if field.is_numeric]
         every = {field.name: field for field in catalogue.derived_from(numeric)}
         derived = [name for name in names if name in every]
-        self._derived = _needed(derived, every)
+        self._derived = tuple(_needed(derived, every))
         inputs = {name for each in self._derived for name in each.inputs}
         self._numbers = tuple(name for name in numeric if name in names | inputs)
-        self._read = getter(self._numbers) if self._numbers else None
         self._sources = [*self._numbers, *(each.name for each in self._derived), RISK]
         self._choices = [(each.field, _membership(each, catalogue)) for each in chosen]
         places = {name: place for place, name in enumerate(self._sources)}
@@ -160,12 +165,9 @@ class _Columns:
     def values(self, records: Sequence[Record], risks: Floats) -> Floats:
         """Shape (records, predicates)."""
         table = np.empty((len(records), len(self._sources) + len(self._choices)))
-        count = len(self._numbers)
-        if self._read:
-            table[:, :count] = [self._read(record) for record in records]
-        columns = derive(self._derived, {name: table[:, place] for place, name in enumerate(self._numbers)})
-        for place, field in enumerate(self._derived, start=count):
-            table[:, place] = columns[field.name]
+        columns = Records.of(records).columns(self._numbers, self._derived)
+        for place, name in enumerate(self._sources[:-1]):
+            table[:, place] = columns[name]
         table[:, len(self._sources) - 1] = risks
         table[:, self._cents] = np.rint(table[:, self._cents] * 100)
         for place, (name, member) in enumerate(self._choices, start=len(self._sources)):

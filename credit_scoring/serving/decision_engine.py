@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from credit_scoring.application.records import Records
 from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.serving.metrics import count_decisions
@@ -30,7 +31,7 @@ class DecisionDesk:
         """One decision per application, in order; all are scored together."""
         if not applications:
             return []
-        records = [application.__dict__ for application in applications]
+        records = Records([application.__dict__ for application in applications])
         risks, rulings = self.scorer.decide(records)
         unknowns = self.scorer.unknowns
         told = zip(rulings, risks.tolist(), unknowns.missing(records), unknowns.outside_training(records), strict=True)

@@ -30,7 +30,7 @@ class FieldCounters:
         self._risk = by_name.pop(RISK)
         self._categories = [bins for bins in by_name.values() if bins.values]
         self._numbers = [(bins.field, np.array(bins.edges)) for bins in by_name.values() if not bins.values]
-        self._read = getter([name for name, _ in self._numbers])
+        self._read = getter(tuple(name for name, _ in self._numbers))
         self._counters = {bins.field: bin_counters(model, bins.field, bins.labels) for bins in reference.fields}
         for bins in reference.fields:
             shares = dict(zip(bins.labels, bins.shares.tolist(), strict=True))
