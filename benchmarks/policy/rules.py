@@ -12,6 +12,7 @@ PAIRS = (
     ("instalment_over_income", 3.0, "debt_over_assets", 30.0),
     ("assets_value", 10_000_000.0, "letter_over_good_value", 3.0),
 )
+DENYING = (("term_months", 60), ("monthly_income", 8_700), ("credit_letter_value", 49_700))
 
 
 def boxes(count: int, seed: int = 1) -> tuple[Rule, ...]:
@@ -24,7 +25,7 @@ def boxes(count: int, seed: int = 1) -> tuple[Rule, ...]:
 
 
 def seldom_broken(count: int) -> tuple[Rule, ...]:
-    """Rules on two numbers each, eight of them in all, four of them derived; every tenth denies some applicants."""
+    """Rules on two numbers each, eight of them in all, three of them derived; three rules on one number deny some."""
     return tuple(_pair(place) for place in range(count))
 
 
@@ -34,10 +35,13 @@ def _span(draw: np.random.Generator, name: str) -> dict[str, Any]:
 
 def _pair(place: int) -> Rule:
     first, most, second, least = PAIRS[place % len(PAIRS)]
-    if place % 10 == 0:
-        return _rule(f"PAIR_{place}", [{"field": "instalment_over_income", "above": 0.3 + place / 100}])
+    if place % 10 == 0 and place < 10 * len(DENYING):
+        field, most = DENYING[place // 10]
+        return _rule(f"SINGLE_{place}", [{"field": field, "above": most}])
     step = 1 + place // len(PAIRS)
-    return _rule(f"PAIR_{place}", [{"field": first, "above": most * step}, {"field": second, "above": least / step}])
+    return _rule(
+        f"PAIR_{place}", [{"field": first, "above": most * step}, {"field": second, "above": round(least / step, 2)}]
+    )
 
 
 def _rule(id: str, predicates: list[dict[str, Any]]) -> Rule:
