@@ -12,7 +12,7 @@ PAIRS = (
     ("instalment_over_income", 3.0, "debt_over_assets", 30.0),
     ("assets_value", 10_000_000.0, "letter_over_good_value", 3.0),
 )
-DENYING = (("term_months", 60), ("monthly_income", 8_700), ("credit_letter_value", 49_700))
+DENYING = (("term_months", 60), ("monthly_income", 8_700), ("credit_letter_value", 50_100))
 
 
 def boxes(count: int, seed: int = 1) -> tuple[Rule, ...]:
