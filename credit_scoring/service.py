@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
+import click
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from pydantic import TypeAdapter
@@ -34,6 +35,7 @@ from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import ReaderGate, error_answer
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
+from credit_scoring.serving.port import check_free
 from credit_scoring.serving.recorder import Recorder
 from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, read_settings
 
@@ -165,7 +167,8 @@ class CreditScoring:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]  # bentoml is half typed
     @staticmethod
     def check_model() -> None:
-        """Before any worker starts: the model is whole and fits the libraries."""
+        """Before any worker starts: the port is free, the model is whole and fits the libraries."""
+        _check_port()
         from credit_scoring.serving.rolling import (  # noqa: PLC0415 - workers have no use for circus
             replace_workers_on_hangup,
         )
@@ -207,6 +210,17 @@ def _chosen_model() -> dict[str, str]:
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error
     return {MODEL_VARIABLE: str(model.tag), instance.MODEL_VARIABLE: str(model.path)}
+
+
+def _check_port() -> None:
+    """Tell a port in use in one line, where BentoML would show a traceback."""
+    command = click.get_current_context(silent=True)
+    if command is None or not {"host", "port"} <= command.params.keys():
+        return
+    try:
+        check_free(command.params["host"], str(command.params["port"]))
+    except CreditScoringError as error:
+        raise BentoMLException(str(error)) from error
 
 
 def _database() -> Database | None:
