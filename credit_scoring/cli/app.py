@@ -38,16 +38,16 @@ from credit_scoring.errors import ConfigurationError, CreditScoringError, ModelR
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import Interval
+from credit_scoring.model.exported import NEWEST
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.model.unpublished import keep_card
-from credit_scoring.settings import CHAMPION, MODEL_NAME
+from credit_scoring.settings import CHAMPION
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 
 INTERRUPTED = 130
-NEWEST = f"{MODEL_NAME}:latest"
 TOLERATED = 0.1  # of a time limit, before it is said that it was exceeded
 MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
@@ -108,13 +108,8 @@ def train(
         list[str] | None,
         typer.Option(help="Repeatable: a field whose declared direction of risk this model need not keep to."),
     ] = None,
-    if_missing: Annotated[
-        bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
-    ] = False,
 ) -> None:
     """Search, compare and calibrate the candidates; publish the chosen one if it passes the gate."""
-    if if_missing and store.has(NEWEST):
-        return
     plan = plan_of(search, threshold, gate)
     clock = Clock(plan.timeout)
     store.check_writable()

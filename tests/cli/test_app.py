@@ -124,7 +124,7 @@ class TestHelp:
     def test_help_of_train_lists_every_option_by_group(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
-            "source path mapping max-bad-share trials timeout jobs seed resume min-auc min-recall if-missing "
+            "source path mapping max-bad-share trials timeout jobs seed resume min-auc min-recall "
             "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate against"
         )
         assert found.exit_code == 0
@@ -377,13 +377,6 @@ class TestTrain:
         found = run_here("train", *options, "--against", model_tag)
         assert found.returncode == 1
         assert f"error: --against {model_tag}: that model uses monthly_income, which these data do not" in found.stderr
-
-    def test_if_missing_does_nothing_when_the_store_has_a_model(
-        self, run_here: Main, model_tag: str, published: Callable[[], list[str]]
-    ) -> None:
-        found = run_here("train", "--if-missing")
-        assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
-        assert published() == []
 
 
 class TestEvaluate:
