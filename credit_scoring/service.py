@@ -37,7 +37,7 @@ from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
 from credit_scoring.serving.port import check_free
 from credit_scoring.serving.recorder import Recorder
-from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, read_settings
+from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, misspelt, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
 BENTOML_GRACE_S = 5.0  # its own timeout must not fire before ours, which answers in the one error shape
@@ -168,6 +168,8 @@ class CreditScoring:
     @staticmethod
     def check_model() -> None:
         """Before any worker starts: the port is free, the model is whole and fits the libraries."""
+        for warning in misspelt(os.environ):
+            logger.warning(warning)
         _check_port()
         from credit_scoring.serving.rolling import (  # noqa: PLC0415 - workers have no use for circus
             replace_workers_on_hangup,

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from credit_scoring import __version__
 from credit_scoring.cli import app as cli
 from credit_scoring.cli.app import INTERRUPTED, app, main
 from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER, Dataset
@@ -148,6 +149,15 @@ class TestHelp:
     def test_help_says_what_applies_when_an_option_is_not_given(self, command: str, default: str) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*command.split(), "--help"])
         assert f"[default: ({default})]" in found.output
+
+    def test_the_version_is_printed(self) -> None:
+        found = _run("--version")
+        assert (found.returncode, found.stdout, found.stderr) == (0, f"{__version__}\n", "")
+
+    def test_a_misspelt_setting_is_warned_about_and_the_command_goes_on(self, run_here: Main, model_tag: str) -> None:
+        found = run_here("models", "resolve", model_tag, CREDIT_SCORING_WORKRES="2")
+        assert (found.returncode, found.stdout) == (0, f"{model_tag}\n")
+        assert "Did you mean CREDIT_SCORING_WORKERS?" in found.stderr
 
     def test_without_a_command_the_help_is_shown(self) -> None:
         found = CliRunner().invoke(app, [])

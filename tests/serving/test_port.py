@@ -1,5 +1,6 @@
 """A service that cannot listen says so in a line, and leaves what listens there alone."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,17 +48,23 @@ def test_an_address_that_cannot_be_is_named(host: str, port: str, said: str) -> 
         check_free(host, port)
 
 
-def test_bentoml_serve_on_a_port_in_use_says_so_and_the_running_service_keeps_its_metrics(
+def test_bentoml_serve_on_a_port_in_use_or_with_a_misspelt_setting_says_so_and_the_running_one_keeps_its_metrics(
     service: RunningService, tmp_path: Path
 ) -> None:
     before = httpx.get(f"{service.url}/metrics").text
     command = [sys.executable, "-m", "bentoml", "serve", "credit_scoring.service:CreditScoring", "--host", "127.0.0.1"]
     done = subprocess.run(
-        [*command, "--port", port_of(service)], cwd=PROJECT_FOLDER, check=False, capture_output=True, text=True
+        [*command, "--port", port_of(service)],
+        env={**os.environ, "CREDIT_SCORING_WORKRES": "2"},
+        cwd=PROJECT_FOLDER,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert "another process listens there" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Did you mean CREDIT_SCORING_WORKERS?" in done.stdout
     names = {line.split("{")[0] for line in before.splitlines() if not line.startswith("#")}
     assert names
     after = httpx.get(f"{service.url}/metrics").text
