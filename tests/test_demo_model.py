@@ -14,6 +14,7 @@ from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.training.train import train
 from tests.support.command_line import error_of, run
+from tests.test_readme import answered
 
 FILE = PROJECT_FOLDER / "data" / "models" / "demo.bentomodel"
 OTHER_PROCESSORS = 1e-6  # of risk; without AVX2 and AVX-512 (OPENBLAS_CORETYPE, NPY_DISABLE_CPU_FEATURES) it was 2e-16
@@ -101,3 +102,13 @@ def test_training_today_gives_the_same_scores_on_its_proof_rows(demo: Scorer, da
     risk = trained.score_records(demo.reference.rows)
     assert np.abs(risk - np.array(demo.reference.risk)).max() <= OTHER_PROCESSORS
     assert trained.policy == demo.policy
+
+
+def test_the_readme_shows_what_it_answers(demo: Scorer) -> None:
+    """When this fails after `make demo-model`, send the README's request again and put the answer there, twice."""
+    request, answer = answered("README.md")
+    record = {name: request.get(name) for name in demo.fields}
+    (risk,), (ruling,) = demo.decide([record])
+    assert answer["risk_probability"] == pytest.approx(risk, abs=OTHER_PROCESSORS)
+    assert (answer["decision"], answer["threshold"]) == (ruling.answer, demo.policy.threshold)
+    assert answer["policy_version"] == demo.policy.version

@@ -296,7 +296,9 @@ def _show_data(dataset: Dataset) -> None:
 
 def _show_result(scorer: Scorer) -> None:
     card, policy = scorer.card, scorer.policy
-    table = Table(Column("candidate", no_wrap=True), "trials", "AUC, 95 % interval", "behind the best", "recall of defaulters")
+    table = Table(
+        Column("candidate", no_wrap=True), "trials", "AUC, 95 % interval", "behind the best", "recall of defaulters"
+    )
     for each in card.candidates:
         name = f"[bold]{each.name}[/]" if each.name == card.chosen else each.name
         recall = f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"
