@@ -9,6 +9,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 POETRY := .poetry/bin/poetry
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVICE := credit_scoring.service:CreditScoring
 DEMO_MODEL := data/models/demo.bentomodel
 # The first of these that is 3.11 to 3.13.
@@ -67,8 +68,12 @@ install: $(VENV)/train.installed ## Set up what training and serving need
 install-dev: $(VENV)/dev.installed ## Set up what tests and checks need, too
 
 .PHONY: test
-test: install-dev ## Run the whole test suite, WORKERS tests at once
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+test: install-dev ## Run the quick tests, WORKERS at once: no training, PostgreSQL, browser
+	$(PYTEST) -m "not slow and not shipping"
+
+.PHONY: test-all
+test-all: install-dev ## Run the whole test suite (half an hour)
+	$(PYTEST)
 
 .PHONY: check
 check: install-dev ## Check formatting, lint, types and import layers

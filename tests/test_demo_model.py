@@ -96,6 +96,7 @@ def test_none_of_its_rows_is_an_applicant_s(demo: Scorer, dataset: Dataset) -> N
     assert clients.isdisjoint(made_up.itertuples(index=False, name=None))
 
 
+@pytest.mark.slow
 def test_training_today_gives_the_same_scores_on_its_proof_rows(demo: Scorer, dataset: Dataset) -> None:
     """What `make train` trains; when this fails, the code has changed what training gives: `make demo-model`."""
     trained = train(dataset, plan_of(SearchOptions(), ThresholdOptions(), GateOptions()))
