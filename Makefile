@@ -9,7 +9,9 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 POETRY := .poetry/bin/poetry
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVICE := credit_scoring.service:CreditScoring
+DEMO_MODEL := data/models/demo.bentomodel
 # The first of these that is 3.11 to 3.13.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -18,9 +20,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export BENTOML_DO_NOT_TRACK := True
 
+##@ Try it
+
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@sed -nE 's/^##@ (.*)/\n\1/p; s/^([a-z-]+):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
@@ -32,29 +36,44 @@ $(VENV)/%.installed: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.PHONY: serve
+serve: install ## Serve on HOST:PORT; the demo model if there is none, or TRAIN=1
+	@$(BIN)/python -m credit_scoring.serving.port "$(HOST)" "$(PORT)"
+	@$(BIN)/credit-scoring $(if $(TRAIN),train,models import $(DEMO_MODEL) --if-missing)
+	@echo "Swagger: http://$(HOST):$(PORT)/"
+	@exec $(BIN)/bentoml serve $(SERVICE) --host $(HOST) --port $(PORT)
+
+.PHONY: train
+train: install ## Train on the demo data; a store's first model becomes champion
+	$(BIN)/credit-scoring train
+
+.PHONY: demo-model
+demo-model: install ## Train the demo model that comes with the code again
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/demo_model.sh $(DEMO_MODEL)
+
+.PHONY: build
+build: install ## Build the Bento that carries the champion
+	$(BIN)/bentoml build
+
+.PHONY: clean
+clean: ## Remove the virtual environments and caches; models stay
+	rm -rf $(VENV) .poetry .ops .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+##@ Change it
+
 .PHONY: install
 install: $(VENV)/train.installed ## Set up what training and serving need
 
 .PHONY: install-dev
 install-dev: $(VENV)/dev.installed ## Set up what tests and checks need, too
 
-.PHONY: train
-train: install ## Train on the embedded data and publish to the model store; the first model there becomes champion
-	$(BIN)/credit-scoring train
-
-.PHONY: serve
-serve: install ## Serve the champion on HOST:PORT; trains first if the store has no model yet
-	@$(BIN)/credit-scoring train --if-missing
-	@echo "Swagger: http://$(HOST):$(PORT)/"
-	@exec $(BIN)/bentoml serve $(SERVICE) --host $(HOST) --port $(PORT)
-
-.PHONY: build
-build: install ## Build the Bento that carries the champion
-	$(BIN)/bentoml build
-
 .PHONY: test
-test: install-dev ## Run the whole test suite, WORKERS tests at once
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+test: install-dev ## Run the quick tests, WORKERS at once: no training, PostgreSQL, browser
+	$(PYTEST) -m "not slow and not shipping"
+
+.PHONY: test-all
+test-all: install-dev ## Run the whole test suite (half an hour)
+	$(PYTEST)
 
 .PHONY: check
 check: install-dev ## Check formatting, lint, types and import layers
@@ -72,7 +91,7 @@ format: install-dev ## Format, and fix what can be fixed automatically
 poetry: $(POETRY) ## Install pinned Poetry (to change dependencies, and for CI)
 
 .PHONY: lock
-lock: $(POETRY) ## Lock and export the dependencies again, after a change of pyproject.toml
+lock: $(POETRY) ## Lock and export the dependencies after a change
 	index=$$($(BIN)/python -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)'); \
 	POETRY_PYPI_MIRROR_URL=$$index $(POETRY) lock
 	$(MAKE) export
@@ -91,19 +110,19 @@ $(POETRY): | $(VENV)/bin/python
 	.poetry/bin/python -m pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1 poetry-plugin-pypi-mirror==0.6.5
 
 .PHONY: test-spark
-test-spark: install-dev ## Test what needs Spark and Java: batches, the search on a cluster, the notebooks
+test-spark: install-dev ## Test what needs Spark and Java, and the notebooks
 	$(PIP_INSTALL) --require-hashes -r requirements/notebooks.txt
 	$(BIN)/pytest tests/test_notebooks.py tests/batch/test_job.py tests/batch/test_engines.py tests/cli/test_score_spark.py tests/batch/test_spark_cluster.py tests/training/test_spark_search.py
 
 .PHONY: bench
-bench: install-dev ## Benchmark the service and its peers (about half an hour, on an idle machine)
+bench: install-dev ## Benchmark the service and its peers (half an hour)
 	$(BIN)/python -m benchmarks.serving
 
 .PHONY: quality
-quality: install-dev ## Measure the model's quality by a fixed protocol (about an hour; resumes where it stopped)
+quality: install-dev ## Measure the model's quality by a fixed protocol (an hour)
 	$(BIN)/python -m benchmarks.quality
 
-# Ship: the image, and docker compose with all services on one machine.
+##@ Ship: the image, and docker compose with all services on one machine
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= credit-scoring:$(VERSION)
 TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
@@ -116,8 +135,8 @@ SYFT ?= syft
 SERVICES ?=
 
 .PHONY: image
-image: install ## Build the image of the service with MODEL in it, as IMAGE; trains first if the store has no model yet
-	@$(BIN)/credit-scoring train --if-missing
+image: install ## Build the service's image as IMAGE, with MODEL in it
+	@$(BIN)/credit-scoring models import $(DEMO_MODEL) --if-missing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) MODEL=$(MODEL) BASE_IMAGE=$(BASE_IMAGE) VERSION=$(VERSION) \
 	    BUILD_OPTIONS="$(addprefix --opt ,$(BUILD_OPTIONS))" sh deploy/image/build.sh
 
@@ -128,12 +147,12 @@ train-image: ## Build the image that trains, as TRAIN_IMAGE
 	    $(addprefix --,$(BUILD_OPTIONS)) .
 
 .PHONY: sbom
-sbom: ## Write the bill of materials of IMAGE to build/sbom.json (CycloneDX); needs syft
+sbom: ## Write the bill of materials of IMAGE to build/sbom.json
 	@mkdir -p build
 	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=build/sbom.json
 
 .PHONY: push
-push: ## Push IMAGE to REGISTRY; its reference by digest goes to build/image.digest
+push: ## Push IMAGE to REGISTRY; its digest goes to build/
 	@mkdir -p build
 	docker tag $(IMAGE) $(REGISTRY)/$(IMAGE)
 	docker push $(REGISTRY)/$(IMAGE)
@@ -141,11 +160,11 @@ push: ## Push IMAGE to REGISTRY; its reference by digest goes to build/image.dig
 	    | grep '^$(REGISTRY)/' | head -n 1 | tee build/image.digest
 
 .PHONY: secrets
-secrets: install ## Make the passwords and the key that `make up` needs, unless they exist
+secrets: install ## Make the passwords and the key that `make up` needs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/compose/secrets.sh build/secrets
 
 .PHONY: up
-up: secrets ## Start service, PostgreSQL, monitor, Prometheus, Alertmanager and Grafana with docker compose
+up: secrets ## Start service, PostgreSQL, monitor, Prometheus and Grafana
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
 	IMAGE=$(IMAGE) $(COMPOSE) up --detach --wait $(SERVICES)
 	@echo "Service: http://127.0.0.1:$(PORT) (key: build/secrets/demo.key)  Grafana: http://127.0.0.1:$(or $(GRAFANA_PORT),3001)  Prometheus: http://127.0.0.1:$(or $(PROMETHEUS_PORT),9090)"
@@ -155,10 +174,10 @@ down: ## Stop all of it; stored data stays
 	IMAGE=$(IMAGE) $(COMPOSE) down
 
 .PHONY: test-deploy
-test-deploy: install-dev ## Test image, registry and compose on a real container engine (about five minutes)
+test-deploy: install-dev ## Test image, registry and compose on a container engine
 	$(BIN)/pytest -s -m shipping tests/shipping
 
-# Deploy: Kubernetes, and the checks of what is in deploy/ and .github/. docs/deployment.md has it step by step.
+##@ Deploy to Kubernetes: docs/deployment.md has it step by step
 IMAGE_DIGEST ?= $(if $(filter local,$(OVERLAY)),$(IMAGE))
 ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
 # Model and commit, for the history of revisions, where this machine has the image; else NOTE says them.
@@ -166,24 +185,24 @@ NOTE_OF = docker image inspect --format '{{index .Config.Labels "credit-scoring.
 OVERLAYS := local staging production
 
 .PHONY: deploy
-deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY (with CANARY_DIGEST, TRAIN_DIGEST), roll back if it does not become ready
+deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY, or roll back
 	@$(ROLLOUT) deploy "$(OVERLAY)" --image "$(IMAGE_DIGEST)" --note "$(or $(NOTE),$(shell $(NOTE_OF) "$(IMAGE_DIGEST)" 2>/dev/null))" \
 	    --canary "$(CANARY_DIGEST)" --canary-replicas "$(CANARY_REPLICAS)" --train "$(TRAIN_DIGEST)"
 
 .PHONY: note
-note: ## Print model and commit of IMAGE, which the history of revisions shows
+note: ## Print model and commit of IMAGE
 	@$(NOTE_OF) "$(IMAGE)"
 
 .PHONY: rollback
-rollback: ## Roll the service of OVERLAY back to the last revision that became ready, or to REVISION; ends a canary
+rollback: ## Roll OVERLAY back to the last ready revision, or REVISION
 	@$(ROLLOUT) rollback "$(OVERLAY)" --revision "$(REVISION)"
 
 .PHONY: smoke
-smoke: ## Smoke-test the service at URL, or that of OVERLAY; KEY is an API key
+smoke: ## Smoke-test the service at URL, or that of OVERLAY
 	@$(if $(URL),$(PYTHON) deploy/smoke.py "$(URL)",$(ROLLOUT) smoke "$(OVERLAY)") $(SMOKE_OPTIONS)
 
 .PHONY: smoke-image
-smoke-image: install ## Start IMAGE alone, hardened as in Kubernetes, and smoke-test it
+smoke-image: install ## Start IMAGE alone, hardened, and smoke-test it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) sh deploy/smoke_image.sh $(SMOKE_OPTIONS)
 
 .PHONY: export-model
@@ -191,7 +210,7 @@ export-model: install ## Export MODEL to build/model/, its hash beside it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/export_model.sh "$(MODEL)" build/model
 
 .PHONY: manifests
-manifests: ## Write Prometheus' rules again as an object of its operator
+manifests: ## Write Prometheus' rules again for its operator
 	@$(PYTHON) deploy/kubernetes/manifests.py
 
 .ops/installed: deploy/lint-requirements.txt
@@ -200,11 +219,5 @@ manifests: ## Write Prometheus' rules again as an object of its operator
 	@touch $@
 
 .PHONY: lint-deploy
-lint-deploy: .ops/installed ## Check deploy/ and .github/: schemas of Kubernetes, workflows, Dockerfiles, YAML
+lint-deploy: .ops/installed ## Check deploy/ and .github/ against their schemas
 	@PATH="$(CURDIR)/.ops/bin:$$PATH" sh deploy/lint.sh $(OVERLAYS)
-
-# Until here: deploy.
-
-.PHONY: clean
-clean: ## Remove the virtual environments and caches; models stay
-	rm -rf $(VENV) .poetry .ops .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

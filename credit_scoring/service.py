@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
+import click
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from pydantic import TypeAdapter
@@ -34,8 +35,9 @@ from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import ReaderGate, error_answer
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
+from credit_scoring.serving.port import check_free
 from credit_scoring.serving.recorder import Recorder
-from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, read_settings
+from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, misspelt, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
 BENTOML_GRACE_S = 5.0  # its own timeout must not fire before ours, which answers in the one error shape
@@ -165,7 +167,10 @@ class CreditScoring:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]  # bentoml is half typed
     @staticmethod
     def check_model() -> None:
-        """Before any worker starts: the model is whole and fits the libraries."""
+        """Before any worker starts: the port is free, the model is whole and fits the libraries."""
+        for warning in misspelt(os.environ):
+            logger.warning(warning)
+        _check_port()
         from credit_scoring.serving.rolling import (  # noqa: PLC0415 - workers have no use for circus
             replace_workers_on_hangup,
         )
@@ -207,6 +212,17 @@ def _chosen_model() -> dict[str, str]:
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error
     return {MODEL_VARIABLE: str(model.tag), instance.MODEL_VARIABLE: str(model.path)}
+
+
+def _check_port() -> None:
+    """Tell a port in use in one line, where BentoML would show a traceback."""
+    command = click.get_current_context(silent=True)
+    if command is None or not {"host", "port"} <= command.params.keys():
+        return
+    try:
+        check_free(command.params["host"], str(command.params["port"]))
+    except CreditScoringError as error:
+        raise BentoMLException(str(error)) from error
 
 
 def _database() -> Database | None:

@@ -1,5 +1,8 @@
 """Settings from the environment; read by entry points only and passed down as arguments."""
 
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -14,6 +17,8 @@ CHAMPION = f"{MODEL_NAME}:champion"
 PREFIX = "CREDIT_SCORING_"
 MODEL_VARIABLE = f"{PREFIX}MODEL"
 SECRETS_FOLDER = Path("/run/secrets")
+# What a service sets for its workers, and what Kubernetes sets for a service that is called credit-scoring.
+_NOT_SETTINGS = re.compile(f"{PREFIX}(INSTANCE_.+|SERVICE_HOST|SERVICE_PORT(_.+)?|PORT|PORT_[0-9]+_(TCP|UDP)(_.+)?)")
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
@@ -128,3 +133,18 @@ def read_settings(kind: type[Settings]) -> Settings:
             for each in error.errors(include_url=False)
         ]
         raise ConfigurationError("; ".join(problems) + ". Fix or unset it.") from error
+
+
+def misspelt(variables: Iterable[str]) -> list[str]:
+    """A warning for each environment variable that looks like a setting and is none."""
+    known = {name.upper() for kind in (ServiceSettings, TrainingSettings) for name in kind.model_fields}
+    looking = sorted(
+        each for each in variables if each.upper().startswith(PREFIX) and not _NOT_SETTINGS.fullmatch(each)
+    )
+    return [_warning(each, known) for each in looking if each.upper().removeprefix(PREFIX) not in known]
+
+
+def _warning(variable: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(variable.upper().removeprefix(PREFIX), sorted(known), n=1)
+    advice = f"Did you mean {PREFIX}{nearest[0]}?" if nearest else "docs/settings.md lists the settings."
+    return f"{variable} is set, but there is no such setting: it changes nothing. {advice}"

@@ -228,9 +228,52 @@ LONGEST = (
 )
 
 
+# What `make test` leaves to `make test-all`: modules that train, build, drive a browser, Spark or Prometheus' tools, or
+# start, overload and kill services of their own. So it does all that needs PostgreSQL.
+SLOW = {
+    *LONGEST,
+    "test_approved",
+    "test_bad_input",
+    "test_bento",
+    "test_bento_clients",
+    "test_browser",
+    "test_champion_served",
+    "test_comparison",
+    "test_directions",
+    "test_engines",
+    "test_folds",
+    "test_growth",
+    "test_job",
+    "test_journal",
+    "test_notebooks",
+    "test_openapi",
+    "test_out_of_time",
+    "test_prices",
+    "test_rollout",
+    "test_scikit_learn",
+    "test_score_spark",
+    "test_spark_cluster",
+    "test_spark_search",
+    "test_spool",
+    "test_what_if",
+} - {
+    "test_app",
+    "test_service",
+}  # of these only what is marked
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    for item in items:
+        if item.path.stem in SLOW or _needs_postgres(item):
+            item.add_marker(pytest.mark.slow)
+
+
+def _needs_postgres(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return "postgres" in getattr(item, "fixturenames", ()) or parameters.get("address") == "postgresql"
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -210,6 +210,7 @@ def test_a_risk_is_the_same_to_the_last_bit_among_concurrent_requests(
     assert [_risk(answer) for answer in asyncio.run(all_at_once())] == single
 
 
+@pytest.mark.slow
 def test_a_risk_is_the_same_to_the_last_bit_after_a_restart(
     service: RunningService, model_tag: str, applications: list[Json], single: list[float], tmp_path: Path
 ) -> None:
@@ -310,6 +311,7 @@ def test_the_service_is_imported_without_a_library_that_scores() -> None:
     assert set(HEAVY) & set(loaded) == set()
 
 
+@pytest.mark.slow
 def test_a_store_without_a_model_stops_the_start_with_advice(tmp_path: Path) -> None:
     with served(tmp_path, BENTOML_HOME=str(tmp_path / "empty")) as running:
         wait_for(lambda: not is_running(running), "the end of a service without a model")
@@ -318,6 +320,7 @@ def test_a_store_without_a_model_stops_the_start_with_advice(tmp_path: Path) -> 
         assert "Traceback" not in running.log_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_scores_otherwise_than_when_it_was_saved_never_becomes_ready(
     model_tag: str, tmp_path: Path
 ) -> None:
@@ -350,6 +353,7 @@ def tampered_home(model_tag: str, folder: Path) -> Path:
     return home
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_signal_ends_the_service_and_all_its_processes(
     ending: signal.Signals, model_tag: str, tmp_path: Path
@@ -366,6 +370,7 @@ def test_a_signal_ends_the_service_and_all_its_processes(
             httpx.get(f"{running.url}/livez")
 
 
+@pytest.mark.slow
 def test_an_overloaded_service_refuses_at_once_and_answers_what_it_took(model_tag: str, tmp_path: Path) -> None:
     """A small budget makes it an overload when many requests have come while a thousand applications were scored."""
     tight = {"CREDIT_SCORING_LATENCY_BUDGET_MS": "2", "CREDIT_SCORING_MAX_BATCH_SIZE": "1000"}
@@ -431,6 +436,7 @@ def _samples(service: RunningService, name: str) -> list[Sample]:
     return [sample for family in families for sample in family.samples if sample.name == name]
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_requests_and_their_metrics_add_up(model_tag: str, tmp_path: Path) -> None:
     with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_WORKERS="2") as running:
         wait_until_ready(running)

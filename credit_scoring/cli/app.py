@@ -1,5 +1,6 @@
 """The command line: check data, train, publish, evaluate."""
 
+import os
 import signal
 import sys
 import threading
@@ -13,8 +14,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
+from credit_scoring import __version__
 from credit_scoring.application.catalogue import freed
 from credit_scoring.cli import backtest as backtest_command
 from credit_scoring.cli import fields as field_commands
@@ -38,16 +40,16 @@ from credit_scoring.errors import ConfigurationError, CreditScoringError, ModelR
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import Interval
+from credit_scoring.model.exported import NEWEST
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.model.unpublished import keep_card
-from credit_scoring.settings import CHAMPION, MODEL_NAME
+from credit_scoring.settings import CHAMPION, misspelt
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 
 INTERRUPTED = 130
-NEWEST = f"{MODEL_NAME}:latest"
 TOLERATED = 0.1  # of a time limit, before it is said that it was exceeded
 MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
@@ -68,6 +70,22 @@ app.add_typer(model_commands.app, name="models")
 app.add_typer(monitor_commands.app, name="monitor")
 app.add_typer(backtest_command.policy, name="policy")
 app.command()(score_command.score)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    for warning in misspelt(os.environ):
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False, emoji=False)
 
 
 @app.command()
@@ -108,13 +126,8 @@ def train(
         list[str] | None,
         typer.Option(help="Repeatable: a field whose declared direction of risk this model need not keep to."),
     ] = None,
-    if_missing: Annotated[
-        bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
-    ] = False,
 ) -> None:
     """Search, compare and calibrate the candidates; publish the chosen one if it passes the gate."""
-    if if_missing and store.has(NEWEST):
-        return
     plan = plan_of(search, threshold, gate)
     clock = Clock(plan.timeout)
     store.check_writable()
@@ -283,7 +296,9 @@ def _show_data(dataset: Dataset) -> None:
 
 def _show_result(scorer: Scorer) -> None:
     card, policy = scorer.card, scorer.policy
-    table = Table("candidate", "trials", "AUC, 95 % interval", "behind the best", "recall of defaulters")
+    table = Table(
+        Column("candidate", no_wrap=True), "trials", "AUC, 95 % interval", "behind the best", "recall of defaulters"
+    )
     for each in card.candidates:
         name = f"[bold]{each.name}[/]" if each.name == card.chosen else each.name
         recall = f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"

@@ -1,4 +1,4 @@
-"""`credit-scoring models …`: list the stored models, promote one to champion, roll back, show the history."""
+"""`credit-scoring models …`: list the stored models, import or promote one, roll back, show the history."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.table import Table
 from credit_scoring.errors import ModelNotFoundError
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import ModelCard
+from credit_scoring.model.exported import NEWEST, import_file
 from credit_scoring.model.manifest import CARD_FILE, POLICY_FILE
 from credit_scoring.model.promotions import Promotion, Promotions
 from credit_scoring.policy.policy import Policy
@@ -23,7 +24,9 @@ TAGS = ("model", "champion")  # columns with tags, which are there to be copied
 UNREADABLE = datetime.min.replace(tzinfo=UTC)
 
 console = Console(stderr=True)
-app = typer.Typer(no_args_is_help=True, help="Which model serves: list, promote, roll back, with a record of each.")
+app = typer.Typer(
+    no_args_is_help=True, help="Which model serves: list, import, promote, roll back, with a record of each."
+)
 
 ReasonOption = Annotated[str, typer.Option(help="Why; goes on record.")]
 ByOption = Annotated[str | None, typer.Option(show_default="the user of this process", help="Who; goes on record.")]
@@ -35,7 +38,7 @@ def list_models() -> None:
     current = Promotions.of_store().champion()
     rows = sorted(map(_described, store.versions()), reverse=True)
     if not rows:
-        console.print("The store holds no model. Train one with `credit-scoring train`.")
+        console.print("The store holds no model. Train one with `credit-scoring train`, or import one.")
         return
     table = _table("", "model", "made (UTC)", "AUC", "threshold")
     for each in rows:
@@ -44,6 +47,29 @@ def list_models() -> None:
         table.add_row(mark, f"{each.tag}\n{each.algorithm}", made, each.auc, each.policy)
     Console().print(table)
     _tell_champion(current, {each.tag for each in rows})
+
+
+@app.command("import")
+def import_model(
+    file: Annotated[
+        Path, typer.Argument(help="Made by `bentoml models export`; its hash lies beside it, FILE.sha256.")
+    ],
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
+    ] = False,
+) -> None:
+    """Import a model from a file. In a store without models it becomes the champion.
+
+    A file that does not have its hash, and a model that does not reproduce its stored scores, are refused.
+    """
+    if if_missing and store.has(NEWEST):
+        return
+    tag, is_new = import_file(file)
+    if is_new:
+        _tell_imported(tag)
+    else:
+        console.print(f"{tag} is in the store already. Nothing was changed.", soft_wrap=True, highlight=False)
+    print(tag)
 
 
 @app.command()
@@ -88,6 +114,15 @@ def rollback(reason: ReasonOption, by: ByOption = None) -> None:
 def resolve(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = CHAMPION) -> None:
     """Print the own tag of the model that is found under this one."""
     print(store.find(tag).tag)
+
+
+def _tell_imported(tag: str) -> None:
+    serving = store.find(CHAMPION).tag
+    if str(serving) == tag:
+        told = f"Imported {tag}. It is the champion: serve it with `make serve`."
+    else:
+        told = f"Imported {tag}. {serving} still serves: `credit-scoring models promote {tag} --reason …` changes that."
+    console.print(told, soft_wrap=True, highlight=False)
 
 
 def _tell_change(made: Promotion) -> None:

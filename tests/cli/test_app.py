@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from credit_scoring import __version__
 from credit_scoring.cli import app as cli
 from credit_scoring.cli.app import INTERRUPTED, app, main
 from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER, Dataset
@@ -124,7 +125,7 @@ class TestHelp:
     def test_help_of_train_lists_every_option_by_group(self) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["train", "--help"])
         options = (
-            "source path mapping max-bad-share trials timeout jobs seed resume min-auc min-recall if-missing "
+            "source path mapping max-bad-share trials timeout jobs seed resume min-auc min-recall "
             "loss-given-default margin engine master spark-log threshold-min-recall threshold-max-approval-rate against"
         )
         assert found.exit_code == 0
@@ -148,6 +149,15 @@ class TestHelp:
     def test_help_says_what_applies_when_an_option_is_not_given(self, command: str, default: str) -> None:
         found = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*command.split(), "--help"])
         assert f"[default: ({default})]" in found.output
+
+    def test_the_version_is_printed(self) -> None:
+        found = _run("--version")
+        assert (found.returncode, found.stdout, found.stderr) == (0, f"{__version__}\n", "")
+
+    def test_a_misspelt_setting_is_warned_about_and_the_command_goes_on(self, run_here: Main, model_tag: str) -> None:
+        found = run_here("models", "resolve", model_tag, CREDIT_SCORING_WORKRES="2")
+        assert (found.returncode, found.stdout) == (0, f"{model_tag}\n")
+        assert "Did you mean CREDIT_SCORING_WORKERS?" in found.stderr
 
     def test_without_a_command_the_help_is_shown(self) -> None:
         found = CliRunner().invoke(app, [])
@@ -281,6 +291,7 @@ class TestBadInput:
 
 
 class TestTrain:
+    @pytest.mark.slow
     def test_a_model_from_a_user_s_own_file_is_published_and_its_tag_printed(
         self, small_csv: Path, tmp_path: Path
     ) -> None:
@@ -301,6 +312,7 @@ class TestTrain:
         stages = ["Search: ", "LightGBM; at most 1 trials …", "Compare: ", "Price the directions", "Measuring: "]
         assert sorted(stages, key=found.stderr.index) == stages
 
+    @pytest.mark.slow
     def test_a_model_that_misses_the_gate_is_not_published(
         self,
         run_here: Main,
@@ -316,6 +328,7 @@ class TestTrain:
         assert published() == []
         assert _kept_card(found.stderr).test["auc"].value < 1
 
+    @pytest.mark.slow
     def test_a_model_that_is_worse_than_another_is_not_published_and_its_card_is_kept(
         self,
         run_here: Main,
@@ -339,6 +352,7 @@ class TestTrain:
         assert card.against.tag == tag
         assert f"difference {card.against.difference}" in found.stderr
 
+    @pytest.mark.slow
     def test_training_again_leaves_what_serves_and_names_the_command_that_changes_it(
         self,
         run_here: Main,
@@ -378,15 +392,9 @@ class TestTrain:
         assert found.returncode == 1
         assert f"error: --against {model_tag}: that model uses monthly_income, which these data do not" in found.stderr
 
-    def test_if_missing_does_nothing_when_the_store_has_a_model(
-        self, run_here: Main, model_tag: str, published: Callable[[], list[str]]
-    ) -> None:
-        found = run_here("train", "--if-missing")
-        assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
-        assert published() == []
-
 
 class TestEvaluate:
+    @pytest.mark.slow
     def test_a_stored_model_is_measured_on_the_test_part_of_its_own_data(
         self, run_here: Main, model_tag: str, scorer: Scorer, tmp_path: Path
     ) -> None:
@@ -400,6 +408,7 @@ class TestEvaluate:
         assert "note: Demo data" in found.stderr
         assert "warning: Demo data" not in found.stderr
 
+    @pytest.mark.slow
     def test_on_other_data_every_row_counts(
         self, run_here: Main, model_tag: str, small_csv: Path, tmp_path: Path
     ) -> None:
@@ -462,6 +471,7 @@ def test_a_thread_that_stumbles_after_ctrl_c_prints_nothing(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_in_a_search_leaves_the_store_as_it_was(jobs: str, tmp_path: Path) -> None:
     home = tmp_path / "home"

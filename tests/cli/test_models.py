@@ -68,7 +68,7 @@ class TestList:
     def test_an_empty_store_is_told_in_a_line(self, tmp_path: Path) -> None:
         found = run("models", "list", BENTOML_HOME=str(tmp_path))
         assert (found.returncode, found.stdout) == (0, "")
-        assert found.stderr == "The store holds no model. Train one with `credit-scoring train`.\n"
+        assert found.stderr == "The store holds no model. Train one with `credit-scoring train`, or import one.\n"
 
 
 class TestPromote:
