@@ -1,4 +1,4 @@
-"""`credit-scoring models …`: list the stored models, import or promote one, roll back, show the history."""
+"""`credit-scoring models …`: list the stored models, import, check or promote one, roll back, show the history."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from credit_scoring.errors import ModelNotFoundError
+from credit_scoring.cli.download import downloaded, is_url
+from credit_scoring.errors import ConfigurationError, ModelNotFoundError
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.exported import NEWEST, import_file
 from credit_scoring.model.manifest import CARD_FILE, POLICY_FILE
 from credit_scoring.model.promotions import Promotion, Promotions
+from credit_scoring.model.release import check_releasable
+from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.settings import CHAMPION
 
@@ -25,7 +28,7 @@ UNREADABLE = datetime.min.replace(tzinfo=UTC)
 
 console = Console(stderr=True)
 app = typer.Typer(
-    no_args_is_help=True, help="Which model serves: list, import, promote, roll back, with a record of each."
+    no_args_is_help=True, help="Which model serves: list, import, check, promote, roll back, with a record of each."
 )
 
 ReasonOption = Annotated[str, typer.Option(help="Why; goes on record.")]
@@ -52,24 +55,41 @@ def list_models() -> None:
 @app.command("import")
 def import_model(
     file: Annotated[
-        Path, typer.Argument(help="Made by `bentoml models export`; its hash lies beside it, FILE.sha256.")
+        str,
+        typer.Argument(
+            help="File or https address of what `bentoml models export` made; beside a file lies its hash, FILE.sha256."
+        ),
     ],
+    sha256: Annotated[
+        str | None, typer.Option(help="Hash of the file; needed with an address, for the hash must come another way.")
+    ] = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
     ] = False,
 ) -> None:
-    """Import a model from a file. In a store without models it becomes the champion.
+    """Import a model from a file or an address. In a store without models it becomes the champion.
 
     A file that does not have its hash, and a model that does not reproduce its stored scores, are refused.
     """
     if if_missing and store.has(NEWEST):
         return
-    tag, is_new = import_file(file)
+    tag, is_new = _imported(file, sha256)
     if is_new:
         _tell_imported(tag)
     else:
         console.print(f"{tag} is in the store already. Nothing was changed.", soft_wrap=True, highlight=False)
     print(tag)
+
+
+@app.command("check")
+def check_model(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = CHAMPION) -> None:
+    """Check that a model may go to production; its tag if it may.
+
+    Refused is what does not reproduce its stored scores, and what was trained on the demo data or a public data set.
+    """
+    model = store.find(tag)
+    check_releasable(str(model.tag), Scorer.load(Path(model.path)).card)
+    print(model.tag)
 
 
 @app.command()
@@ -114,6 +134,15 @@ def rollback(reason: ReasonOption, by: ByOption = None) -> None:
 def resolve(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = CHAMPION) -> None:
     """Print the own tag of the model that is found under this one."""
     print(store.find(tag).tag)
+
+
+def _imported(file: str, sha256: str | None) -> tuple[str, bool]:
+    if not is_url(file):
+        return import_file(Path(file), sha256)
+    if not sha256:
+        raise ConfigurationError("--sha256 is missing: an address needs the hash that was told when it was exported.")
+    with downloaded(file) as (path, name):
+        return import_file(path, sha256, name)
 
 
 def _tell_imported(tag: str) -> None:

@@ -18,14 +18,16 @@ HASH_SUFFIX = ".sha256"
 NEWEST = f"{MODEL_NAME}:latest"
 
 
-def import_file(path: Path) -> tuple[str, bool]:
+def import_file(path: Path, sha256: str | None = None, called: str = "") -> tuple[str, bool]:
     """Put the model in this file into the store; its tag, and whether it was not there yet.
 
-    In a store without models it becomes champion. Raises ModelNotFoundError where there is no such file, and
-    ModelRejectedError, with the store as it was, where the file is not the one that was hashed or must not decide.
+    Without `sha256` its hash lies beside it. Messages name the file `called`, or else its path. In a store without
+    models it becomes champion. Raises ModelNotFoundError where there is no such file, and ModelRejectedError, with the
+    store as it was, where the file is not the one that was hashed or must not decide.
     """
-    _check_hash(path)
-    model = _unpacked(path)
+    name = called or str(path)
+    _check_hash(path, sha256, name)
+    model = _unpacked(path, name)
     tag = str(model.tag)
     if store.has(tag):
         return tag, False
@@ -39,17 +41,22 @@ def import_file(path: Path) -> tuple[str, bool]:
     return tag, True
 
 
-def _check_hash(path: Path) -> None:
+def _check_hash(path: Path, sha256: str | None, name: str) -> None:
     """Refuse a file that is not the one that was hashed when it was exported."""
-    beside = path.with_name(path.name + HASH_SUFFIX)
     found = _read(path, "Export one with `bentoml models export TAG FILE`.")
-    told = _read(beside, f"It holds the hash of {path.name}, as `sha256sum` writes it.").split()
-    expected = told[0].decode(errors="replace") if told else "nothing"
-    if (actual := hashlib.sha256(found).hexdigest()) != expected:
+    expected, told_by = (sha256, "--sha256") if sha256 else _hash_beside(path)
+    if (actual := hashlib.sha256(found).hexdigest()) != expected.lower():
         raise ModelRejectedError(
-            f"{path}: its sha256 is {actual[:12]}…, {beside.name} says {expected[:12]}…. Nothing was imported. "
-            "Get both files again from where they were exported."
+            f"{name}: its sha256 is {actual[:12]}…, {told_by} says {expected[:12]}…. Nothing was imported. "
+            "Get both again from where the model was exported."
         )
+
+
+def _hash_beside(path: Path) -> tuple[str, str]:
+    """The hash in the file beside this one, and that file's name."""
+    beside = path.with_name(path.name + HASH_SUFFIX)
+    told = _read(beside, f"It holds the hash of {path.name}, as `sha256sum` writes it; or give --sha256.").split()
+    return told[0].decode(errors="replace") if told else "nothing", beside.name
 
 
 def _read(path: Path, advice: str) -> bytes:
@@ -59,18 +66,18 @@ def _read(path: Path, advice: str) -> bytes:
         raise ModelNotFoundError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
 
 
-def _unpacked(path: Path) -> Model:
+def _unpacked(path: Path, name: str) -> Model:
     """The model in a temporary folder, after it has reproduced its stored scores there."""
     try:
         model = bentoml.models.Model.import_from(str(path.resolve()))
     except (BentoMLException, OSError, EOFError, ValueError, LZMAError, TarError) as error:
         raise ModelRejectedError(
-            f"{path}: is no model that `bentoml models export` has written ({type(error).__name__})."
+            f"{name}: is no model that `bentoml models export` has written ({type(error).__name__})."
         ) from error
     if model.tag.name != MODEL_NAME:
-        raise ModelRejectedError(f"{path}: holds {model.tag}, expected a model named {MODEL_NAME}.")
+        raise ModelRejectedError(f"{name}: holds {model.tag}, expected a model named {MODEL_NAME}.")
     try:
         Scorer.load(Path(model.path))
     except ModelRejectedError as error:
-        raise ModelRejectedError(f"{path}: {error}") from error
+        raise ModelRejectedError(f"{name}: {error}") from error
     return model

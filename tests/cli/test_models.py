@@ -1,7 +1,9 @@
 """`credit-scoring models …` as its users run it."""
 
 import getpass
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bentoml
@@ -11,6 +13,7 @@ from credit_scoring.model import store
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
 from tests.support.command_line import error_here, error_of, run, run_here
+from tests.support.web import served_folder
 
 
 @pytest.fixture
@@ -158,3 +161,47 @@ def test_every_command_that_takes_a_model_takes_the_champion(
     assert found.exit_code == 0, found.output
     assert model_tag in (folder / "card.html").read_text(encoding="utf-8")
     assert run_here("fields", "show", "champion").exit_code == 0
+
+
+class TestImportFromAnAddress:
+    @pytest.fixture
+    def exported(
+        self, scorer: Scorer, model_tag: str, promotions: Promotions, tmp_path: Path, published: Callable[[], list[str]]
+    ) -> Iterator[tuple[str, str]]:
+        """The address of a model that the store does not hold, and its hash."""
+        tag = store.save(scorer)
+        path = Path(bentoml.models.export_model(tag, str(tmp_path / "model.bentomodel")))
+        bentoml.models.delete(tag)
+        with served_folder(tmp_path) as address:
+            yield f"{address}/{path.name}?key=s3cret", hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def test_a_model_with_the_hash_that_was_told_is_imported(self, exported: tuple[str, str]) -> None:
+        address, sha256 = exported
+        found = run_here("models", "import", address, "--sha256", sha256)
+        assert found.exit_code == 0, found.output
+        assert store.has(found.stdout.strip())
+        assert "s3cret" not in found.output
+
+    def test_an_address_without_a_hash_is_refused(self, exported: tuple[str, str]) -> None:
+        assert "--sha256 is missing" in error_here("models", "import", exported[0])
+
+    def test_another_hash_is_refused_by_the_address_without_its_secrets(self, exported: tuple[str, str]) -> None:
+        before = sorted(store.versions())
+        message = error_here("models", "import", exported[0], "--sha256", "0" * 64)
+        assert message.startswith(exported[0].partition("?")[0])
+        assert "--sha256 says 000000000000…" in message
+        assert sorted(store.versions()) == before
+
+
+class TestCheck:
+    def test_the_demo_model_must_not_go_to_production(self, model_tag: str) -> None:
+        assert f"{model_tag} was trained on the demo data" in error_here("models", "check", model_tag)
+
+    def test_a_model_of_ones_own_history_may(self, scorer: Scorer, published: Callable[[], list[str]]) -> None:
+        data = scorer.card.data.model_copy(update={"source": "history.csv"})
+        tag = store.save(replace(scorer, card=scorer.card.model_copy(update={"data": data})))
+        found = run_here("models", "check", tag)
+        assert (found.exit_code, found.stdout) == (0, f"{tag}\n")
+
+    def test_a_model_that_is_not_there_is_named(self) -> None:
+        assert "credit_scoring:none" in error_here("models", "check", "credit_scoring:none")
