@@ -14,7 +14,7 @@ from credit_scoring.decisions import explanations
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.explained import explained_again, on_record
 from credit_scoring.errors import ExplanationError, ModelNotFoundError, OverloadedError, RequestError
-from credit_scoring.explanation.explanation import Explanation, explained
+from credit_scoring.explanation.explanation import Explanation, Given, explained
 from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.model import store
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -73,7 +73,7 @@ class Explainer:
         scorer = self._desk.scorer
         ours = self._desk.tag, scorer.policy.version
         new = [pair for pair in given if (pair[0].model, pair[0].policy_version) == ours or self._database is None]
-        contents = await self._explain(lambda: [_explained(scorer, *pair) for pair in new])
+        contents = await self._explain(lambda: [*explained(scorer, [_given(*pair) for pair in new])])
         kept = await self._keep(
             {decision.decision_id: text for (decision, _), text in zip(new, contents, strict=True)}, asked_by
         )
@@ -110,9 +110,9 @@ class Explainer:
         return self._before[1]
 
 
-def _explained(scorer: "Scorer", decision: Decision, application: Application) -> Explanation:
+def _given(decision: Decision, application: Application) -> Given:
     values = (decision.decision_id, decision.decision, decision.risk_probability, decision.rules)
-    return explained(scorer, application.__dict__, *values)
+    return Given(application.__dict__, *values)
 
 
 def _loaded(tag: str) -> "Scorer":
