@@ -108,7 +108,8 @@ def _off(found: Contributions) -> int:
 
 def _explained(scorer: Scorer, record: Record) -> Contributions:
     groups = [group.fields for group in reason_groups(scorer.catalogue, scorer.card.features)]
-    return contributions(scorer.log_odds, groups, record, reference_values(scorer))
+    (found,) = contributions(scorer.log_odds, groups, [record], reference_values(scorer))
+    return found
 
 
 def _peers(scorer: Scorer, records: Sequence[Record]) -> list[dict[str, Any]]:

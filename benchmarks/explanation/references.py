@@ -78,8 +78,8 @@ def _records(frame: pd.DataFrame) -> list[Record]:
 def _parts(scorer: Scorer, clients: Sequence[Record], reference: Record) -> Floats:
     """Shape (clients, groups)."""
     groups = [group.fields for group in reason_groups(scorer.catalogue, scorer.card.features)]
-    found = [contributions(scorer.log_odds, groups, client, reference).numerators for client in clients]
-    return np.array(found, dtype=np.float64)
+    found = contributions(scorer.log_odds, groups, clients, reference)
+    return np.array([each.numerators for each in found], dtype=np.float64)
 
 
 def _moved(scorer: Scorer, band: pd.DataFrame) -> Record:

@@ -35,8 +35,11 @@ class Form(Protocol):
     def header(self) -> tuple[str, ...]:
         """The columns, which all files have to have."""
 
-    def chunks(self, path: Path, done: int) -> Iterator[Chunk]:
-        """The rows of a file; `done` bytes of the input have been read before."""
+    def chunks(self, path: Path, done: int, finer: int = 1) -> Iterator[Chunk]:
+        """The rows of a file; `done` bytes of the input have been read before.
+
+        A chunk is so many times `finer` than it would be by itself.
+        """
 
     def batch(self, content: Any) -> Any:
         """A chunk's content as a record batch with the source's columns."""

@@ -14,14 +14,18 @@ import pandas as pd
 import pyarrow
 import pyarrow.compute
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import MAX_TEXT, TEXT_PATTERN, ApplicationField
 from credit_scoring.application.schemas import Fault, faults
 from credit_scoring.batch.arrow import ID, Source, flags_of
+from credit_scoring.explanation.explanation import Given, explained
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.evaluator import Ruling
 
+REASONS = "reasons"
 NAMES = pyarrow.list_(pyarrow.string())
 FAULTS = pyarrow.list_(pyarrow.struct([(name, pyarrow.string()) for name in Fault.model_fields]))
 
@@ -106,13 +110,17 @@ def _writable(field: ApplicationField, values: Any) -> Any:
     return np.array(values.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
-    """The rows of a batch in their order: a decision and its risk probability, or the faults of the row."""
+def decide(batch: Any, source: Source, scorer: Scorer, *, with_reasons: bool = False) -> Any:
+    """The rows of a batch in their order: a decision and its risk probability, or the faults of the row.
+
+    Reasons, where they are wanted, are a further column, the last one but for the faults.
+    """
     examined = examine(batch, source, scorer.catalogue, scorer.fields)
     good = examined.good
     risk, decision = np.full(len(good), np.nan), np.full(len(good), None)
     rules: list[Sequence[str] | None] = [None] * len(good)
     missing, outside = rules.copy(), rules.copy()
+    reasons: list[str | None] = [None] * len(good)
     if good.any():
         records = list(_records(examined, scorer.fields))
         risk[good], rulings = scorer.decide(records)
@@ -121,9 +129,13 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
         )
         for row, (ruling, absent, beyond) in zip(np.flatnonzero(good).tolist(), beside, strict=True):
             decision[row], rules[row], missing[row], outside[row] = *ruling, absent, beyond
-    reasons: list[list[dict[str, Any]] | None] = [None] * len(good)
+        if with_reasons:
+            texts = _reasons(records, risk[good], rulings, scorer)
+            for row, text in zip(np.flatnonzero(good).tolist(), texts, strict=True):
+                reasons[row] = text
+    refused: list[list[dict[str, Any]] | None] = [None] * len(good)
     for row, found in examined.faults.items():
-        reasons[row] = [fault.model_dump() for fault in found]
+        refused[row] = [fault.model_dump() for fault in found]
     arrays = {
         ID: pyarrow.array(examined.columns[ID], pyarrow.string()),
         "decision": pyarrow.array(decision, pyarrow.string()),
@@ -131,9 +143,19 @@ def decide(batch: Any, source: Source, scorer: Scorer) -> Any:
         "rules": pyarrow.array(rules, NAMES),
         "missing": pyarrow.array(missing, NAMES),
         "outside_training": pyarrow.array(outside, NAMES),
-        "faults": pyarrow.array(reasons, FAULTS),
+        **({REASONS: pyarrow.array(reasons, pyarrow.string())} if with_reasons else {}),
+        "faults": pyarrow.array(refused, FAULTS),
     }
     return pyarrow.RecordBatch.from_pydict(arrays)
+
+
+def _reasons(
+    records: Sequence[Mapping[str, Any]], risks: Floats, rulings: Sequence[Ruling], scorer: Scorer
+) -> Iterator[str]:
+    """Of each decision what the API answers as its reasons, but for the `decision_id`, which a batch gives to none."""
+    decided = zip(records, rulings, risks.tolist(), strict=True)
+    given = [Given(record, "", ruling.answer, risk, ruling.rules) for record, ruling, risk in decided]
+    return (to_json(each, exclude={"decision_id"}).decode() for each in explained(scorer, given))
 
 
 def _missing(examined: Examined, features: Sequence[str]) -> Iterator[list[str]]:

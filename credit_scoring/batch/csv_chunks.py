@@ -44,12 +44,12 @@ class CsvForm:
             header = layout.names_in(_header(text, path, layout.delimiter)[0])
         return cls(TextSource.of(header, catalogue, mapping, id_column), tuple(header))
 
-    def chunks(self, path: Path, done: int) -> Iterator[Chunk]:
+    def chunks(self, path: Path, done: int, finer: int = 1) -> Iterator[Chunk]:
         """The rows of a file; blank lines are none."""
         mapping, row = self.source.mapping, 1
         with _opened(path, mapping.encoding) as (file, text):
             line = _header(text, path, mapping.delimiter)[1] if mapping.header else 0
-            while lines := text.readlines(CHUNK_CHARACTERS):
+            while lines := text.readlines(max(1, CHUNK_CHARACTERS // finer)):
                 whole, rows = _whole(lines, text, path, line, mapping.delimiter)
                 yield Chunk(uri_of(path), row, rows, "".join(whole), done + file.tell())
                 row += rows

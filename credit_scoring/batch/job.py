@@ -23,10 +23,9 @@ from pyspark.sql import functions as sql
 from credit_scoring.batch.cluster import ONE_THREAD, archive_package, digest_of, read_model
 from credit_scoring.batch.input import Input, read
 from credit_scoring.batch.output import DECISIONS, REJECTED, HadoopFiles, OutputFolder
-from credit_scoring.batch.scoring import MOST_REASONS, OUTPUT, OnProgress, Scored, ScoringJob, reason
-from credit_scoring.batch.task import RESULT, Scoring
+from credit_scoring.batch.scoring import MOST_REASONS, OnProgress, Scored, ScoringJob, reason
+from credit_scoring.batch.task import Scoring
 from credit_scoring.errors import ConfigurationError, DataError, ScoringError
-from credit_scoring.model.scorer import Scorer
 
 POLL_SECONDS = 0.2
 OLDEST_JAVA = 17
@@ -124,17 +123,17 @@ def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lamb
 
     Raises a CreditScoringError where that was not possible; the output then is as it was.
     """
-    scorer = Scorer.load(job.model_folder)
+    scorer = job.scorer()
     with _explained(job):
         context = session.sparkContext
         configuration = context._jsc.hadoopConfiguration()
         output = OutputFolder(job.output, HadoopFiles(job.output, context._jvm, configuration))
         output.check(job.files.path)
         found = read(session, job.files, scorer.catalogue)
-        scored = _scored(session, job, found)
+        rows = _scored(session, job, found, job.origin(scorer))
         with output.replacing() as folder:
             with _reported(session, on_progress):
-                _write(scored, output, folder, job.origin(scorer))
+                _write(rows, output, folder)
             counts = (session.read.parquet(f"{folder}/{name}").count() for name in (DECISIONS, REJECTED))
             manifest = job.manifest(scorer, found.rows, *counts)
             output.write_manifest(manifest)
@@ -142,18 +141,18 @@ def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lamb
         return Scored(output.path, manifest, reasons)
 
 
-def _scored(session: SparkSession, job: ScoringJob, found: Input) -> DataFrame:
+def _scored(session: SparkSession, job: ScoringJob, found: Input, origin: dict[str, str | float]) -> DataFrame:
+    """The rows of the output, both decided and rejected ones."""
     files = read_model(job.model_folder)
     context = session.sparkContext
     first_rows = context.broadcast(found.first_rows) if found.first_rows is not None else None
-    scoring = Scoring(found.source, digest_of(files), context.broadcast(files), first_rows)
-    scored: DataFrame = found.frame.mapInArrow(scoring.decide, RESULT)
-    return scored
+    scoring = Scoring(found.source, digest_of(files), context.broadcast(files), first_rows, job.with_reasons)
+    scored: DataFrame = found.frame.mapInArrow(scoring.decide, scoring.result)
+    return scored.withColumns({name: sql.lit(value) for name, value in origin.items()}).select(*job.schema.names)
 
 
-def _write(scored: DataFrame, output: OutputFolder, folder: str, origin: dict[str, str | float]) -> None:
+def _write(rows: DataFrame, output: OutputFolder, folder: str) -> None:
     """Both outputs in one pass over the input."""
-    rows = scored.withColumns({name: sql.lit(value) for name, value in origin.items()}).select(*OUTPUT.names)
     rows.withColumn(PART, sql.isnotnull("faults")).write.partitionBy(PART).parquet(f"{folder}/{PART}")
     for part, name in (("false", DECISIONS), ("true", REJECTED)):
         if not output.move(f"{PART}/{PART}={part}", name):

@@ -28,9 +28,9 @@ from credit_scoring.batch.local_task import LocalTask, Part
 from credit_scoring.batch.output import LocalFiles, OutputFolder
 from credit_scoring.batch.scoring import MOST_REASONS, OnProgress, Scored, ScoringJob
 from credit_scoring.errors import ConfigurationError, ScoringError
-from credit_scoring.model.scorer import Scorer
 
 AHEAD = 2  # chunks that wait or are being decided, for each process
+FINER_WITH_REASONS = 20  # a row takes about as many times longer, so that progress and Ctrl-C keep their pace
 
 
 def score(job: ScoringJob, on_progress: OnProgress = lambda done, size: None, jobs: int | None = None) -> Scored:
@@ -39,15 +39,16 @@ def score(job: ScoringJob, on_progress: OnProgress = lambda done, size: None, jo
     `on_progress` gets the bytes of the input that have been decided, and all of them. Raises a CreditScoringError where
     that was not possible; the output then is as it was.
     """
-    scorer = Scorer.load(job.model_folder)
+    scorer = job.scorer()
     output = OutputFolder(job.output, LocalFiles())
     with _writable(job):
         output.check(job.files.path)
         found, whole = LocalInput.of(job.files, scorer.catalogue), Part()
         with output.replacing() as folder:
-            task = LocalTask(found.form, job.model_folder, Path(folder), job.origin(scorer))
+            task = LocalTask(found.form, job.model_folder, Path(folder), job.schema, job.origin(scorer))
             Path(folder).mkdir(parents=True)
-            with closing(_decided(task, found.chunks(), jobs or joblib.cpu_count())) as parts:
+            chunks = found.chunks(FINER_WITH_REASONS if job.with_reasons else 1)
+            with closing(_decided(task, chunks, jobs or joblib.cpu_count())) as parts:
                 for part in parts:
                     whole.add(part)
                     on_progress(part.done, found.size)

@@ -40,11 +40,11 @@ class LocalInput:
         """Bytes of all files."""
         return sum(path.stat().st_size for path in self.files)
 
-    def chunks(self) -> Iterator[Chunk]:
-        """All rows, in the order of the files and of their rows."""
+    def chunks(self, finer: int = 1) -> Iterator[Chunk]:
+        """All rows, in the order of the files and of their rows; `finer` as a form has it."""
         done = 0
         for path in self.files:
-            yield from self.form.chunks(path, done)
+            yield from self.form.chunks(path, done, finer)
             done += path.stat().st_size
 
 

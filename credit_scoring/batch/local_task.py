@@ -11,9 +11,9 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from credit_scoring.batch.chunks import Chunk, Form
-from credit_scoring.batch.columnar import decide
+from credit_scoring.batch.columnar import REASONS, decide
 from credit_scoring.batch.output import DECISIONS, REJECTED
-from credit_scoring.batch.scoring import OUTPUT, reason
+from credit_scoring.batch.scoring import reason
 from credit_scoring.batch.task import FILE, ROW, without_values
 from credit_scoring.errors import ConfigurationError, ScoringError
 from credit_scoring.model.scorer import Scorer
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class LocalTask:
-    """Decides chunks of files of this form with the model saved in a folder; writes below `output`.
+    """Decides chunks of files of this form with the model saved in a folder; writes rows of this schema below `output`.
 
     Each row of the output says where it comes from: what is the same for all is in `origin`.
     """
@@ -50,6 +50,7 @@ class LocalTask:
     form: Form
     model_folder: Path
     output: Path
+    schema: pyarrow.Schema
     origin: dict[str, str | float]
 
     def decide(self, number: int, chunk: Chunk) -> Part:
@@ -69,17 +70,19 @@ class LocalTask:
         """A folder without rows gets a file without rows, so that its columns can be read."""
         for name in (DECISIONS, REJECTED):
             if not (self.output / name).exists():
-                _write(OUTPUT.empty_table(), self.output / name / _file_name(0))
+                _write(self.schema.empty_table(), self.output / name / _file_name(0))
 
     def _decided(self, rows: Any, chunk: Chunk) -> Any:
         """The output's columns for these rows."""
-        scorer = _scorer(self.model_folder)
+        scorer, with_reasons = _scorer(self.model_folder), REASONS in self.schema.names
         batches = (rows.slice(start, BATCH_ROWS) for start in range(0, rows.num_rows, BATCH_ROWS))
-        decided = pyarrow.Table.from_batches([decide(batch, self.form.source, scorer) for batch in batches])
+        decided = pyarrow.Table.from_batches(
+            [decide(batch, self.form.source, scorer, with_reasons=with_reasons) for batch in batches]
+        )
         same = {name: pyarrow.repeat(value, len(decided)) for name, value in {**self.origin, FILE: chunk.file}.items()}
         numbers = pyarrow.array(range(chunk.first_row, chunk.first_row + len(decided)))
         columns = {name: decided.column(name) for name in decided.column_names} | same | {ROW: numbers}
-        return pyarrow.table([columns[name] for name in OUTPUT.names], OUTPUT)
+        return pyarrow.table([columns[name] for name in self.schema.names], self.schema)
 
     def _write(self, name: str, number: int, rows: Any) -> None:
         if len(rows):

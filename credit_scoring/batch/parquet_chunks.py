@@ -41,11 +41,11 @@ class ParquetForm:
                 raise DataError(f"Column {header[0]} holds values of kind {kind}, expected text or whole numbers.")
         return cls(source, header, tuple(_TYPES[column_kind(catalogue.all_fields[name])] for name in source.fields))
 
-    def chunks(self, path: Path, done: int) -> Iterator[Chunk]:
+    def chunks(self, path: Path, done: int, finer: int = 1) -> Iterator[Chunk]:
         """The rows of a file."""
         row, size = 1, path.stat().st_size
         with _opened(path) as file:
-            for batch in file.iter_batches(CHUNK_ROWS, columns=[*self.header], use_threads=False):
+            for batch in file.iter_batches(max(1, CHUNK_ROWS // finer), columns=[*self.header], use_threads=False):
                 read = row - 1 + batch.num_rows
                 progress = done + size * read // file.metadata.num_rows
                 yield Chunk(uri_of(path), row, batch.num_rows, batch, progress)

@@ -11,11 +11,12 @@ import pyarrow
 from credit_scoring import __version__
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.batch.arrow import ID
-from credit_scoring.batch.columnar import FAULTS, NAMES
+from credit_scoring.batch.columnar import FAULTS, NAMES, REASONS
 from credit_scoring.batch.output import BatchManifest
 from credit_scoring.batch.task import FILE, NAMED, ROW
 from credit_scoring.data.mapping import ColumnMapping
-from credit_scoring.errors import ConfigurationError, ScoringError
+from credit_scoring.errors import ConfigurationError, ExplanationError, ScoringError
+from credit_scoring.explanation.reasons import reasons, reference_values
 from credit_scoring.model.scorer import Scorer
 
 MOST_REASONS = 5
@@ -81,6 +82,23 @@ class ScoringJob:
     output: str
     tag: str
     model_folder: Path
+    with_reasons: bool = False
+
+    @property
+    def schema(self) -> pyarrow.Schema:
+        """The columns of the output."""
+        place = OUTPUT.get_field_index("faults")
+        return OUTPUT.insert(place, pyarrow.field(REASONS, pyarrow.string())) if self.with_reasons else OUTPUT
+
+    def scorer(self) -> Scorer:
+        """The model; raises ConfigurationError where reasons are wanted of one that can give none."""
+        scorer = Scorer.load(self.model_folder)
+        if self.with_reasons:
+            try:
+                reasons(scorer, reference_values(scorer))
+            except ExplanationError as error:
+                raise ConfigurationError(f"--reasons, model {self.tag}: {error}") from error
+        return scorer
 
     def origin(self, scorer: Scorer) -> dict[str, str | float]:
         """What each row of the output says of the model that decided it."""

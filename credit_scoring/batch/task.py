@@ -12,16 +12,16 @@ import pyarrow.compute
 
 from credit_scoring.batch.arrow import Source
 from credit_scoring.batch.cluster import Files, scorer_of
-from credit_scoring.batch.columnar import decide
+from credit_scoring.batch.columnar import REASONS, decide
 from credit_scoring.errors import CreditScoringError, ScoringError, place_of
 
 FILE, BLOCK, ROW = "source_file", "_block", "source_row"
 NAMED = ("rules", "missing", "outside_training")
-RESULT = (
+_DECIDED = (
     f"{FILE} string, {ROW} bigint, application_id string, decision string, risk_probability double, "
     "rules array<string>, missing array<string>, outside_training array<string>, "
-    "faults array<struct<field: string, message: string, type: string>>"
 )
+_FAULTS = "faults array<struct<field: string, message: string, type: string>>"
 
 FirstRows = Mapping[tuple[str, int], int]
 
@@ -57,14 +57,20 @@ class Scoring:
     digest: str
     files: Broadcast
     first_rows: Broadcast | None = None
+    with_reasons: bool = False
+
+    @property
+    def result(self) -> str:
+        """The columns of what `decide` gives, as Spark declares them."""
+        return _DECIDED + (f"{REASONS} string, " if self.with_reasons else "") + _FAULTS
 
     def decide(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Batches of RESULT, for batches of the source's columns; raises ScoringError without a value of any row."""
+        """Batches of `result`, for batches of the source's columns; raises ScoringError without a value of any row."""
         with without_values():
             scorer = scorer_of(self.digest, self._files)
             rows = RowNumbers(self.first_rows.value) if self.first_rows else None
             for batch in filter(_has_rows, batches):
-                decided = decide(batch, self.source, scorer)
+                decided = decide(batch, self.source, scorer, with_reasons=self.with_reasons)
                 numbers = rows.of(batch) if rows else batch.column(ROW)
                 columns = [batch.column(FILE), numbers, *decided.columns]
                 yield pyarrow.RecordBatch.from_arrays(columns, [FILE, ROW, *decided.schema.names])

@@ -12,7 +12,7 @@ from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.unknowns import names_in
 from credit_scoring.errors import RequestError
-from credit_scoring.explanation.explanation import Explanation, explained
+from credit_scoring.explanation.explanation import Explanation, Given, explained
 from credit_scoring.policy.policy import Policy
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn
@@ -39,5 +39,5 @@ def explained_again(row: RowMapping, scorer: "Scorer") -> Explanation:
         scorer = replace(scorer, policy=Policy.model_validate_json(row["policy"]))
     seen = zip(from_json(row["features"]), from_json(row["seen"]), strict=True)
     record = {**from_json(row["received"]), **dict(seen)}
-    values = (row["id"], Answer(row["decision"]), row["risk_probability"], names_in(row["rules"]))
-    return explained(scorer, record, *values)
+    given = Given(record, row["id"], Answer(row["decision"]), row["risk_probability"], names_in(row["rules"]))
+    return next(explained(scorer, [given]))

@@ -16,14 +16,17 @@ def given(decision_id: str, connection: Connection) -> str | None:
     return found
 
 
-def keep(contents: Mapping[str, str], given_to: str, connection: Connection) -> dict[str, str]:
+def keep(contents: Mapping[str, str], given_to: Mapping[str, str], connection: Connection) -> dict[str, str]:
     """Keep the reasons of these decisions unless there are some; by decision, those on record."""
     one_at_a_time(connection)
     by_decision = select(explanations.c.decision, explanations.c.content)
     known = {row.decision: row.content for row in connection.execute(by_decision.where(_among(contents)))}
     new = {decision: content for decision, content in contents.items() if decision not in known}
-    about = {"given_at": datetime.now(UTC), "given_to": given_to}
-    rows = [{"id": new_id(), "decision": id, "content": content, **about} for id, content in new.items()]
+    now = datetime.now(UTC)
+    rows = [
+        {"id": new_id(), "decision": id, "content": content, "given_at": now, "given_to": given_to[id]}
+        for id, content in new.items()
+    ]
     if rows:
         connection.execute(insert(explanations), rows)
         events.append(events.REASONS, rows, connection)

@@ -1,12 +1,12 @@
 """Why an application was decided as it was: by which rules, and by which groups of fields of the score; never mixed."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from credit_scoring.application.schemas import Answer
-from credit_scoring.explanation.reasons import Reasons, reasons
+from credit_scoring.explanation.reasons import Reasons, reasons_of_many
 from credit_scoring.policy.rules import FailedRule
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn and pandas
@@ -26,19 +26,30 @@ class Explanation(BaseModel):
     )
 
 
-def explained(
-    scorer: "Scorer", record: Mapping[str, Any], decision_id: str, decision: Answer, risk: float, rules: Sequence[str]
-) -> Explanation:
-    """The reasons of this decision; `scorer` has the model and the policy that gave it. Raises ExplanationError.
+class Given(NamedTuple):
+    """A decision that was given to an application; every feature of the model is a key of its record."""
 
-    Every feature of the model is a key of the record. The same decision always has the same reasons, to the byte.
+    record: Mapping[str, Any]
+    decision_id: str
+    decision: Answer
+    risk: float
+    rules: Sequence[str]
+
+
+def explained(scorer: "Scorer", given: Sequence[Given]) -> Iterator[Explanation]:
+    """The reasons of decisions; `scorer` has the model and the policy that gave them. Raises ExplanationError.
+
+    The same decision always has the same reasons, to the byte.
     """
-    policy = scorer.policy
-    failed = [policy.rule(id) for id in rules]
-    score_decided = decision is Answer.APPROVED or risk >= policy.passes_below
-    return Explanation(
-        decision_id=decision_id,
-        decision=decision,
-        rules=tuple(FailedRule.model_validate(each.model_dump()) for each in failed if each),
-        score=reasons(scorer, record) if score_decided else None,
+    by_score = [each.decision is Answer.APPROVED or each.risk >= scorer.policy.passes_below for each in given]
+    scores = reasons_of_many(
+        scorer, [each.record for each, is_by_score in zip(given, by_score, strict=True) if is_by_score]
     )
+    for each, is_by_score in zip(given, by_score, strict=True):
+        failed = [scorer.policy.rule(id) for id in each.rules]
+        yield Explanation(
+            decision_id=each.decision_id,
+            decision=each.decision,
+            rules=tuple(FailedRule.model_validate(rule.model_dump()) for rule in failed if rule),
+            score=next(scores) if is_by_score else None,
+        )

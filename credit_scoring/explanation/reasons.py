@@ -5,7 +5,7 @@ applicant who was just approved, not what causes a default; docs/reasons.md has 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # so that the API can be described without scikit-learn and p
 
 MOST = 4  # Official Interpretation of 12 CFR 1002.9(b)(2), comment 1
 LEAST_SHARE = 0.01  # of all that counts against the client; what counts less did not matter
+AT_ONCE = 16  # applications explained together; more are no faster
 
 Sign = Literal[1, -1]
 AGAINST: Sign = 1
@@ -67,11 +68,20 @@ def reasons(scorer: "Scorer", record: Mapping[str, Any]) -> Reasons:
     Where the model denies it, at least one group counts against it. Raises ExplanationError when the model has no
     reference applicant whom its policy approves.
     """
-    client = {name: _known(record[name]) for name in scorer.card.features}
+    (found,) = reasons_of_many(scorer, [record])
+    return found
+
+
+def reasons_of_many(scorer: "Scorer", records: Sequence[Mapping[str, Any]]) -> Iterator[Reasons]:
+    """The same for each application, found for a few at a time, which is faster and needs little memory."""
     groups = reason_groups(scorer.catalogue, scorer.card.features)
-    fields = [group.fields for group in groups]
-    found = contributions(scorer.log_odds, fields, client, reference_values(scorer))
-    return _Compared(scorer.catalogue, groups, client, found).reasons()
+    fields, reference = [group.fields for group in groups], reference_values(scorer)
+    for start in range(0, len(records), AT_ONCE):
+        some = records[start : start + AT_ONCE]
+        clients = [{name: _known(record[name]) for name in scorer.card.features} for record in some]
+        parts = contributions(scorer.log_odds, fields, clients, reference)
+        for client, found in zip(clients, parts, strict=True):
+            yield _Compared(scorer.catalogue, groups, client, found).reasons()
 
 
 def reference_values(scorer: "Scorer") -> "Values":

@@ -8,8 +8,9 @@ before calibration in millionths, rounded, so that all that follows is exact.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from math import factorial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,22 +40,49 @@ class Contributions:
 
 
 def contributions(
-    log_odds: LogOdds, groups: Sequence[Sequence[str]], client: Record, reference: Record
-) -> Contributions:
-    """The contribution of each group of fields, 0 of those in which client and reference are the same."""
-    differing = [[name for name in group if client[name] != reference[name]] for group in groups]
-    players = [fields for fields in differing if fields]
-    switched = {name: {**client, name: reference[name]} for fields in players for name in fields}
-    rows = coalitions(players, client, reference)
-    values: Integers = np.rint(log_odds([*rows, *switched.values()]) * MILLIONTHS).astype(np.int64)
-    known = iter((weights(len(players)) @ values[: len(rows)]).tolist())
-    scale = factorial(len(groups)) // factorial(len(players))  # a group that changes nothing leaves the others' shares
-    return Contributions(
-        numerators=tuple(scale * next(known) if fields else 0 for fields in differing),
-        client=int(values[len(rows) - 1]),
-        reference=int(values[0]),
-        alone=dict(zip(switched, values[len(rows) :].tolist(), strict=True)),
-    )
+    log_odds: LogOdds, groups: Sequence[Sequence[str]], clients: Sequence[Record], reference: Record
+) -> list[Contributions]:
+    """Of each client the contribution of each group of fields, 0 of those in which he and the reference are the same.
+
+    All are scored together, which changes nothing: the log-odds of a record do not depend on the others.
+    """
+    games = [_Game.of(groups, client, reference) for client in clients]
+    values: Integers = np.rint(log_odds([*chain(*(game.rows for game in games))]) * MILLIONTHS).astype(np.int64)
+    ends = np.cumsum([len(game.rows) for game in games])
+    return [game.contributions(own) for game, own in zip(games, np.split(values, ends[:-1]), strict=True)]
+
+
+@dataclass(frozen=True)
+class _Game:
+    """What has to be scored for one client: `rows` are the coalitions of `players`, then a row for each name `alone`.
+
+    `differing` has, by group, the fields in which client and reference differ.
+    """
+
+    differing: Sequence[Sequence[str]]
+    players: Sequence[Sequence[str]]
+    alone: Sequence[str]
+    rows: Sequence[Record]
+
+    @classmethod
+    def of(cls, groups: Sequence[Sequence[str]], client: Record, reference: Record) -> Self:
+        differing = [[name for name in group if client[name] != reference[name]] for group in groups]
+        players = [fields for fields in differing if fields]
+        alone = [*chain(*players)]
+        switched = ({**client, name: reference[name]} for name in alone)
+        return cls(differing, players, alone, [*coalitions(players, client, reference), *switched])
+
+    def contributions(self, values: Integers) -> Contributions:
+        """From the values of the rows; a group that changes nothing leaves the others' shares."""
+        joint, alone = values[: 2 ** len(self.players)], values[2 ** len(self.players) :]
+        known = iter((weights(len(self.players)) @ joint).tolist())
+        scale = factorial(len(self.differing)) // factorial(len(self.players))
+        return Contributions(
+            numerators=tuple(scale * next(known) if fields else 0 for fields in self.differing),
+            client=int(joint[-1]),
+            reference=int(joint[0]),
+            alone=dict(zip(self.alone, alone.tolist(), strict=True)),
+        )
 
 
 def coalitions(players: Sequence[Sequence[str]], client: Record, reference: Record) -> list[Record]:

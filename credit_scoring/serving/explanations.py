@@ -1,8 +1,9 @@
 """Reasons and simulations over HTTP: in a thread of their own, so that decisions do not wait for them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,11 +15,12 @@ from credit_scoring.decisions import explanations
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.explained import explained_again, on_record
 from credit_scoring.errors import ExplanationError, ModelNotFoundError, OverloadedError, RequestError
-from credit_scoring.explanation.explanation import Explanation, explained
+from credit_scoring.explanation.explanation import Given, explained
 from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.model import store
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import Asked
+from credit_scoring.serving.reason_queue import ReasonQueue, Wanted
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn
     from credit_scoring.model.scorer import Scorer
@@ -54,13 +56,21 @@ class Explainer:
         self._database = database
         self._thread = thread
         self._before: tuple[str, Scorer] | None = None  # the last other model that explained
+        self._queue = ReasonQueue(self._give)
 
-    def check(self) -> None:
-        """Raises RequestError where the model in use can give no reasons: before anything is decided."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """For a request that will want reasons of new decisions.
+
+        Raises RequestError where the model in use can give none, OverloadedError where too many ask: before anything is
+        decided.
+        """
         try:
             reference_values(self._desk.scorer)
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
+        with self._queue.place():
+            yield
 
     async def reasons(self, body: bytes, asked: Asked) -> bytes:
         """The reasons of a decision on record."""
@@ -70,33 +80,39 @@ class Explainer:
 
     async def of_many(self, given: Sequence[tuple[Decision, Application]], asked_by: str) -> list[str]:
         """The reasons, as JSON, of decisions that were just given; one that was given before has its own."""
-        scorer = self._desk.scorer
-        ours = self._desk.tag, scorer.policy.version
+        ours = self._desk.tag, self._desk.scorer.policy.version
         new = [pair for pair in given if (pair[0].model, pair[0].policy_version) == ours or self._database is None]
-        contents = await self._explain(lambda: [_explained(scorer, *pair) for pair in new])
-        kept = await self._keep(
-            {decision.decision_id: text for (decision, _), text in zip(new, contents, strict=True)}, asked_by
-        )
+        texts = await self._queue.texts([Wanted(_given(*pair), asked_by) for pair in new])
+        kept = {decision.decision_id: text for (decision, _), text in zip(new, texts, strict=True)}
         for decision, _ in given:
             if decision.decision_id not in kept and self._database:
                 kept[decision.decision_id] = await self._of_record(decision.decision_id, asked_by, self._database)
         return [kept[decision.decision_id] for decision, _ in given]
+
+    async def _give(self, wanted: Sequence[Wanted]) -> list[str]:
+        """The texts of new decisions, on record."""
+        given, scorer = [each.given for each in wanted], self._desk.scorer
+        texts = await self._explain(lambda: [to_json(each).decode() for each in explained(scorer, given)])
+        ids = [each.decision_id for each in given]
+        asked_by = {id: each.asked_by for id, each in zip(ids, wanted, strict=True)}
+        kept = await self._keep(dict(zip(ids, texts, strict=True)), asked_by)
+        return [kept[id] for id in ids]
 
     async def _of_record(self, decision_id: str, asked_by: str, database: Database) -> str:
         known, row = await database.run(partial(on_record, decision_id), reading=True)
         if known is not None:
             return known
         scorer = await self._scorer_of(row["model"])
-        (content,) = await self._explain(lambda: [explained_again(row, scorer)])
-        return (await self._keep({decision_id: content}, asked_by))[decision_id]
+        (content,) = await self._explain(lambda: [to_json(explained_again(row, scorer)).decode()])
+        return (await self._keep({decision_id: content}, {decision_id: asked_by}))[decision_id]
 
-    async def _explain(self, work: Callable[[], list[Explanation]]) -> list[str]:
+    async def _explain(self, work: Callable[[], list[str]]) -> list[str]:
         try:
-            return [to_json(each).decode() for each in await self._thread.run(work)]
+            return await self._thread.run(work)
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
 
-    async def _keep(self, contents: dict[str, str], asked_by: str) -> dict[str, str]:
+    async def _keep(self, contents: dict[str, str], asked_by: dict[str, str]) -> dict[str, str]:
         if self._database is None:
             return contents
         return await self._database.run(partial(explanations.keep, contents, asked_by))
@@ -110,9 +126,9 @@ class Explainer:
         return self._before[1]
 
 
-def _explained(scorer: "Scorer", decision: Decision, application: Application) -> Explanation:
+def _given(decision: Decision, application: Application) -> Given:
     values = (decision.decision_id, decision.decision, decision.risk_probability, decision.rules)
-    return explained(scorer, application.__dict__, *values)
+    return Given(application.__dict__, *values)
 
 
 def _loaded(tag: str) -> "Scorer":

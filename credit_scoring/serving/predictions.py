@@ -105,16 +105,36 @@ class Predictions:
 
     async def predict(self, body: bytes, asked: Asked) -> bytes:
         """One application in, one decision out, with its reasons where they are asked for."""
-        explains = self._explains(asked)
+        if not self._explains(asked):
+            return to_json((await self._decided(body, asked))[0])
+        with self._explainer.place():
+            decision, application = await self._decided(body, asked)
+            (reasons,) = await self._explainer.of_many([(decision, application)], asked.by)
+        return _with_reasons(decision, reasons)
+
+    async def _decided(self, body: bytes, asked: Asked) -> tuple[Decision, Application]:
         application = self._read(body)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._batcher.put(Submission(application, body, asked.by), answer)
-        decision = await answer
-        return await self._explained(decision, application, asked.by) if explains else to_json(decision)
+        return await answer, application
 
     async def predict_many(self, body: bytes, asked: Asked) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        explains = self._explains(asked)
+        if not self._explains(asked):
+            return to_json([found for found, _ in await self._decided_many(body, asked)])
+        with self._explainer.place():
+            answers = await self._decided_many(body, asked)
+            given = [
+                (found, application) for found, application in answers if isinstance(found, Decision) and application
+            ]
+            reasons = iter(await self._explainer.of_many(given, asked.by))
+        parts = [
+            _with_reasons(found, next(reasons)) if isinstance(found, Decision) else to_json(found)
+            for found, _ in answers
+        ]
+        return b"[" + b",".join(parts) + b"]"
+
+    async def _decided_many(self, body: bytes, asked: Asked) -> list[tuple[Decision | ErrorAnswer, Application | None]]:
         answers: list[tuple[asyncio.Future[Decision], Application] | ErrorAnswer] = []
         errors = ItemErrors(NOT_DECIDED, len(body), self._known)
         for item in self._items(body):
@@ -123,31 +143,17 @@ class Predictions:
                 await asyncio.sleep(0)  # let waiting single requests in between
         waiting = [each[0] for each in answers if not isinstance(each, ErrorAnswer)]
         settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
-        found = [each if isinstance(each, ErrorAnswer) else _in_its_place(next(settled)) for each in answers]
-        if not explains:
-            return to_json(found)
-        given = [
-            (answer, submitted[1])
-            for answer, submitted in zip(found, answers, strict=True)
-            if isinstance(answer, Decision) and not isinstance(submitted, ErrorAnswer)
+        return [
+            (each, None) if isinstance(each, ErrorAnswer) else (_in_its_place(next(settled)), each[1])
+            for each in answers
         ]
-        reasons = iter(await self._explainer.of_many(given, asked.by))
-        parts = [_with_reasons(each, next(reasons)) if isinstance(each, Decision) else to_json(each) for each in found]
-        return b"[" + b",".join(parts) + b"]"
 
     def _explains(self, asked: Asked) -> bool:
         """Whether reasons are asked for; raises RequestError where that is not clear."""
         wanted = asked.query.get("reasons", "true" if self._always_explains else "false")
         if wanted not in ("true", "false"):
             raise RequestError(400, f"reasons should be true or false, found '{wanted[:20]}'.", "reasons")
-        if wanted == "true":
-            self._explainer.check()
         return wanted == "true"
-
-    async def _explained(self, decision: Decision, application: Application, asked_by: str) -> bytes:
-        """The decision with its reasons, which are the same bytes each time."""
-        (reasons,) = await self._explainer.of_many([(decision, application)], asked_by)
-        return _with_reasons(decision, reasons)
 
     def _submitted(
         self, item: Any, asked_by: str, errors: ItemErrors

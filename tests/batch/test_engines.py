@@ -1,6 +1,7 @@
 """Both engines on the same input: the same rows, to the last bit, whatever is wrong with some of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 
 from credit_scoring.batch import csv_chunks, local
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.errors import ConfigurationError
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
 from tests.support.batch import Row, applications, job_of, read, write_csv, write_parquet
 from tests.support.spark import require_spark, session_on
 
@@ -50,9 +54,17 @@ def spoil(path: Path) -> None:
     path.write_text("\r\n".join(lines), encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("kind", "with_reasons"), [("csv", False), ("parquet", False), ("csv", True), ("parquet", True)]
+)
 def test_both_engines_write_the_same_rows_under_the_same_columns(
-    session: Any, mixed: list[Row], model_tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    session: Any,
+    mixed: list[Row],
+    model_tag: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    with_reasons: bool,
 ) -> None:
     monkeypatch.setattr(csv_chunks, "CHUNK_CHARACTERS", 20_000)
     source = tmp_path / "propostas são 100%"
@@ -61,14 +73,26 @@ def test_both_engines_write_the_same_rows_under_the_same_columns(
         path = write_csv(source / name, rows) if kind == "csv" else write_parquet(source / name, rows)
         if kind == "csv":
             spoil(path)
-    here = local.score(job_of(source, tmp_path / "here", model_tag), jobs=2)
-    there = batch.score(session, job_of(source, tmp_path / "there", model_tag, partitions=5))
+    here = local.score(job_of(source, tmp_path / "here", model_tag, with_reasons=with_reasons), jobs=2)
+    job = job_of(source, tmp_path / "there", model_tag, with_reasons=with_reasons, partitions=5)
+    there = batch.score(session, job)
     for name in ("decisions", "rejected"):
         assert in_order(tmp_path / "here" / name) == in_order(tmp_path / "there" / name)
         assert _schema(tmp_path / "here" / name) == _schema(tmp_path / "there" / name)
     assert len(read(tmp_path / "here" / "rejected")) >= len(BAD)
+    assert with_reasons == all(row.get("reasons") for row in read(tmp_path / "there" / "decisions"))
     assert {*here.reasons} >= {("age: Input should be greater than or equal to 18", 1)}
     assert (here.manifest.rows, here.manifest.decided) == (there.manifest.rows, there.manifest.decided)
+
+
+def test_spark_refuses_a_model_that_can_give_no_reasons_before_anything_is_read(
+    session: Any, scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    store.save(replace(scorer, reference=scorer.reference.model_copy(update={"applicants": ()})))
+    (tag,) = published()
+    with pytest.raises(ConfigurationError, match=f"^--reasons, model {tag}: .* Train a new one with"):
+        batch.score(session, job_of(tmp_path / "missing.csv", tmp_path / "out", tag, with_reasons=True))
+    assert [*tmp_path.iterdir()] == []
 
 
 def _schema(folder: Path) -> Any:

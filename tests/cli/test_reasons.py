@@ -52,7 +52,7 @@ def test_a_decision_is_explained_in_the_clients_words_by_the_policy_of_its_day(a
 def test_what_was_given_before_is_shown_as_it_was_and_altering_it_is_found(address: str, decision: str) -> None:
     content = json.loads(run_here("decisions", "reasons", decision, "--database", address, "--json").stdout)
     content["rules"][0]["reason"] = "Como foi dito na época"
-    ask(address, partial(explanations.keep, {decision: json.dumps(content)}, ""))
+    ask(address, partial(explanations.keep, {decision: json.dumps(content)}, {decision: ""}))
     assert (
         "Regra TERM: Como foi dito na época" in run_here("decisions", "reasons", decision, "--database", address).stdout
     )

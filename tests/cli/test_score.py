@@ -2,12 +2,16 @@
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
 from credit_scoring.batch.output import MANIFEST_FILE
+from credit_scoring.model import store
+from credit_scoring.model.scorer import Scorer
 from tests.support.batch import VALUE, one_good_one_bad
 from tests.support.command_line import error_here, error_of, run, run_here
 
@@ -31,6 +35,28 @@ def test_a_file_is_decided_without_spark_and_what_came_of_it_told(source: Path, 
     (decided,) = pyarrow.parquet.read_table(output / "decisions").to_pylist()
     assert decided["application_id"] == "p-1"
     assert VALUE not in found.stderr
+
+
+def test_with_reasons_each_decision_says_why_and_the_log_still_has_no_value(
+    source: Path, model_tag: str, tmp_path: Path
+) -> None:
+    found = run("score", source, "--output", tmp_path / "out", "--model", model_tag, "--reasons")
+    assert found.returncode == 0, found.stderr
+    (decided,) = pyarrow.parquet.read_table(tmp_path / "out" / "decisions").to_pylist()
+    reasons = json.loads(decided["reasons"])
+    assert (reasons["decision"], reasons["rules"]) == (decided["decision"], [])
+    assert [*reasons["score"]] == ["against", "further", "further_share", "in_favour"]
+    assert VALUE not in found.stderr
+
+
+def test_reasons_of_a_model_that_can_give_none_are_an_error(
+    source: Path, scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    store.save(replace(scorer, reference=scorer.reference.model_copy(update={"applicants": ()})))
+    (tag,) = published()
+    found = run("score", source, "--output", tmp_path / "out", "--model", tag, "--reasons")
+    assert f"--reasons, model {tag}: The model has no reference applicant" in error_of(found)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -69,5 +95,5 @@ def test_an_option_of_the_other_engine_is_an_error(place: str, options: tuple[st
 
 def test_help_lists_every_option() -> None:
     found = run_here("score", "--help")
-    options = "output model format mapping id-column partitions jobs engine master spark-log"
+    options = "output model reasons format mapping id-column partitions jobs engine master spark-log"
     assert all(f"--{option}" in found.stdout for option in options.split())

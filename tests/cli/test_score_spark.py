@@ -20,7 +20,7 @@ source = pytest.fixture(one_good_one_bad)
 def test_with_a_master_a_file_is_decided_in_spark(source: Path, model_tag: str, tmp_path: Path) -> None:
     log = tmp_path / "spark.log"
     output = tmp_path / "out"
-    found = run("score", source, "--output", output, "--master", "local[1]", "--spark-log", log)
+    found = run("score", source, "--output", output, "--master", "local[1]", "--spark-log", log, "--reasons")
     assert found.returncode == 0, found.stderr
     assert found.stdout == f"file:{output}\n"
     assert f"2 rows: 1 decided by {model_tag}, 1 rejected." in found.stderr
@@ -28,6 +28,7 @@ def test_with_a_master_a_file_is_decided_in_spark(source: Path, model_tag: str, 
     assert json.loads((output / MANIFEST_FILE).read_bytes())["rows"] == 2
     (decided,) = pyarrow.parquet.read_table(output / "decisions").to_pylist()
     assert decided["application_id"] == "p-1"
+    assert json.loads(decided["reasons"])["decision"] == decided["decision"]
     assert VALUE not in found.stderr + log.read_text(encoding="utf-8")
 
 

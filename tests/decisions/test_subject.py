@@ -40,7 +40,7 @@ def decision(address: str) -> str:
     take(address, found, "REQUESTED", "REVERSED")
     report = OutcomeReport(decision_id=found, outcome=Outcome.PAID, observed_on=datetime.now(UTC).date())
     ask(address, partial(outcomes.record, [report], "collections"))
-    ask(address, partial(explanations.keep, {found: _explanation(found)}, "gateway"))
+    ask(address, partial(explanations.keep, {found: _explanation(found)}, {found: "gateway"}))
     return found
 
 

@@ -16,7 +16,15 @@ from benchmarks.support.kinds import KINDS, calibrated_otherwise, clients, score
 from benchmarks.support.made_up import made_up, quickly_trained
 from credit_scoring.application.arrays import Floats
 from credit_scoring.errors import ExplanationError
-from credit_scoring.explanation.reasons import LEAST_SHARE, MOST, Reasons, reasons, reference_values
+from credit_scoring.explanation.reasons import (
+    AT_ONCE,
+    LEAST_SHARE,
+    MOST,
+    Reasons,
+    reasons,
+    reasons_of_many,
+    reference_values,
+)
 from credit_scoring.model.calibration import CALIBRATORS
 from credit_scoring.model.compiled import CompiledPipeline
 from credit_scoring.model.scorer import Scorer
@@ -99,6 +107,13 @@ def test_among_others_an_application_has_the_log_odds_that_it_has_alone(scorer: 
     records = applications(scorer)
     alone = [scorer.log_odds([record])[0] for record in records]
     assert scorer.log_odds(records).tolist() == alone
+
+
+def test_among_others_an_application_has_the_reasons_that_it_has_alone(scorer: Scorer) -> None:
+    records = applications(scorer, 2 * AT_ONCE + 1)
+    records[3] = typical(scorer)
+    assert [*reasons_of_many(scorer, records)] == [reasons(scorer, record) for record in records]
+    assert [*reasons_of_many(scorer, [])] == []
 
 
 def test_a_stored_model_gives_the_reasons_that_it_gave_before(booster: Scorer, tmp_path: Path) -> None:

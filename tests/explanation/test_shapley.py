@@ -30,7 +30,8 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
 
 def explained(scorer: Scorer, client: Record, reference: Record) -> Contributions:
     groups = [group.fields for group in reason_groups(scorer.catalogue, scorer.card.features)]
-    return contributions(scorer.log_odds, groups, client, reference)
+    (found,) = contributions(scorer.log_odds, groups, [client], reference)
+    return found
 
 
 @settings(max_examples=25)
@@ -110,11 +111,12 @@ def product(records: Sequence[Record]) -> Floats:
 
 def test_groups_that_act_together_share_what_they_do_together() -> None:
     client, reference = {"a": 2, "b": 3, "c": 1}, {"a": 0, "b": 0, "c": 1}
-    found = contributions(product, [("a",), ("b",), ("c",)], client, reference)
+    (found,) = contributions(product, [("a",), ("b",), ("c",)], [client], reference)
     assert [each / factorial(3) for each in found.numerators] == [3e6, 3e6, 0]
     assert found.alone == {"a": 1_000_000, "b": 1_000_000}
 
 
 def test_a_client_who_is_the_reference_has_no_parts() -> None:
-    found = contributions(product, [("a", "b"), ("c",)], {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1})
+    same = {"a": 1, "b": 1, "c": 1}
+    (found,) = contributions(product, [("a", "b"), ("c",)], [same], same)
     assert (found.numerators, found.client, dict(found.alone)) == ((0, 0), 2_000_000, {})

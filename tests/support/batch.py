@@ -68,9 +68,10 @@ def write_parquet(path: Path, rows: list[Row]) -> Path:
     return path
 
 
-def job_of(source: Path | str, output: Path, tag: str, **options: Any) -> ScoringJob:
+def job_of(source: Path | str, output: Path, tag: str, *, with_reasons: bool = False, **options: Any) -> ScoringJob:
     """The job of deciding these files."""
-    return ScoringJob(InputFiles(str(source), **options), str(output), tag, Path(store.find(tag).path))
+    files = InputFiles(str(source), **options)
+    return ScoringJob(files, str(output), tag, Path(store.find(tag).path), with_reasons)
 
 
 def read(folder: Path) -> list[Row]:
