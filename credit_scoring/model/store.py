@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import bentoml
 from bentoml._internal.bento.bento import BentoModelInfo
 from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.models.model import ModelStore
 from bentoml._internal.tag import Tag
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel, Model, ModelContext
@@ -153,11 +154,19 @@ def _promoted(promotion: Promotion) -> Model:
 
 def _stored(tag: str) -> Model:
     try:
-        return bentoml.models.get(tag)
+        return _carried_or_stored(tag)
     except OSError as error:
         raise _unwritable(error) from error
     except (BentoMLException, ValueError) as error:  # ValueError: what can be no tag
         raise ModelNotFoundError(_none(tag or '""')) from error
+
+
+def _carried_or_stored(tag: str) -> Model:
+    """In a Bento, BentoML's store is what it carries; a model named by its version may lie in that of the home."""
+    try:
+        return bentoml.models.get(tag)
+    except NotFound:
+        return bentoml.models.get(tag, _model_store=ModelStore(_folder()))
 
 
 def _folder() -> Path:
