@@ -258,7 +258,7 @@ def test_every_fault_is_reported_at_once() -> None:
 
 
 def test_missing_required_fields_are_reported_together() -> None:
-    assert [(fault.field, fault.type) for fault in _faults_of({})] == [
+    assert [(fault.field, fault.code) for fault in _faults_of({})] == [
         ("credit_letter_value", "missing"),
         ("age", "missing"),
     ]
@@ -266,14 +266,14 @@ def test_missing_required_fields_are_reported_together() -> None:
 
 def test_a_forbidden_field_is_refused_by_name_with_the_law() -> None:
     (fault,) = _faults_of(_with(sexo="F"))
-    assert (fault.field, fault.type) == ("sexo", "forbidden_field")
+    assert (fault.field, fault.code) == ("sexo", "forbidden_field")
     assert "Lei 12.414/2011" in fault.message
     assert "LGPD" in fault.message
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones() -> None:
     (fault,) = _faults_of(_with(income=3000))
-    assert (fault.field, fault.type) == ("income", "unknown_field")
+    assert (fault.field, fault.code) == ("income", "unknown_field")
     assert all(name in fault.message for name in FIELDS)
 
 

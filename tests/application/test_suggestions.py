@@ -2,7 +2,7 @@
 
 import pytest
 
-from credit_scoring.data.suggestions import did_you_mean
+from credit_scoring.application.suggestions import did_you_mean
 
 KNOWN = ("monthly_income", "age", "good_type")
 
