@@ -158,6 +158,10 @@ down: ## Stop all of it; stored data stays
 test-deploy: install-dev ## Test image, registry and compose on a real container engine (about five minutes)
 	$(BIN)/pytest -s -m shipping tests/shipping
 
+.PHONY: test-clients
+test-clients: install-dev ## Generate clients from the OpenAPI document, in Python and TypeScript, and use them; needs node
+	$(BIN)/pytest -s -m shipping tests/clients
+
 # Deploy: Kubernetes, and the checks of what is in deploy/ and .github/. docs/deployment.md has it step by step.
 IMAGE_DIGEST ?= $(if $(filter local,$(OVERLAY)),$(IMAGE))
 ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
