@@ -38,6 +38,7 @@ from credit_scoring.serving.hot_route import HotProtocol
 from credit_scoring.serving.pages import BENTOML_PATHS
 from credit_scoring.serving.problems import error_answer
 from credit_scoring.serving.recorder import Recorder
+from credit_scoring.serving.request_ids import RequestIds, name_request
 from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
@@ -180,6 +181,9 @@ class CreditScoring:
         restart_ended_workers()
 
 
+if settings.access_log:
+    CreditScoring.add_asgi_middleware(RequestIds)  # type: ignore[attr-defined]  # bentoml is half typed
+    logging.getLogger("bentoml.access").addFilter(name_request)
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
     ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
 )

@@ -277,6 +277,18 @@ def test_an_unknown_field_is_answered_with_the_known_ones() -> None:
     assert all(name in fault.message for name in FIELDS)
 
 
+def test_of_many_misspelt_fields_the_first_are_answered_with_what_was_meant_and_all_names_stand_once() -> None:
+    misspelt = ["good_valu", "term_month", "monthly_incom", "assets_valu", "job_typ"]
+    messages = [fault.message for fault in _faults_of(_with(**dict.fromkeys(misspelt, 1)))]
+    assert messages[:3] == [
+        "Unknown field; did you mean good_value?",
+        "Unknown field; did you mean term_months?",
+        "Unknown field; did you mean monthly_income?",
+    ]
+    assert messages[3].startswith("Unknown field; the known ones are application_id, ")
+    assert messages[4] == "Unknown field"
+
+
 def test_an_endless_field_name_is_cut_short() -> None:
     (fault,) = _faults_of(_with(**{"x" * 100_000: 1}))
     assert len(fault.field) <= 64

@@ -1,6 +1,7 @@
 """Bad input at the wire: a 4xx in the one error shape, no applicant's value anywhere, the service unharmed."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -11,9 +12,11 @@ import httpx
 import pytest
 
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION, FIELDS
+from benchmarks.support.waiting import wait_for
 from credit_scoring.application.schemas import ErrorAnswer, Fault, ItemError
-from credit_scoring.decisions.ids import new_id
+from credit_scoring.decisions.ids import is_id, new_id
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW
+from credit_scoring.serving.bodies import MOST_ADVISED
 from credit_scoring.serving.problem_kinds import KINDS
 from tests.conftest import RunningService, start_service, stop, wait_until_ready
 
@@ -184,6 +187,15 @@ def test_a_misspelt_field_is_answered_with_the_one_that_was_meant(service: Runni
         "monthly_incom": "Unknown field; did you mean monthly_income?",
         "Good_Type": "Unknown field; did you mean good_type?",
     }
+
+
+def test_in_an_array_misspelt_fields_are_compared_with_the_known_ones_for_the_first_items_only(
+    service: RunningService,
+) -> None:
+    misspelt = {**EXAMPLE_APPLICATION, "monthly_incom": 1}
+    answers = post(service, "/predict_many", json.dumps([misspelt] * (MOST_ADVISED + 5)).encode()).json()
+    messages = [each["faults"][0]["message"] for each in answers]
+    assert messages == ["Unknown field; did you mean monthly_income?"] * MOST_ADVISED + ["Unknown field"] * 5
 
 
 @pytest.mark.parametrize("name", ["sexo", "gender", "race", "cor da pele", "Religião", "political_party", "saúde"])
@@ -434,8 +446,12 @@ def test_the_access_log_tells_of_a_request_without_its_values(model_tag: str, tm
         for body in UNREADABLE.values():
             refused(post(running, "/predict", body), 400)
         good = {**EXAMPLE_APPLICATION, "application_id": TEXT, "monthly_income": NUMBER}
-        assert post(running, "/predict", json.dumps(good).encode()).status_code == 200
-        assert "/predict" in running.log_text()
+        named = post(running, "/predict", json.dumps(good).encode(), {**JSON_TYPE, "X-Request-ID": "loja-9"})
+        unnamed = post(running, "/predict", json.dumps(good).encode(), {**JSON_TYPE, "X-Request-ID": "not safe"})
+        assert (named.status_code, unnamed.status_code) == (200, 200)
+        assert is_id(unnamed.headers["x-request-id"])
+        in_order = rf"path=/predict,.*status=200.* request=loja-9 .*\n.* request={unnamed.headers['x-request-id']} "
+        wait_for(lambda: re.search(in_order, running.log_text()), "the lines of the access log")
         assert_no_value_in(running.log_text())
     finally:
         stop(running.process)
