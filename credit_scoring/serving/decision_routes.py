@@ -83,7 +83,8 @@ def _lookup(query: Mapping[str, str]) -> Lookup:
         return Lookup.model_validate(dict(query))
     except ValidationError as error:
         told = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error, Lookup.model_fields))
-        raise RequestError(400, f"{told}. A + in a query is written %2B.", "query") from None
+        end = "" if told.endswith("?") else "."
+        raise RequestError(400, f"{told}{end} A + in a query is written %2B.", "query") from None
 
 
 def _checked_id(asked: Asked) -> str:

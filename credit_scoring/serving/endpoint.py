@@ -16,7 +16,7 @@ from credit_scoring.serving.request_ids import REQUEST_ID, id_of, sent_id
 Admit = Callable[[Headers, str | None], str]
 OnRequest = Callable[[int, float], None]
 
-NOT_READY = (
+_NOT_READY = (
     "The service is not ready: it has no model that may decide, or no decision log to write to. Its log says why."
 )
 JSON_TYPE = (b"content-type", b"application/json")
@@ -32,12 +32,6 @@ class Asked:
 
 
 Handler = Callable[[bytes, Asked], Awaitable[bytes]]
-
-
-_FOREIGN = {
-    405: RequestError(405, "This endpoint takes GET and HEAD only.", "method"),
-    503: NotReadyError(NOT_READY, retry_after=5),
-}
 
 
 class JsonEndpoint:
@@ -97,6 +91,12 @@ class ReaderGate:
             except RequestError as error:
                 app = error_response(error, scope)
         await app(scope, receive, send)
+
+
+_FOREIGN = {
+    405: RequestError(405, "This endpoint takes GET and HEAD only.", "method"),
+    503: NotReadyError(_NOT_READY, retry_after=5),
+}
 
 
 class ForeignErrors:

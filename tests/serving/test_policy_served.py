@@ -137,7 +137,7 @@ def test_openapi_shows_the_third_answer_only_where_the_policy_can_give_it(
 ) -> None:
     def answers(running: RunningService) -> Any:
         document = httpx.get(f"{running.url}/docs.json", timeout=30).json()
-        return document["components"]["schemas"]["Decision"]["properties"]["decision"]["enum"]
+        return document["components"]["schemas"]["DecisionAnswer"]["enum"]
 
     assert answers(governed) == ["APROVADO", "EM_ANALISE", "NEGADO"]
     assert answers(service) == ["APROVADO", "NEGADO"]
