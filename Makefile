@@ -177,6 +177,10 @@ down: ## Stop all of it; stored data stays
 test-deploy: install-dev ## Test image, registry and compose on a container engine
 	$(BIN)/pytest -s -m shipping tests/shipping
 
+.PHONY: test-clients
+test-clients: install-dev ## Generate API clients in two languages and use them (node)
+	$(BIN)/pytest -s -m shipping tests/clients
+
 ##@ Deploy to Kubernetes: docs/deployment.md has it step by step
 IMAGE_DIGEST ?= $(if $(filter local,$(OVERLAY)),$(IMAGE))
 ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py

@@ -119,6 +119,8 @@ class UnreadableError(RequestError):
 class UnavailableError(CreditScoringError):
     """The service cannot answer now; `retry_after` is in seconds."""
 
+    kind = "unavailable"
+
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
@@ -127,13 +129,19 @@ class UnavailableError(CreditScoringError):
 class NotReadyError(UnavailableError):
     """No model is loaded that may decide, or no decision could be stored."""
 
+    kind = "not_ready"
+
 
 class NotStoredError(UnavailableError):
     """A decision could not be stored in time, so it is not given."""
 
+    kind = "not_stored"
+
 
 class OverloadedError(UnavailableError):
     """The service refuses a request that it could not answer in time."""
+
+    kind = "overloaded"
 
 
 def place_of(error: BaseException) -> str:

@@ -16,10 +16,11 @@ from pydantic_core import to_json
 from uvicorn.config import HTTP_PROTOCOLS
 
 from credit_scoring import __version__
-from credit_scoring.application.schemas import Decision, ErrorAnswer
+from credit_scoring.application.schemas import Decision, ItemError
 from credit_scoring.decisions.connect import check_address, default_address, default_folder, open_database
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.entries import Log
+from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.writer import Origin
@@ -32,11 +33,14 @@ from credit_scoring.serving.api import CreditApi, loaded
 from credit_scoring.serving.auth import Keyring
 from credit_scoring.serving.connections import Limits, affordable_connections
 from credit_scoring.serving.decision_engine import DecisionDesk
-from credit_scoring.serving.endpoint import ReaderGate, error_answer
+from credit_scoring.serving.endpoint import ForeignErrors, ReaderGate
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.hot_route import HotProtocol
+from credit_scoring.serving.pages import BENTOML_PATHS
 from credit_scoring.serving.port import check_free
+from credit_scoring.serving.problems import error_answer
 from credit_scoring.serving.recorder import Recorder
+from credit_scoring.serving.request_ids import RequestIds, name_request
 from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, misspelt, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
@@ -62,7 +66,7 @@ settings, keyring, review_desk = _from_environment()
 api = CreditApi(settings, keyring, review_desk.routes())
 stored_model = store.StoredModel(settings.model)
 APPLICATION = store.catalogue_of(stored_model).application
-MANY_DECISIONS = TypeAdapter(list[Decision | ErrorAnswer])
+MANY_DECISIONS = TypeAdapter(list[Decision | ItemError])
 usage_stats.do_not_track.cache_clear()  # the bentoml command asked before it imported us
 
 
@@ -142,7 +146,7 @@ class CreditScoring:
     @bentoml.api  # type: ignore[untyped-decorator]
     async def predict_many(
         self, applications: list[APPLICATION], /  # type: ignore[valid-type]  # made from data
-    ) -> list[Decision | ErrorAnswer]:
+    ) -> list[Decision | ItemError]:
         """Decide on up to 1,000 applications, in order."""
         return MANY_DECISIONS.validate_json(await _answer("predict_many", applications))
 
@@ -182,9 +186,13 @@ class CreditScoring:
         restart_ended_workers()
 
 
+if settings.access_log:
+    CreditScoring.add_asgi_middleware(RequestIds)  # type: ignore[attr-defined]  # bentoml is half typed
+    logging.getLogger("bentoml.access").addFilter(name_request)
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
     ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
 )
+CreditScoring.add_asgi_middleware(ForeignErrors, paths=frozenset(BENTOML_PATHS))  # type: ignore[attr-defined]
 
 
 _many = CreditScoring.apis["predict_many"].input_spec  # type: ignore[attr-defined]
@@ -197,7 +205,7 @@ async def _answer(operation: str, content: object) -> bytes:
     try:
         return await api.answer(operation, to_json(content, exclude_none=True))
     except CreditScoringError as error:
-        status, _, body = error_answer(error)
+        status, _, body = error_answer(error, new_id())
         raise BentoMLException(body.decode(), error_code=HTTPStatus(status)) from None
 
 

@@ -30,6 +30,7 @@ from benchmarks.support.waiting import answers, wait_for
 from credit_scoring.application.schemas import Decision, ErrorAnswer
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.scorer import SCORE_TOLERANCE, Scorer
+from credit_scoring.serving.problem_kinds import KINDS
 from tests.conftest import STOPPED_WITHIN, RunningService, start_service, stop, wait_until_ready
 
 TARGET = "credit_scoring.service:CreditScoring"
@@ -187,7 +188,7 @@ def test_a_bad_application_does_not_change_what_its_batch_mates_get(
     mixed = [item for application in applications for item in (application, bad)]
     answers = predict_many(service, mixed)
     assert [answer["risk_probability"] for answer in answers[::2]] == single
-    assert all(set(answer) == {"error", "detail"} for answer in answers[1::2])
+    assert all(set(answer) == {"code", "detail", "faults"} for answer in answers[1::2])
 
 
 # The same risk, however it is asked for
@@ -285,9 +286,14 @@ def test_a_wrong_method_is_a_405_that_names_the_right_one(
 
 
 def assert_error_shape(answer: httpx.Response) -> None:
-    assert answer.headers["content-type"] == "application/json", answer.text
-    assert set(answer.json()) == {"error", "detail"}
-    assert ErrorAnswer.model_validate_json(answer.content).error
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert set(answer.json()) == {*ErrorAnswer.model_fields}
+    error = ErrorAnswer.model_validate_json(answer.content)
+    assert error.status == answer.status_code
+    assert error.type == f"urn:credit-scoring:problem:{error.code}"
+    assert error.title == KINDS[error.code].title
+    assert error.detail
+    assert error.instance == answer.headers["x-request-id"]
 
 
 # Its processes
@@ -327,12 +333,12 @@ def test_a_model_that_scores_otherwise_than_when_it_was_saved_never_becomes_read
     home = tampered_home(model_tag, tmp_path)
     with served(tmp_path, BENTOML_HOME=str(home), CREDIT_SCORING_MODEL=model_tag) as running:
         wait_for(lambda: "score as it did when it was saved" in running.log_text(), "the reason in the log")
-        assert not is_ready(running)
+        assert_error_shape(httpx.get(f"{running.url}/readyz"))
         assert "has proved its scores" not in running.log_text()
         for path, body in (("/predict", EXAMPLE_APPLICATION), ("/predict_many", [EXAMPLE_APPLICATION])):
             answer = httpx.post(f"{running.url}{path}", json=body)
             assert answer.status_code == 503
-            assert "no model that may decide" in ErrorAnswer.model_validate(answer.json()).error
+            assert "no model that may decide" in ErrorAnswer.model_validate(answer.json()).detail
         assert httpx.get(f"{running.url}/model").status_code == 503
         assert running.log_text().count("score as it did when it was saved") == 1
         assert "Traceback" not in running.log_text()
@@ -412,7 +418,7 @@ def _status(answer: HTTPResponse) -> int:
     found = json.loads(answer.read())
     if answer.status == 503:
         assert int(answer.headers["retry-after"]) >= 1
-        assert ErrorAnswer.model_validate(found).detail == []
+        assert ErrorAnswer.model_validate(found).faults == []
     return answer.status
 
 

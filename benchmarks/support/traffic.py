@@ -171,7 +171,7 @@ class HttpAnswer(NamedTuple):
     @property
     def is_refusal(self) -> bool:
         """Whether it says that the service cannot answer now, and when to ask again."""
-        return self.status == 503 and b"\r\nretry-after: " in self.head and bool(_refusal(self.content).error)
+        return self.status == 503 and b"\r\nretry-after: " in self.head and bool(_refusal(self.content).detail)
 
 
 def _refusal(content: bytes) -> ErrorAnswer:

@@ -66,7 +66,8 @@ def _prohibited(field: ApplicationField) -> Iterator[str]:
     if field.role is Role.AUDIT:
         reason = forbidden_reason(field.name) or disguise_reason(field.name, field.title)
     else:
-        reason = disguise_reason("", field.name) or disguise_reason("", field.title)
+        named = (field.name, field.title, field.title_en)
+        reason = next((found for name in named if (found := disguise_reason("", name))), None)
     if reason:
         yield f"fields.{field.name}, '{field.title}': {reason}"
     if field.role is Role.FEATURE and (is_age(field.name) or is_age(field.title)):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -20,6 +20,10 @@ MAX_TEXT = 64
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _is_empty(value: Any) -> bool:
+    return not value
 
 
 class Role(StrEnum):
@@ -44,6 +48,15 @@ class Group(_Entry):
 
     weak: _Text
     missing: _Text
+
+
+class Meaning(BaseModel):
+    """What a value stands for, and who or what goes there where that is not plain; in both languages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pt: _Text
+    en: _Text
 
 
 class Lever(BaseModel):
@@ -79,6 +92,9 @@ class ApplicationField(_Entry):
     source: Annotated[str, Field(max_length=80)] | None = None
     lever: Lever | None = None
     example: JsonValue = None
+    # Left out where not given, so that the hash of a catalogue that was stored before stays as it is on record.
+    title_en: Annotated[str, Field(min_length=1, max_length=80, exclude_if=_is_empty)] = ""
+    meanings: Annotated[dict[str, Meaning], Field(max_length=MAX_VALUES, exclude_if=_is_empty)] = {}
 
     @property
     def is_number(self) -> bool:
@@ -107,6 +123,8 @@ class ApplicationField(_Entry):
             yield "a category needs [fields.NAME.values], a title for each value"
         if self.kind != "category" and self.values:
             yield f"values are for a category, but kind is '{self.kind}'; remove them or make it a category"
+        if unknown := [value for value in self.meanings if value not in self.values]:
+            yield f"meanings: '{unknown[0][:40]}' is not among the values; correct it, or add it there"
         if self.kind in ("category", "text") and self.risk_moves:
             yield f"risk_moves = '{self.risk_moves}' is for numbers and flags, not for a {self.kind}; remove it"
         if self.kind == "text" and self.role is Role.FEATURE:

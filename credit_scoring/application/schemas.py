@@ -9,10 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from credit_scoring.application.fields import APPLICATION_ID, MAX_TEXT, TEXT_PATTERN
 from credit_scoring.application.forbidden import forbidden_reason
+from credit_scoring.application.suggestions import nearest
 from credit_scoring.errors import RequestError
 
 MAX_FAULTS = 50
 MOST_NAMED = 60
+MOST_GUESSED = 3  # unknown fields whose likely name is looked for; each takes 50 µs
 MOST_SAID = 1000  # characters of a message: it may list the names of a large catalogue
 
 
@@ -110,14 +112,34 @@ class Fault(BaseModel):
 
     field: str = Field(description="Dotted path of the field; empty when the whole body is meant.")
     message: str = Field(description="What was expected. Never the value that was sent.")
-    type: str = Field(description="Stable name of the kind of fault.")
+    code: str = Field(description="Stable name of the kind of fault.")
+
+
+_CODE = Field(description="Stable name of the kind of error; new ones may come.")
+_DETAIL = Field(description="The error in one sentence.")
+_FAULTS = Field(description="What is wrong with which field, all at once; empty where it is not about fields.")
 
 
 class ErrorAnswer(BaseModel):
-    """The one shape of every error."""
+    """The one shape of every error: a problem as RFC 9457 has it, with a stable code and every fault."""
 
-    error: str = Field(description="The error in one sentence.")
-    detail: list[Fault] = Field(description="Every fault found, all at once.")
+    type: str = Field(description="URI of the kind of error; ends in its code.")
+    title: str = Field(description="The kind of error, in words that are always the same.")
+    status: int = Field(description="The HTTP status.")
+    code: str = _CODE
+    detail: str = _DETAIL
+    instance: str = Field(
+        description="Id of the request, as in the header X-Request-ID: the service's log has it, too."
+    )
+    faults: list[Fault] = _FAULTS
+
+
+class ItemError(BaseModel):
+    """What stands in the place of an item that is refused, in an answer to several."""
+
+    code: str = _CODE
+    detail: str = _DETAIL
+    faults: list[Fault] = _FAULTS
 
 
 class InvalidApplicationError(RequestError):
@@ -131,24 +153,33 @@ class InvalidApplicationError(RequestError):
 def faults(error: ValidationError, known: Iterable[str] = ()) -> list[Fault]:
     """Every fault in a failed validation, without the values that were sent; of very many, the first.
 
-    Where a field is unknown, the `known` ones are named.
+    Where a field is unknown, the one of the `known` that was probably meant is named, or all of them.
     """
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    names = [*known]
-    listed = ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
     found = [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"]) for d in details[:MAX_FAULTS]]
-    for first in [fault for fault in found if fault.type == "unknown_field"][:1]:
-        # said once: an answer must not be many times as long as its request
-        first.message += f"; the known ones are {listed}" if listed else ""
+    _advise([fault for fault in found if fault.code == "unknown_field"], [*known])
     if len(details) > MAX_FAULTS:
-        found.append(Fault(field="", message=f"{len(details) - MAX_FAULTS} more faults", type="more_faults"))
+        found.append(Fault(field="", message=f"{len(details) - MAX_FAULTS} more faults", code="more_faults"))
     return found
+
+
+def _advise(unknown: list[Fault], known: list[str]) -> None:
+    """Say what these faults may have been meant to be; all known names only once: answers must not outgrow requests."""
+    strange = unknown[MOST_GUESSED:]
+    for fault in reversed(unknown[:MOST_GUESSED]):
+        if near := nearest(fault.field, known):
+            fault.message += f"; did you mean {near}?"
+        else:
+            strange = [fault, *strange]
+    if strange and known:
+        more = ["…"] if len(known) > MOST_NAMED else []
+        strange[0].message += f"; the known ones are {', '.join([*known[:MOST_NAMED], *more])}"
 
 
 def _fault(field: str, message: str, kind: str) -> Fault:
     field = field[:64]
     if kind != "extra_forbidden":
-        return Fault(field=field, message=message[:MOST_SAID], type=kind)
+        return Fault(field=field, message=message[:MOST_SAID], code=kind)
     if reason := forbidden_reason(field):
-        return Fault(field=field, message=reason, type="forbidden_field")
-    return Fault(field=field, message="Unknown field", type="unknown_field")
+        return Fault(field=field, message=reason, code="forbidden_field")
+    return Fault(field=field, message="Unknown field", code="unknown_field")

@@ -50,6 +50,7 @@ def _limits(field: ApplicationField) -> Any:
 
 def _extras(field: ApplicationField) -> dict[str, JsonValue]:
     extras: dict[str, JsonValue] = {"x-role": field.role.value, "x-unit": field.unit, "x-risk-moves": field.risk_moves}
+    extras["x-title-en"] = field.title_en
     return {key: value for key, value in extras.items() if value}
 
 

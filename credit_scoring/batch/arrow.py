@@ -13,8 +13,8 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import APPLICATION_ID, ApplicationField
 from credit_scoring.application.forbidden import forbidden_reason
 from credit_scoring.application.schemas import Fault
+from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
-from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.errors import DataError
 
 ID = APPLICATION_ID.name
@@ -22,8 +22,8 @@ MISSHAPEN = "_misshapen"
 
 _TYPES = {"number": pyarrow.float64(), "integer": pyarrow.float64(), "flag": pyarrow.bool_()}
 _PLAIN_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,17})?$"  # Arrow reads these as Python does
-_CELLS = Fault(field="", message="More or fewer cells than the header has", type="cells")
-_UNREADABLE = Fault(field=ID, message="Not readable in the encoding of the file", type="encoding")
+_CELLS = Fault(field="", message="More or fewer cells than the header has", code="cells")
+_UNREADABLE = Fault(field=ID, message="Not readable in the encoding of the file", code="encoding")
 
 
 class Source(Protocol):

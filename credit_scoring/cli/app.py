@@ -18,6 +18,7 @@ from rich.table import Column, Table
 
 from credit_scoring import __version__
 from credit_scoring.application.catalogue import freed
+from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.cli import backtest as backtest_command
 from credit_scoring.cli import fields as field_commands
 from credit_scoring.cli import keys as key_commands
@@ -35,7 +36,6 @@ from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
 from credit_scoring.data.datasets import BadRowsError, Dataset
-from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.errors import ConfigurationError, CreditScoringError, ModelRejectedError, UnpublishedError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import champion, store

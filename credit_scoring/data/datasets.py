@@ -18,9 +18,9 @@ from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
+from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
-from credit_scoring.data.suggestions import did_you_mean
 from credit_scoring.data.tables import Table, read_content, read_table
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
@@ -316,7 +316,7 @@ def _value_problems(
         mapping.catalogue.application.model_validate(record)
     except ValidationError as error:
         for fault in faults(error):
-            if not (fault.type == "missing" and fault.field in mapping.catalogue.audit_fields):
+            if not (fault.code == "missing" and fault.field in mapping.catalogue.audit_fields):
                 columns = mapping.columns_of(fault.field) if fault.field in mapping.mapped else [fault.field]
                 yield BadRow(line, ", ".join(columns), fault.message)
 

@@ -35,12 +35,6 @@ EXAMPLE_OUTCOME: dict[str, JsonValue] = {
 }
 
 
-def _named_by(field: str) -> JsonValue:
-    """The schema of a report that names its decision by this field, and by nothing else."""
-    nothing_else: dict[str, JsonValue] = {name: {"type": "null"} for name in ("decision_id", "application_id")}
-    return {"required": [field], "properties": nothing_else | {field: {"type": "string"}}}
-
-
 class OutcomeReport(BaseModel):
     """What a client did, known months after the decision; sent again unchanged it changes nothing."""
 
@@ -49,10 +43,7 @@ class OutcomeReport(BaseModel):
         strict=True,
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra={
-            "example": EXAMPLE_OUTCOME,
-            "oneOf": [_named_by("decision_id"), _named_by("application_id")],
-        },
+        json_schema_extra={"example": EXAMPLE_OUTCOME},
     )
 
     decision_id: DecisionId | None = Field(None, description="Which decision; this or `application_id`.")

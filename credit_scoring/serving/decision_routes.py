@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from credit_scoring.application.schemas import ErrorAnswer, Fault, faults
+from credit_scoring.application.schemas import ItemError, faults
 from credit_scoring.decisions import dossiers, lookup, outcomes, reviews
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.lookup import Lookup
@@ -21,9 +21,11 @@ from credit_scoring.serving.bodies import (
     check_items,
     check_repeats,
     parse,
+    refusal,
     too_many_fields,
 )
-from credit_scoring.serving.endpoint import NOT_RECORDED, Asked
+from credit_scoring.serving.endpoint import Asked
+from credit_scoring.serving.problems import NOT_RECORDED
 from credit_scoring.serving.routes import MAX_OUTCOMES
 
 _decision_id = TypeAdapter(DecisionId)
@@ -58,11 +60,11 @@ class Dossiers:
     async def outcomes(self, body: bytes, asked: Asked) -> bytes:
         """One report in, what became of it out; or up to 1,000 in an array, and as many out, in order."""
         items, several = _reports(body)
-        errors = ItemErrors(NOT_RECORDED, len(body))
+        errors = ItemErrors("invalid_body", NOT_RECORDED, len(body))
         checked = [_checked(item, errors) if several else _report(item) for item in items]
         reports = [each for each in checked if isinstance(each, OutcomeReport)]
         settled = iter(await self._opened().run(partial(outcomes.record, reports, asked.by)))
-        answers = [each if isinstance(each, ErrorAnswer) else next(settled) for each in checked]
+        answers = [each if isinstance(each, ItemError) else next(settled) for each in checked]
         if several:
             return to_json([_in_its_place(answer) for answer in answers])
         if isinstance(answers[0], RequestError):
@@ -81,7 +83,8 @@ def _lookup(query: Mapping[str, str]) -> Lookup:
         return Lookup.model_validate(dict(query))
     except ValidationError as error:
         told = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error, Lookup.model_fields))
-        raise RequestError(400, f"{told}. A + in a query is written %2B.", "query") from None
+        end = "" if told.endswith("?") else "."
+        raise RequestError(400, f"{told}{end} A + in a query is written %2B.", "query") from None
 
 
 def _checked_id(asked: Asked) -> str:
@@ -105,7 +108,7 @@ def _report(item: Any) -> OutcomeReport:
     return OutcomeReport.model_validate_json(to_json(item))  # JSON's own types: a date is text
 
 
-def _checked(item: Any, errors: ItemErrors) -> OutcomeReport | ErrorAnswer:
+def _checked(item: Any, errors: ItemErrors) -> OutcomeReport | ItemError:
     if isinstance(item, dict) and len(item) > MAX_FIELDS:
         return errors.answer(too_many_fields(item))
     try:
@@ -114,7 +117,7 @@ def _checked(item: Any, errors: ItemErrors) -> OutcomeReport | ErrorAnswer:
         return errors.answer(error)
 
 
-def _in_its_place(answer: RecordedOutcome | RequestError | ErrorAnswer) -> RecordedOutcome | ErrorAnswer:
+def _in_its_place(answer: RecordedOutcome | RequestError | ItemError) -> RecordedOutcome | ItemError:
     if isinstance(answer, RequestError):
-        return ErrorAnswer(error=str(answer), detail=[Fault(field="", message=str(answer), type=answer.kind)])
+        return refusal(answer)
     return answer

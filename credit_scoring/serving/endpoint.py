@@ -1,39 +1,25 @@
 """One HTTP exchange at the ASGI level: a JSON body in, a JSON answer out, every failure in the one shape."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
-from pydantic import ValidationError
-from pydantic_core import to_json
 from starlette.datastructures import QueryParams
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from credit_scoring.application.schemas import ErrorAnswer, Fault, InvalidApplicationError, faults
-from credit_scoring.errors import (
-    CreditScoringError,
-    DecisionLogError,
-    RateLimitError,
-    RequestError,
-    UnavailableError,
-    place_of,
-)
+from credit_scoring.errors import CreditScoringError, NotReadyError, RequestError
 from credit_scoring.serving.auth import Headers
-from credit_scoring.serving.bodies import fault_sentence
+from credit_scoring.serving.problems import FAILED, PROBLEM_TYPE, error_answer, error_response
+from credit_scoring.serving.request_ids import REQUEST_ID, id_of, sent_id
 
 Admit = Callable[[Headers, str | None], str]
 OnRequest = Callable[[int, float], None]
 
-logger = logging.getLogger(__name__)
-
+_NOT_READY = (
+    "The service is not ready: it has no model that may decide, or no decision log to write to. Its log says why."
+)
 JSON_TYPE = (b"content-type", b"application/json")
-NOT_DECIDED = "The application was not decided"
-NOT_RECORDED = "Nothing was recorded"
-NO_LOG = "The decision log cannot be reached. Try again in a moment."
 
 
 @dataclass(frozen=True)
@@ -64,19 +50,19 @@ class JsonEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3.0)."""
-        started = time.perf_counter()
+        started, sent = time.perf_counter(), dict(scope["headers"])
         try:
             asked = Asked(
-                self._admit(dict(scope["headers"]), peer_of(scope)),
+                self._admit(sent, peer_of(scope)),
                 scope.get("path_params", {}),
                 QueryParams(scope["query_string"]),
             )
             body = await self._read(scope, receive)
-            status, headers, content = 200, [JSON_TYPE], await self._handle(body, asked)
+            status, headers, content = 200, answer_headers(sent_id(sent)), await self._handle(body, asked)
         except _DisconnectedError:
             return
         except Exception as error:  # the server would log its message, which may hold a value
-            status, headers, content = error_answer(error)
+            status, headers, content = error_answer(error, id_of(sent))
         headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -103,14 +89,46 @@ class ReaderGate:
             try:
                 self._admit(dict(scope["headers"]), peer_of(scope))
             except RequestError as error:
-                app = error_response(error)
+                app = error_response(error, scope)
         await app(scope, receive, send)
 
 
-def error_response(error: Exception) -> Response:
-    """What tells a client of this error, where starlette wants a response."""
-    status, headers, content = error_answer(error)
-    return Response(content, status, {name.decode(): value.decode() for name, value in headers})
+_FOREIGN = {
+    405: RequestError(405, "This endpoint takes GET and HEAD only.", "method"),
+    503: NotReadyError(_NOT_READY, retry_after=5),
+}
+
+
+class ForeignErrors:
+    """ASGI middleware: where BentoML answers these paths with an error, it is told in our shape."""
+
+    def __init__(self, app: ASGIApp, *, paths: frozenset[str]) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3.0)."""
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+            return
+        foreign: list[int] = []
+
+        async def unless_foreign(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                foreign.extend([message["status"]] if PROBLEM_TYPE not in message["headers"] else [])
+            if not foreign:
+                await send(message)
+
+        await self._app(scope, receive, unless_foreign)
+        if foreign:
+            response = error_response(_FOREIGN.get(foreign[0], CreditScoringError(FAILED)), scope)
+            response.headers.update({"Allow": "GET, HEAD"} if foreign == [405] else {})
+            await response(scope, receive, send)
+
+
+def answer_headers(request_id: bytes | None) -> list[tuple[bytes, bytes]]:
+    """The headers of a good answer: the id of the request where the client sent one."""
+    return [JSON_TYPE] if request_id is None else [JSON_TYPE, (REQUEST_ID, request_id)]
 
 
 def peer_of(scope: Scope) -> str | None:
@@ -119,41 +137,8 @@ def peer_of(scope: Scope) -> str | None:
     return client[0] if client else None
 
 
-def error_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body that tell a client what went wrong, and the log what we did wrong."""
-    if isinstance(error, ValidationError):
-        found = faults(error)
-        return 400, [JSON_TYPE], _body(fault_sentence(found, NOT_RECORDED), found)
-    if isinstance(error, InvalidApplicationError):
-        return 400, [JSON_TYPE], _body(fault_sentence(error.faults, NOT_DECIDED), error.faults)
-    if isinstance(error, RequestError):
-        found = [Fault(field="", message=str(error), type=error.kind)] if error.status == 400 else []
-        more = [(b"www-authenticate", b"Bearer")] if error.status == 401 else []
-        if isinstance(error, RateLimitError):
-            more.append((b"retry-after", b"%d" % error.retry_after))
-        return error.status, [JSON_TYPE, *more], _body(str(error), found)
-    if isinstance(error, UnavailableError):
-        return 503, [JSON_TYPE, (b"retry-after", b"%d" % error.retry_after)], _body_without_faults(str(error))
-    if isinstance(error, DecisionLogError):
-        logger.error("%s", error)
-        return error_answer(UnavailableError(NO_LOG))
-    if not isinstance(error, CreditScoringError):
-        logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
-    return 500, [JSON_TYPE], _body("The service failed; the application was not decided.", [])
-
-
 class _DisconnectedError(Exception):
     """The client is gone; there is nobody to answer."""
-
-
-def _body(sentence: str, found: list[Fault]) -> bytes:
-    return to_json(ErrorAnswer(error=sentence, detail=found))
-
-
-@cache
-def _body_without_faults(sentence: str) -> bytes:
-    """Made once for each sentence of ours: under overload most answers are refusals."""
-    return _body(sentence, [])
 
 
 async def _read_json(scope: Scope, receive: Receive, limit: int, timeout: float) -> bytes:

@@ -10,18 +10,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any, ClassVar
 
 from pydantic_core import to_json
 
+from credit_scoring.decisions.ids import new_id
 from credit_scoring.errors import RequestError, UnavailableError
 from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import JSON_TYPE, Admit, OnRequest, body_too_late, error_answer
+from credit_scoring.serving.endpoint import Admit, OnRequest, answer_headers, body_too_late
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.ordered import BETWEEN, CLOSING, answer_bytes
+from credit_scoring.serving.problems import error_answer
+from credit_scoring.serving.request_ids import REQUEST_ID, SAFE_ID, sent_id
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})(?:\r\n|$)", re.IGNORECASE)
+_SENT_ID = re.compile(rb"\r\n%b: *(%b) *\r\n" % (REQUEST_ID, SAFE_ID), re.IGNORECASE)
+_REFUSALS = new_id()[:-12].encode()  # of this worker: a new id for each would take a third of a refusal's time
+_refused = count()
+_ANY_ID = "~" * len(new_id())
 _NEEDS_A_LOOK = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade):", re.IGNORECASE)
 
 
@@ -65,12 +73,14 @@ class Exchange:
         "disconnected",
         "keep_alive",
         "more_body",
+        "request_id",
         "response_complete",
     )
 
-    def __init__(self, protocol: "HotProtocol", keep_alive: bool, asked_by: str) -> None:
+    def __init__(self, protocol: "HotProtocol", keep_alive: bool, asked_by: str, request_id: bytes | None) -> None:
         self._protocol = protocol
         self.asked_by = asked_by
+        self.request_id = request_id
         self._started = time.perf_counter()
         self.keep_alive = keep_alive
         self.body = b""
@@ -89,11 +99,12 @@ class Exchange:
 
     def set_result(self, result: Any) -> None:
         """Answer 200 with this result as JSON."""
-        self._answer(200, [JSON_TYPE], to_json(result))
+        self._answer(200, answer_headers(self.request_id), to_json(result))
 
     def set_exception(self, error: Exception) -> None:
         """Answer what this error means."""
-        self._answer(*error_answer(error))
+        request_id = self.request_id.decode() if self.request_id else new_id()
+        self._answer(*error_answer(error, request_id))
 
     def _answer(self, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
         if not self.done():
@@ -121,17 +132,17 @@ class HotProtocol(GuardedProtocol):
             self.hot_route.check_admission()
         except UnavailableError as error:
             if self._stage == BETWEEN and self.owes_nothing and is_plain_request(data, self.hot_route):
-                self._refuse_unread(error)
+                self._refuse_unread(error, data)
                 return
             self._refused = error
         super().data_received(data)
         if isinstance(self.cycle, Exchange) and self.cycle.more_body and self._too_late is None:
             self._too_late = self.loop.call_later(self.hot_route.timeout, self._give_up)
 
-    def _refuse_unread(self, error: UnavailableError) -> None:
+    def _refuse_unread(self, error: UnavailableError, data: bytes) -> None:
         """Answer what this error means, nothing parsed: in a storm of refusals each takes time from a decision."""
         started = time.perf_counter()
-        self.transport.write(_whole_refusal(str(error), error.retry_after))
+        self.transport.write(_whole_refusal(error, data))
         self.on_response_complete()
         self.hot_route.on_refusal(error)
         self.hot_route.on_request(503, time.perf_counter() - started)
@@ -144,7 +155,7 @@ class HotProtocol(GuardedProtocol):
             super().take_request()
         else:
             keep_alive = self.parser.should_keep_alive()
-            self.cycle = Exchange(self, keep_alive, asked_by)  # type: ignore[assignment]  # in its place
+            self.cycle = Exchange(self, keep_alive, asked_by, sent_id(headers))  # type: ignore[assignment]  # in place
 
     def _is_plain(self, headers: Headers) -> bool:
         route, parser = self.hot_route, self.parser
@@ -222,6 +233,15 @@ def is_plain_request(data: bytes, route: HotRoute) -> bool:
     return length is not None and int(length[1]) == len(body)
 
 
+def _whole_refusal(error: UnavailableError, data: bytes) -> bytes:
+    """The refusal of this request, of which nothing is read but what the client calls it."""
+    sent = _SENT_ID.search(data)
+    if sent is not None:
+        return answer_bytes(*error_answer(error, sent[1].decode()))
+    return (b"%b%012x" % (_REFUSALS, next(_refused))).join(_around_the_ids(type(error), str(error), error.retry_after))  # type: ignore[arg-type]  # of a class
+
+
 @cache
-def _whole_refusal(sentence: str, retry_after: int) -> bytes:
-    return answer_bytes(*error_answer(UnavailableError(sentence, retry_after)))
+def _around_the_ids(kind: type[UnavailableError], sentence: str, retry_after: int) -> list[bytes]:
+    """What is the same of each such refusal: all but the id of the request, in header and body."""
+    return answer_bytes(*error_answer(kind(sentence, retry_after), _ANY_ID)).split(_ANY_ID.encode())

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from credit_scoring.decisions.ids import new_id
 from credit_scoring.errors import RequestError
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import error_answer
+from credit_scoring.serving.problems import error_answer
 
 CLOSING = (b"connection", b"close")
 BETWEEN, HEAD, BODY = range(3)  # what the parser has read last of: no request, its head, its body
@@ -102,7 +103,7 @@ class OrderedProtocol(HttpToolsProtocol):
 
     def _write_last_answer(self) -> None:
         if self._last_answer is not None and not self.transport.is_closing():
-            status, headers, content = error_answer(self._last_answer)
+            status, headers, content = error_answer(self._last_answer, new_id())
             every = (*self.server_state.default_headers, *headers, CLOSING)
             self.transport.write(answer_bytes(status, every, content))
             self.transport.close()

@@ -18,8 +18,9 @@ from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import RequestError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.auth import Keyring, Scope
-from credit_scoring.serving.endpoint import error_response, peer_of
+from credit_scoring.serving.endpoint import peer_of
 from credit_scoring.serving.openapi import document
+from credit_scoring.serving.problems import error_response
 from credit_scoring.serving.routes import PAGES
 
 PAGES_FOLDER = Path(__file__).parent / "swagger"
@@ -63,7 +64,7 @@ class Pages:
             else:
                 self._keyring.admit(headers, peer, Scope.READ)
         except RequestError as error:
-            return error_response(error)
+            return error_response(error, request.scope)
         content = await asyncio.to_thread(metrics.exposition)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -72,7 +73,7 @@ class Pages:
         try:
             self._keyring.admit_reader(dict(request.scope["headers"]), peer_of(request.scope))
         except RequestError as error:
-            return error_response(error)
+            return error_response(error, request.scope)
         return Response(self._document, media_type="application/json")
 
     async def swagger(self, request: Request) -> Response:
@@ -89,14 +90,18 @@ async def unknown(request: Request) -> Response:
     if request.url.path in BENTOML_PATHS:
         methods = ["GET", "HEAD"]
     if not methods:
-        return error_response(RequestError(404, "No such endpoint. GET / shows what there is.", "not_found"))
-    response = error_response(RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method"))
+        missing = RequestError(404, "No such endpoint. GET / shows what there is.", "not_found")
+        return error_response(missing, request.scope)
+    wrong = RequestError(405, f"This endpoint takes {' and '.join(methods)} only.", "method")
+    response = error_response(wrong, request.scope)
     response.headers["Allow"] = ", ".join(methods)
     return response
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """What the static files answer, in our shape."""
-    response = error_response(RequestError(error.status_code, f"{error.detail}. GET / shows what there is.", "static"))
+    code = "method" if error.status_code == 405 else "not_found"
+    told = RequestError(error.status_code, f"{error.detail}. GET / shows what there is.", code)
+    response = error_response(told, request.scope)
     response.headers.update(error.headers or {})
     return response

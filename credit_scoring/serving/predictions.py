@@ -12,9 +12,9 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import (
     Application,
     Decision,
-    ErrorAnswer,
     Fault,
     InvalidApplicationError,
+    ItemError,
     faults,
 )
 from credit_scoring.errors import RequestError
@@ -32,8 +32,9 @@ from credit_scoring.serving.bodies import (
 )
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.drift_counters import FieldCounters
-from credit_scoring.serving.endpoint import NOT_DECIDED, Asked
+from credit_scoring.serving.endpoint import Asked
 from credit_scoring.serving.explanations import Explainer
+from credit_scoring.serving.problems import NOT_DECIDED
 from credit_scoring.serving.recorder import Recorder, Submission
 from credit_scoring.serving.routes import MAX_APPLICATIONS
 from credit_scoring.settings import ServiceSettings
@@ -134,18 +135,17 @@ class Predictions:
         ]
         return b"[" + b",".join(parts) + b"]"
 
-    async def _decided_many(self, body: bytes, asked: Asked) -> list[tuple[Decision | ErrorAnswer, Application | None]]:
-        answers: list[tuple[asyncio.Future[Decision], Application] | ErrorAnswer] = []
-        errors = ItemErrors(NOT_DECIDED, len(body), self._known)
+    async def _decided_many(self, body: bytes, asked: Asked) -> list[tuple[Decision | ItemError, Application | None]]:
+        answers: list[tuple[asyncio.Future[Decision], Application] | ItemError] = []
+        errors = ItemErrors("invalid_application", NOT_DECIDED, len(body), self._known)
         for item in self._items(body):
             answers.append(self._submitted(item, asked.by, errors))
             if len(answers) % self._most_at_once == 0:
                 await asyncio.sleep(0)  # let waiting single requests in between
-        waiting = [each[0] for each in answers if not isinstance(each, ErrorAnswer)]
+        waiting = [each[0] for each in answers if not isinstance(each, ItemError)]
         settled = iter(await asyncio.gather(*waiting, return_exceptions=True))
         return [
-            (each, None) if isinstance(each, ErrorAnswer) else (_in_its_place(next(settled)), each[1])
-            for each in answers
+            (each, None) if isinstance(each, ItemError) else (_in_its_place(next(settled)), each[1]) for each in answers
         ]
 
     def _explains(self, asked: Asked) -> bool:
@@ -157,9 +157,9 @@ class Predictions:
 
     def _submitted(
         self, item: Any, asked_by: str, errors: ItemErrors
-    ) -> "tuple[asyncio.Future[Decision], Application] | ErrorAnswer":
+    ) -> "tuple[asyncio.Future[Decision], Application] | ItemError":
         application = self._checked(item, errors)
-        if isinstance(application, ErrorAnswer):
+        if isinstance(application, ItemError):
             return application
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._batcher.put(Submission(application, to_json(item), asked_by), answer)
@@ -172,9 +172,9 @@ class Predictions:
         check_items(body, items, MAX_APPLICATIONS, "applications", self.max_fields)
         return items
 
-    def _checked(self, item: Any, errors: ItemErrors) -> Application | ErrorAnswer:
+    def _checked(self, item: Any, errors: ItemErrors) -> Application | ItemError:
         if not isinstance(item, dict):
-            return errors.answer(Fault(field="", message="An application should be an object", type="model_type"))
+            return errors.answer(Fault(field="", message="An application should be an object", code="model_type"))
         if len(item) > self.max_fields:
             return errors.answer(too_many_fields(item, self.max_fields))
         try:
@@ -199,10 +199,10 @@ def _call_later(seconds: float, function: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(seconds, function)
 
 
-def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
+def _in_its_place(found: Decision | BaseException) -> Decision | ItemError:
     """What an application gets in the answer to many; what fails for all is raised."""
     if isinstance(found, RequestError):
-        return refusal([Fault(field="application_id", message=str(found), type=found.kind)], NOT_DECIDED)
+        return refusal(found)
     if isinstance(found, BaseException):
         raise found
     return found

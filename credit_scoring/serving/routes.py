@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from credit_scoring.application import schemas
-from credit_scoring.application.schemas import Application, ErrorAnswer
+from credit_scoring.application.schemas import Application, ItemError
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.lookup import FoundDecisions, Lookup
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, OutcomeReport, RecordedOutcome
@@ -81,13 +81,35 @@ class Operation:
 class Page:
     """A path that is read by GET and answers no JSON of ours; without a `summary` it is not on the document.
 
-    `name` is its handler's; without one BentoML answers it.
+    `name` is its handler's; without one BentoML answers it. What `is_open` needs no key, whoever asks.
     """
 
     path: str
     name: str = ""
     summary: str = ""
+    answer: str = ""
+    errors: tuple[int, ...] = ()
+    is_open: bool = False
 
+
+_HOW_TO_PREDICT = """\
+**Idempotency.** Send your own `application_id`. The same id and content, by a key of the same owner, gets the answer
+that was given before, `decision_id` included; it says what counts now where people have decided otherwise. The same
+id with other content is a 409. Without an id, each request is a new decision.
+
+**Retries.** After a timeout, a broken connection, 408 or 503, send the same body again: with an `application_id`
+nothing is decided twice. Wait the seconds of `Retry-After`, then twice as long each time, with some jitter; stop
+after five. Of the other errors, retry a 500 once; 400, 401, 403, 409, 413 and 415 want another request: `code` and
+`faults` say what.
+
+**Time limits.** Connect within 1 s and wait 5 s for the answer. The body has to arrive within 1 s (else 408), a
+request that would take more than 100 ms under load is refused (503 `overloaded`), and a decision that is not stored
+within 0.9 s is not given (503 `not_stored`). These are the service's defaults.
+
+**At 503** there is no decision yet: keep the application and ask again; never take it as a denial.
+
+**Request id.** `X-Request-ID` (1 to 64 letters, digits, `.`, `_`, `~`, `-`) comes back in the answer, in `instance`
+of an error, and in the service's log."""
 
 PREDICT = Operation(
     name="predict",
@@ -97,8 +119,7 @@ PREDICT = Operation(
     scope=Scope.PREDICT,
     tag="decisions",
     summary="Decide one application",
-    description="The same `application_id` and content from the same owner gets the answer given before; it says what "
-    "counts now where people have decided otherwise.",
+    description=_HOW_TO_PREDICT,
     takes=one(Application),
     query=("reasons",),
     answers=one(Decision, EXAMPLE_DECISION),
@@ -137,7 +158,7 @@ _PREDICT_MANY = Operation(
     description="A bad application gets an error in its place; the others get their decisions.",
     takes=many(Application, most=MAX_APPLICATIONS),
     query=("reasons",),
-    answers=many(Decision, ErrorAnswer, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
+    answers=many(Decision, ItemError, most=MAX_APPLICATIONS, example=[EXAMPLE_DECISION]),
     answer_description="A decision or an error for each application, in order.",
     own_errors=frozenset({409}),
     sheds_load=True,
@@ -226,7 +247,7 @@ _OUTCOMES = Operation(
     summary=f"What became of a decision, or of up to {MAX_OUTCOMES:,} in an array",
     description="Sent again unchanged it changes nothing. A correction counts, what it corrects is kept.",
     takes=one_or_many(OutcomeReport, most=MAX_OUTCOMES, example=EXAMPLE_OUTCOME),
-    answers=one_or_many(RecordedOutcome, ErrorAnswer, most=MAX_OUTCOMES),
+    answers=one_or_many(RecordedOutcome, ItemError, most=MAX_OUTCOMES),
     answer_description="What became of the report; of several, in order.",
     own_errors=frozenset({404, 409}),
 )
@@ -259,11 +280,17 @@ _MODEL = Operation(
 OPERATIONS = (PREDICT, _PREDICT_MANY, _WHAT_IF, _LOOKUP, _DOSSIER, _REASONS, _REVIEW, _OUTCOMES, _MODEL)
 
 PAGES = (
-    Page("/livez", summary="Whether the process is alive."),
-    Page("/readyz", summary="Whether the model is loaded and has proved its scores."),
+    Page("/livez", summary="Whether the process is alive.", answer="It is.", is_open=True),
+    Page(
+        "/readyz",
+        summary="Whether the model is loaded and has proved its scores, and decisions can be stored.",
+        answer="Yes.",
+        errors=(503,),
+        is_open=True,
+    ),
     Page("/healthz"),
     Page("/schema.json"),
-    Page("/metrics", "metrics", "Metrics in Prometheus' text format."),
+    Page("/metrics", "metrics", "Metrics in Prometheus' text format.", "The metrics.", errors=(401, 403)),
     Page("/docs.json", "docs"),
     Page("/", "swagger"),
 )

@@ -258,7 +258,7 @@ def test_every_fault_is_reported_at_once() -> None:
 
 
 def test_missing_required_fields_are_reported_together() -> None:
-    assert [(fault.field, fault.type) for fault in _faults_of({})] == [
+    assert [(fault.field, fault.code) for fault in _faults_of({})] == [
         ("credit_letter_value", "missing"),
         ("age", "missing"),
     ]
@@ -266,15 +266,27 @@ def test_missing_required_fields_are_reported_together() -> None:
 
 def test_a_forbidden_field_is_refused_by_name_with_the_law() -> None:
     (fault,) = _faults_of(_with(sexo="F"))
-    assert (fault.field, fault.type) == ("sexo", "forbidden_field")
+    assert (fault.field, fault.code) == ("sexo", "forbidden_field")
     assert "Lei 12.414/2011" in fault.message
     assert "LGPD" in fault.message
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones() -> None:
     (fault,) = _faults_of(_with(income=3000))
-    assert (fault.field, fault.type) == ("income", "unknown_field")
+    assert (fault.field, fault.code) == ("income", "unknown_field")
     assert all(name in fault.message for name in FIELDS)
+
+
+def test_of_many_misspelt_fields_the_first_are_answered_with_what_was_meant_and_all_names_stand_once() -> None:
+    misspelt = ["good_valu", "term_month", "monthly_incom", "assets_valu", "job_typ"]
+    messages = [fault.message for fault in _faults_of(_with(**dict.fromkeys(misspelt, 1)))]
+    assert messages[:3] == [
+        "Unknown field; did you mean good_value?",
+        "Unknown field; did you mean term_months?",
+        "Unknown field; did you mean monthly_income?",
+    ]
+    assert messages[3].startswith("Unknown field; the known ones are application_id, ")
+    assert messages[4] == "Unknown field"
 
 
 def test_an_endless_field_name_is_cut_short() -> None:

@@ -118,7 +118,7 @@ def test_typed_rows_are_refused_where_the_api_would_and_with_the_same_faults(row
 
 def test_an_empty_id_is_refused_in_a_typed_row_and_is_none_in_a_cell() -> None:
     refused = examine(typed([{**EXAMPLE_APPLICATION, ID: ""}]), TypedSource(NAMES), CATALOGUE, FEATURES).faults
-    assert [(fault.field, fault.type) for fault in refused[0]] == [(ID, "string_too_short")]
+    assert [(fault.field, fault.code) for fault in refused[0]] == [(ID, "string_too_short")]
     cell = {name: str(EXAMPLE_APPLICATION.get(name, "")) for name in NAMES}
     found = examine(texts_of([cell]), TextSource.of(NAMES, CATALOGUE), CATALOGUE, FEATURES)
     assert (found.faults, found.columns[ID].tolist()) == ({}, [None])
@@ -268,7 +268,7 @@ def test_an_id_that_could_not_be_decoded_is_refused() -> None:
     found = examine(
         texts_of([{**cells, ID: "p\N{REPLACEMENT CHARACTER}1"}]), TextSource(OWN, ID), CATALOGUE, FEATURES
     ).faults
-    assert found[0] == [Fault(field=ID, message="Not readable in the encoding of the file", type="encoding")]
+    assert found[0] == [Fault(field=ID, message="Not readable in the encoding of the file", code="encoding")]
 
 
 # Columns

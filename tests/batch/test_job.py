@@ -139,7 +139,7 @@ def test_a_row_with_a_cell_too_few_or_too_many_is_rejected(
     source.write_text("\n".join([header, first.rpartition(",")[0], f"{second},", *others]), encoding="utf-8")
     batch.score(session, job_of(source, tmp_path / "out", model_tag))
     rejected = read(tmp_path / "out" / "rejected")
-    assert {(row["source_row"], row["faults"][0]["type"]) for row in rejected} == {(1, "cells"), (2, "cells")}
+    assert {(row["source_row"], row["faults"][0]["code"]) for row in rejected} == {(1, "cells"), (2, "cells")}
     assert {*decided(tmp_path / "out")} == {"p-2", "p-3"}
 
 

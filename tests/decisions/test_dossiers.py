@@ -132,7 +132,7 @@ def test_every_decision_of_many_has_its_own_dossier(service: RunningService) -> 
 def test_an_unknown_decision_over_http_is_a_404(service: RunningService, decision_id: str) -> None:
     answer = httpx.get(f"{service.url}/decisions/{decision_id}")
     assert answer.status_code == 404
-    assert ErrorAnswer.model_validate(answer.json()).error.startswith("No such decision is on record")
+    assert ErrorAnswer.model_validate(answer.json()).detail.startswith("No such decision is on record")
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [("POST", "", "GET"), ("GET", "/review", "POST")])

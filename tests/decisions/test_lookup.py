@@ -178,7 +178,7 @@ def test_decisions_are_looked_up_over_http(service: RunningService) -> None:
     assert [each["waiting"] for each in waiting] == [True]
     assert len(first["decisions"]) == 1
     assert wrong.status_code == 400
-    assert all(f"{name}: " in wrong.json()["error"] for name in ("limit", "since", "colour"))
+    assert all(f"{name}: " in wrong.json()["detail"] for name in ("limit", "since", "colour"))
 
 
 # On the command line

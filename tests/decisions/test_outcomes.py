@@ -270,7 +270,7 @@ def test_a_report_over_http_is_answered_with_what_was_kept(client: httpx.Client)
 def test_a_report_over_http_on_an_unknown_decision_is_a_404(client: httpx.Client) -> None:
     answer = client.post("/outcomes", json={**EXAMPLE_OUTCOME, "decision_id": new_id()})
     assert answer.status_code == 404
-    assert ErrorAnswer.model_validate(answer.json()).error == "No such decision is on record."
+    assert ErrorAnswer.model_validate(answer.json()).detail == "No such decision is on record."
 
 
 def test_each_of_many_reports_gets_a_record_or_an_error_in_its_place(client: httpx.Client) -> None:
@@ -280,7 +280,8 @@ def test_each_of_many_reports_gets_a_record_or_an_error_in_its_place(client: htt
     assert answer.status_code == 200
     found = answer.json()
     assert [each.get("status") for each in found] == [None, "recorded", None, None, "known"]
-    assert [each["detail"][0]["type"] for each in found if "error" in each] == ["enum", "model_type", "no_decision"]
+    assert [each.get("code") for each in found] == ["invalid_body", None, "invalid_body", "no_decision", None]
+    assert [each["faults"][0]["code"] for each in (found[0], found[2])] == ["enum", "model_type"]
     assert "Segredo" not in answer.text
 
 
@@ -289,8 +290,8 @@ def test_each_of_many_reports_gets_a_record_or_an_error_in_its_place(client: htt
     [
         (b"{", "json_invalid"),
         (b"[NaN]", "json_invalid"),
-        (b"{}", "missing"),
-        (b"7", "model_type"),
+        (b"{}", "invalid_body"),
+        (b"7", "invalid_body"),
         (b'{"outcome": "PAID", "outcome": "DEFAULTED"}', "repeated_field"),
         (b'[{"outcome": "PAID", "outcome": "DEFAULTED"}]', "repeated_field"),
         (json.dumps([EXAMPLE_OUTCOME] * (MAX_OUTCOMES + 1)).encode(), "too_long"),
@@ -300,7 +301,7 @@ def test_each_of_many_reports_gets_a_record_or_an_error_in_its_place(client: htt
 def test_a_body_that_is_no_report_is_a_400(client: httpx.Client, body: bytes, kind: str) -> None:
     answer = client.post("/outcomes", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
-    assert ErrorAnswer.model_validate(answer.json()).detail[0].type == kind
+    assert ErrorAnswer.model_validate(answer.json()).code == kind
 
 
 @pytest.mark.parametrize("size", [2, 50])

@@ -183,15 +183,15 @@ def test_a_review_over_http_goes_from_request_to_result(service: RunningService)
     statuses = [answer.status_code for answer in (requested, anonymous, reversed_, again)]
     assert statuses == [200, 400, 200, 409]
     assert dossier["reviews"] == [requested.json(), reversed_.json()]
-    assert ErrorAnswer.model_validate(anonymous.json()).detail[0].type == "reviewer_missing"
-    assert ErrorAnswer.model_validate(again.json()).error == "No review is open."
+    assert ErrorAnswer.model_validate(anonymous.json()).faults[0].code == "reviewer_missing"
+    assert ErrorAnswer.model_validate(again.json()).detail == "No review is open."
 
 
 @pytest.mark.parametrize("decision_id", [new_id(), new_id().upper(), "7"])
 def test_a_review_over_http_of_an_unknown_decision_is_a_404(service: RunningService, decision_id: str) -> None:
     answer = httpx.post(f"{service.url}/decisions/{decision_id}/review", json=EXAMPLE_REVIEW)
     assert answer.status_code == 404
-    assert ErrorAnswer.model_validate(answer.json()).error.startswith("No such decision is on record")
+    assert ErrorAnswer.model_validate(answer.json()).detail.startswith("No such decision is on record")
 
 
 def test_a_review_over_http_with_a_field_twice_is_a_400(service: RunningService) -> None:
@@ -199,4 +199,4 @@ def test_a_review_over_http_with_a_field_twice_is_a_400(service: RunningService)
     url, headers = f"{service.url}/decisions/{new_id()}/review", {"content-type": "application/json"}
     answer = httpx.post(url, content=body, headers=headers)
     assert answer.status_code == 400
-    assert ErrorAnswer.model_validate(answer.json()).detail[0].type == "repeated_field"
+    assert ErrorAnswer.model_validate(answer.json()).code == "repeated_field"

@@ -38,7 +38,7 @@ def test_an_operation_of_the_table_is_refused_until_the_model_is_loaded(api: Cre
     body = {"json": operation.takes.example or EXAMPLE_APPLICATION} if operation.takes else {}
     answer = ask(api, operation.method, operation.path.format(decision_id="any"), **body)
     assert answer.status_code == 503
-    assert "no model that may decide" in answer.json()["error"]
+    assert "no model that may decide" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "30"
 
 

@@ -1,6 +1,7 @@
 """Bad input at the wire: a 4xx in the one error shape, no applicant's value anywhere, the service unharmed."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -11,9 +12,12 @@ import httpx
 import pytest
 
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION, FIELDS
-from credit_scoring.application.schemas import ErrorAnswer, Fault
-from credit_scoring.decisions.ids import new_id
+from benchmarks.support.waiting import wait_for
+from credit_scoring.application.schemas import ErrorAnswer, Fault, ItemError
+from credit_scoring.decisions.ids import is_id, new_id
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW
+from credit_scoring.serving.bodies import MOST_ADVISED
+from credit_scoring.serving.problem_kinds import KINDS
 from tests.conftest import RunningService, start_service, stop, wait_until_ready
 
 JSON_TYPE = {"content-type": "application/json"}
@@ -107,18 +111,22 @@ def post(service: RunningService, path: str, body: bytes, headers: dict[str, str
 def refused(answer: httpx.Response, status: int) -> list[Fault]:
     """The faults of an answer that has this status, the one error shape, and no applicant's value."""
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-type"] == "application/problem+json"
     assert_no_value_in(answer.text)
+    error = ErrorAnswer.model_validate(answer.json())
+    assert (error.status, error.instance) == (status, answer.headers["x-request-id"])
+    assert (error.title, KINDS[error.code].status) == (KINDS[error.code].title, status)
     return faults_in(answer.json())
 
 
 def faults_in(answer: Json) -> list[Fault]:
-    assert set(answer) == {"error", "detail"}
-    assert all(set(fault) == {"field", "message", "type"} for fault in answer["detail"])
-    checked = ErrorAnswer.model_validate(answer)
-    assert checked.error
-    assert all(fault.message and fault.type for fault in checked.detail)
-    return checked.detail
+    assert set(answer) in ({*ErrorAnswer.model_fields}, {*ItemError.model_fields})
+    assert all(set(fault) == {*Fault.model_fields} for fault in answer["faults"])
+    checked = ItemError.model_validate(answer)
+    assert checked.code
+    assert checked.detail
+    assert all(fault.message and fault.code for fault in checked.faults)
+    return checked.faults
 
 
 def assert_no_value_in(text: str) -> None:
@@ -161,19 +169,39 @@ def test_every_bad_application_at_once_leaves_the_good_ones_decided(service: Run
 def test_an_empty_object_lacks_each_required_field(service: RunningService) -> None:
     faults = refused(post(service, "/predict", b"{}"), 400)
     required = {name for name, field in FIELDS.items() if field.required}
-    assert {(fault.field, fault.type) for fault in faults} == {(name, "missing") for name in required}
+    assert {(fault.field, fault.code) for fault in faults} == {(name, "missing") for name in required}
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones(service: RunningService) -> None:
     (fault,) = refused(post(service, "/predict", json.dumps({**EXAMPLE_APPLICATION, "income": TEXT}).encode()), 400)
-    assert fault.type == "unknown_field"
+    assert fault.code == "unknown_field"
     assert all(name in fault.message for name in FIELDS)
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_a_misspelt_field_is_answered_with_the_one_that_was_meant(service: RunningService, path: str) -> None:
+    misspelt = {**EXAMPLE_APPLICATION, "monthly_incom": 1, "Good_Type": TEXT}
+    answer = post(service, path, json.dumps(misspelt if path == "/predict" else [misspelt]).encode())
+    found = refused(answer, 400) if path == "/predict" else faults_in(answer.json()[0])
+    assert {fault.field: fault.message for fault in found} == {
+        "monthly_incom": "Unknown field; did you mean monthly_income?",
+        "Good_Type": "Unknown field; did you mean good_type?",
+    }
+
+
+def test_in_an_array_misspelt_fields_are_compared_with_the_known_ones_for_the_first_items_only(
+    service: RunningService,
+) -> None:
+    misspelt = {**EXAMPLE_APPLICATION, "monthly_incom": 1}
+    answers = post(service, "/predict_many", json.dumps([misspelt] * (MOST_ADVISED + 5)).encode()).json()
+    messages = [each["faults"][0]["message"] for each in answers]
+    assert messages == ["Unknown field; did you mean monthly_income?"] * MOST_ADVISED + ["Unknown field"] * 5
 
 
 @pytest.mark.parametrize("name", ["sexo", "gender", "race", "cor da pele", "Religião", "political_party", "saúde"])
 def test_a_forbidden_field_is_refused_with_the_law_that_forbids_it(service: RunningService, name: str) -> None:
     (fault,) = refused(post(service, "/predict", json.dumps({**EXAMPLE_APPLICATION, name: TEXT}).encode()), 400)
-    assert fault.type == "forbidden_field"
+    assert fault.code == "forbidden_field"
     assert "Lei 12.414/2011" in fault.message
 
 
@@ -197,7 +225,7 @@ def test_a_field_given_twice_is_refused(service: RunningService, path: str) -> N
     body = json.dumps(EXAMPLE_APPLICATION).replace('"age": 37', '"age": 17, "age": 37').encode()
     answer = post(service, path, body if path == "/predict" else b"[" + body + b"]")
     answers = [answer.json()] if answer.status_code == 400 or path == "/predict" else answer.json()
-    assert [set(each) for each in answers] == [{"error", "detail"}]
+    assert [each["code"] for each in answers] == ["repeated_field"]
 
 
 # Bodies that cannot be read
@@ -299,7 +327,7 @@ def nested(count: int) -> bytes:
 @pytest.mark.parametrize("body", [fields(81), fields(5_000), nested(90), nested(5_000)], ids=len)
 def test_an_object_of_too_many_fields_has_one_fault(service: RunningService, body: bytes, path: str) -> None:
     (fault,) = refused(post(service, path, body), 400)
-    assert (fault.type, fault.field) == ("too_long", "")
+    assert (fault.code, fault.field) == ("too_long", "")
     assert ("80 fields" if path == "/predict" else "64 fields") in fault.message
 
 
@@ -310,7 +338,7 @@ def test_more_parts_than_any_good_body_has_are_one_fault(
     service: RunningService, around: bytes, body: bytes, path: str
 ) -> None:
     (fault,) = refused(post(service, path, around % body), 400)
-    assert (fault.type, fault.field) == ("too_long", "")
+    assert (fault.code, fault.field) == ("too_long", "")
 
 
 @pytest.mark.parametrize("path", ARRAY_ROUTES)
@@ -320,7 +348,7 @@ def test_an_item_of_too_many_fields_has_one_fault_in_its_place(service: RunningS
     large, empty = answer.json()
     most = 80 if path == "/predict_many" else 64
     assert [fault.message for fault in faults_in(large)] == [f"At most {most} fields, found 81"]
-    assert {fault.type for fault in faults_in(empty)} == {"missing"}
+    assert {fault.code for fault in faults_in(empty)} == {"missing"}
 
 
 def test_colons_and_brackets_in_texts_are_no_fields(service: RunningService) -> None:
@@ -346,7 +374,7 @@ TERSE_ITEMS = {
 @pytest.mark.parametrize("path", ARRAY_ROUTES)
 @pytest.mark.parametrize("item", TERSE_ITEMS.values(), ids=TERSE_ITEMS)
 @pytest.mark.parametrize("count", [1, 10, 100, 1000])
-def test_an_answer_to_many_is_never_thirty_times_as_long_as_the_request(
+def test_an_answer_to_many_is_never_forty_times_as_long_as_the_request(
     service: RunningService, count: int, item: bytes, path: str
 ) -> None:
     """What a single answer may be long, however short the request, apart."""
@@ -354,15 +382,15 @@ def test_an_answer_to_many_is_never_thirty_times_as_long_as_the_request(
     answer = post(service, path, body)
     assert answer.status_code == 200
     assert len(answer.json()) == count
-    assert all(set(each) == {"error", "detail"} for each in answer.json())
-    assert len(answer.content) < max(30 * len(body), 16 * 1024)
+    assert all(set(each) == {"code", "detail", "faults"} for each in answer.json())
+    assert len(answer.content) < max(40 * len(body), 16 * 1024)
 
 
 def test_past_the_faults_that_an_answer_lists_the_good_are_still_decided(service: RunningService) -> None:
     answer = post(service, "/predict_many", json.dumps([{}] * 900 + [EXAMPLE_APPLICATION]).encode())
     *errors, decision = answer.json()
-    assert errors[0]["detail"]
-    assert errors[-1] == {"error": "Too many faults: send fewer.", "detail": []}
+    assert errors[0]["faults"]
+    assert errors[-1] == {"code": "too_many_faults", "detail": "Send fewer.", "faults": []}
     assert decision["decision"] in {"APROVADO", "NEGADO"}
 
 
@@ -418,8 +446,12 @@ def test_the_access_log_tells_of_a_request_without_its_values(model_tag: str, tm
         for body in UNREADABLE.values():
             refused(post(running, "/predict", body), 400)
         good = {**EXAMPLE_APPLICATION, "application_id": TEXT, "monthly_income": NUMBER}
-        assert post(running, "/predict", json.dumps(good).encode()).status_code == 200
-        assert "/predict" in running.log_text()
+        named = post(running, "/predict", json.dumps(good).encode(), {**JSON_TYPE, "X-Request-ID": "loja-9"})
+        unnamed = post(running, "/predict", json.dumps(good).encode(), {**JSON_TYPE, "X-Request-ID": "not safe"})
+        assert (named.status_code, unnamed.status_code) == (200, 200)
+        assert is_id(unnamed.headers["x-request-id"])
+        in_order = rf"path=/predict,.*status=200.* request=loja-9 .*\n.* request={unnamed.headers['x-request-id']} "
+        wait_for(lambda: re.search(in_order, running.log_text()), "the lines of the access log")
         assert_no_value_in(running.log_text())
     finally:
         stop(running.process)

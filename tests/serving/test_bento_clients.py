@@ -71,7 +71,7 @@ def test_bentos_client_gets_what_others_get(keyed: RunningService) -> None:
     header = {"authorization": f"Bearer {SECRET}"}
     expected = httpx.post(f"{keyed.url}/predict", json=EXAMPLE_APPLICATION, headers=header).json()
     assert {**decision, "decision_id": ""} == {**many[0], "decision_id": ""} == {**expected, "decision_id": ""}
-    assert many[1]["error"].startswith("The application was not decided")
+    assert many[1]["detail"].startswith("The application was not decided")
 
 
 def test_bentos_asynchronous_client_gets_many_answers_at_once(keyed: RunningService) -> None:
@@ -94,7 +94,7 @@ def test_without_a_key_no_way_is_answered(keyed: RunningService, path: str, whol
         f"{keyed.url}{path}", content=body if whole else iter([body]), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 401
-    assert answer.json()["detail"] == []
+    assert answer.json()["code"] == "no_key"
 
 
 def test_bentos_client_without_a_key_is_told_so(keyed: RunningService) -> None:
@@ -109,7 +109,7 @@ def test_bad_input_gets_one_answer_whichever_way_it_comes_and_leaves_no_trace(
 ) -> None:
     """BentoML's clients send chunks, which the hot route leaves to the app."""
     sent = json.dumps(body).encode()
-    headers = {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {SECRET}", "content-type": "application/json", "x-request-id": "bad"}
     whole, chunks = (httpx.post(f"{keyed.url}{path}", content=each, headers=headers) for each in (sent, iter([sent])))
     assert (whole.status_code, whole.json()) == (chunks.status_code, chunks.json())
     assert whole.status_code == (200 if path == "/predict_many" and isinstance(body, list) else 400)

@@ -17,6 +17,8 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_scoring.application.schemas import ErrorAnswer
+from credit_scoring.decisions.ids import is_id
 from credit_scoring.errors import OverloadedError, RequestError, ScoringError, UnavailableError
 from credit_scoring.serving.connections import Limits
 from credit_scoring.serving.guarded import GuardedProtocol
@@ -193,6 +195,45 @@ def test_a_plain_request_is_answered_on_the_spot() -> None:
     assert desk.seen == [200]
 
 
+def assert_problem(headers: dict[str, str], body: bytes, status: int, code: str = "", detail: str = "") -> None:
+    """The answer is an error in the one shape; with this code and detail where they are given."""
+    assert headers["content-type"] == "application/problem+json"
+    problem = ErrorAnswer.model_validate_json(body)
+    assert (problem.status, problem.instance) == (status, headers["x-request-id"])
+    assert problem.code == (code or problem.code)
+    assert problem.detail == (detail or problem.detail)
+
+
+@pytest.mark.parametrize("overloaded", [False, True])
+@pytest.mark.parametrize("body", [b"ok", b"no"])
+def test_an_answer_bears_the_id_that_the_client_gave_its_request(body: bytes, overloaded: bool) -> None:
+    with connected(Desk(overloaded=overloaded)) as client:
+        client.sendall(request(body, b"X-Request-Id: loja-1.7_a~b"))
+        _, headers, content = read_answer(client)
+    assert headers["x-request-id"] == "loja-1.7_a~b"
+    assert (b'"instance":"loja-1.7_a~b"' in content) == (overloaded or body == b"no")
+
+
+@pytest.mark.parametrize("overloaded", [False, True])
+@pytest.mark.parametrize("sent", [b"", b"a b", b"a\tb", b'"', b"x" * 65, "é".encode()])
+def test_an_error_bears_an_id_of_its_own_where_the_client_gave_none_that_is_safe(sent: bytes, overloaded: bool) -> None:
+    found = []
+    with connected(Desk(overloaded=overloaded)) as client:
+        for _ in range(2):
+            client.sendall(request(b"no", b"X-Request-ID: " + sent))
+            status, headers, body = read_answer(client)
+            assert_problem(headers, body, status)
+            found.append(headers["x-request-id"])
+    assert all(is_id(each) for each in found)
+    assert found[0] != found[1]
+
+
+def test_a_good_answer_bears_no_id_that_nobody_asked_for() -> None:
+    with connected(Desk()) as client:
+        client.sendall(request(b"ok"))
+        assert "x-request-id" not in read_answer(client)[1]
+
+
 def test_a_connection_serves_request_after_request() -> None:
     with connected(Desk()) as client:
         for _ in range(20):
@@ -277,10 +318,11 @@ def test_an_error_is_answered_in_the_one_shape_and_without_its_words(caplog: pyt
             client.sendall(request(body))
             status, _, answer = read_answer(client)
             assert status == 500
-            assert set(json.loads(answer)) == {"error", "detail"}
+            assert json.loads(answer)["code"] == "internal"
             assert b"Segredo" not in answer
     assert desk.seen == [500, 500]
     assert "RuntimeError" in caplog.text
+    assert f"(request {json.loads(answer)['instance']})" in caplog.text
     assert "Segredo" not in caplog.text
 
 
@@ -339,7 +381,7 @@ def test_under_overload_a_plain_request_is_refused_unread_and_the_connection_liv
             client.sendall(request(b"ok"))
             status, headers, body = read_answer(client)
             assert (status, headers["retry-after"]) == (503, "3")
-            assert json.loads(body) == {"error": "Too much.", "detail": []}
+            assert_problem(headers, body, 503, "overloaded", "Too much.")
         assert desk.handled == []
         desk.overloaded = False
         client.sendall(request(b"ok"))
@@ -428,8 +470,8 @@ def test_what_follows_a_request_that_asks_to_close_is_not_handled() -> None:
 
 def assert_refused_and_closed(client: socket.socket, expected: int) -> None:
     status, headers, body = read_answer(client)
-    assert (status, headers["connection"], headers["content-type"]) == (expected, "close", "application/json")
-    assert set(json.loads(body)) == {"error", "detail"}
+    assert (status, headers["connection"]) == (expected, "close")
+    assert_problem(headers, body, expected)
     assert client.recv(1) == b""
 
 

@@ -143,7 +143,7 @@ def test_a_key_of_another_scope_is_a_403_that_names_what_it_lacks(
         answer = send(client, bearer(held))
         assert answer.status_code == 403
         assert_error_shape(answer)
-        assert ErrorAnswer.model_validate(answer.json()).error == (
+        assert ErrorAnswer.model_validate(answer.json()).detail == (
             f"The key {NAMES[held]} is not for this: it lacks the scope {needed.value}."
         )
 
@@ -282,7 +282,7 @@ def test_an_application_id_whose_decision_is_damaged_is_an_error_for_its_own_cal
         assert alone.status_code == 500
         assert_error_shape(alone)
         both = client.post("/predict_many", json=[poisoned, EXAMPLE_APPLICATION], headers=by("one-2026")).json()
-        assert [fault["type"] for fault in both[0]["detail"]] == ["unreadable_decision"]
+        assert both[0]["code"] == "unreadable_decision"
         assert "decision_id" in both[1]
     assert client.get("/readyz").status_code == 200
     assert name not in keyed.log_text()
@@ -304,7 +304,7 @@ def test_where_nothing_is_recorded_nothing_is_on_record(recordless: RunningServi
     with httpx.Client(base_url=recordless.url, timeout=30) as client:
         answer, refusal = send(client, bearer(scope)), send(client, {})
     assert (answer.status_code, refusal.status_code) == (404, 401)
-    assert "CREDIT_SCORING_DECISION_LOG=off" in answer.json()["error"]
+    assert "CREDIT_SCORING_DECISION_LOG=off" in answer.json()["detail"]
 
 
 def test_where_nothing_is_recorded_is_decided_all_the_same(recordless: RunningService) -> None:
@@ -324,7 +324,7 @@ def test_without_keys_what_a_proxy_forwards_is_refused(
     with httpx.Client(base_url=service.url) as client:
         answer = send("/predict", EXAMPLE_APPLICATION)(client, {header: "127.0.0.1"})
     assert answer.status_code == 401
-    assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["error"]
+    assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["detail"]
 
 
 FROM_ELSEWHERE = {
@@ -345,7 +345,7 @@ def test_without_keys_what_does_not_come_from_this_machine_itself_learns_that_th
             answer = send(client, headers)
             assert answer.status_code == 401
             assert_error_shape(answer)
-            assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["error"]
+            assert "CREDIT_SCORING_API_KEYS_FILE" in answer.json()["detail"]
         assert {client.get(path, headers=headers).status_code for path in ("/livez", "/readyz")} == {200}
 
 
@@ -400,7 +400,7 @@ def test_an_expired_key_is_refused_and_on_sighup_keys_are_read_again(renewed: tu
 
     expired = httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, headers=by("late"), timeout=30)
     assert expired.status_code == 401
-    assert expired.json()["error"] == "The API key late expired on 2026-01-31 00:00 UTC. Ask for a new one."
+    assert expired.json()["detail"] == "The API key late expired on 2026-01-31 00:00 UTC. Ask for a new one."
     assert [status(name) for name in ("good", "other", "new")] == [200, 200, 401]
     write(with_expiry("other", datetime.now(UTC), path), path)
     with path.open("a", encoding="utf-8") as file:

@@ -17,6 +17,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION, FIELDS, ConsorcioApplication
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import Decision, ErrorAnswer
+from credit_scoring.serving.routes import EXAMPLE_DECISION
 from tests.conftest import RunningService
 
 Json = dict[str, Any]
@@ -46,10 +47,14 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
             yield path, method, operation
 
 
-def keywords(schema: Json) -> Json:
-    """The schema's keywords, those of the alternative that is not null included."""
-    alternatives = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
-    return {**schema, **{key: value for each in alternatives for key, value in each.items()}}
+def keywords(document: Json, schema: Json) -> Json:
+    """The schema's keywords, those of the alternative that is not null and of what it refers to included."""
+    found = {**schema}
+    for each in [schema, *schema.get("anyOf", [])]:
+        if each.get("type") != "null":
+            named = each.get("$ref", "").rpartition("/")[2]
+            found = {**document["components"]["schemas"].get(named, {}), **each, **found}
+    return found
 
 
 # The document
@@ -101,12 +106,17 @@ def test_every_error_is_documented_in_the_one_shape(document: Json, path: str, m
     for status in set(responses) - {"200"}:
         described = document["components"]["responses"][responses[status]["$ref"].rpartition("/")[2]]
         assert described["description"]
-        assert described["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}
+        content = described["content"]["application/problem+json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}
+        assert content["examples"]
+        for code, example in content["examples"].items():
+            validator(document, "ErrorAnswer").validate(example["value"])
+            assert (example["value"]["status"], example["value"]["code"]) == (int(status), code)
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_has_a_title_a_description_and_a_range(document: Json, name: str) -> None:
-    schema = keywords(document["components"]["schemas"]["Application"]["properties"][name])
+    schema = keywords(document, document["components"]["schemas"]["Application"]["properties"][name])
     assert schema["title"]
     assert schema["title"] != name
     assert schema["description"]
@@ -127,7 +137,37 @@ def test_a_field_has_a_title_a_description_and_a_range(document: Json, name: str
 def test_a_field_of_a_decision_has_a_title_and_a_description(document: Json, name: str) -> None:
     schema = document["components"]["schemas"]["Decision"]["properties"][name]
     assert schema["description"]
-    assert schema["title"] or schema["$ref"]
+    assert schema["title"]
+
+
+def test_the_page_of_predict_says_how_to_repeat_what_to_wait_for_and_what_to_do_without_an_answer(
+    document: Json,
+) -> None:
+    text = document["paths"]["/predict"]["post"]["description"]
+    for each in ("Idempotency", "Retries", "Time limits", "At 503", "Request id", "application_id", "Retry-After"):
+        assert each in text
+
+
+def test_what_is_answered_without_a_key_bears_no_lock(document: Json) -> None:
+    unlocked = {path for path, _, operation in operations(document) if operation.get("security") == []}
+    assert unlocked == {"/livez", "/readyz"}
+    assert "503" in document["paths"]["/readyz"]["get"]["responses"]
+
+
+def test_the_policy_of_the_model_in_use_has_its_version(service: RunningService, document: Json) -> None:
+    policy = httpx.get(f"{service.url}/model").json()["policy"]
+    validator(document, "Policy").validate(policy)
+    assert "version" in document["components"]["schemas"]["Policy"]["required"]
+    assert policy["version"].startswith("policy-")
+
+
+def test_a_report_of_an_outcome_is_one_of_two_plain_objects(document: Json) -> None:
+    assert "properties" not in document["components"]["schemas"]["OutcomeReport"]
+    for own, other in (("decision_id", "application_id"), ("application_id", "decision_id")):
+        report = {own: EXAMPLE_DECISION["decision_id"], "outcome": "PAID", "observed_on": "2026-11-01"}
+        validator(document, "OutcomeReport").validate(report)
+        assert not validator(document, "OutcomeReport").is_valid({**report, other: "other"})
+    assert not validator(document, "OutcomeReport").is_valid({"outcome": "PAID", "observed_on": "2026-11-01"})
 
 
 def test_unknown_fields_are_ruled_out_by_the_document(document: Json) -> None:

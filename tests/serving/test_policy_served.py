@@ -120,7 +120,7 @@ def test_the_dossier_has_the_words_of_the_policy_of_the_day_and_the_sources(gove
 def test_a_source_of_no_field_or_of_no_day_is_refused(governed: RunningService, sources: Any) -> None:
     answer = httpx.post(f"{governed.url}/predict", json={**GOOD, "sources": sources}, timeout=30)
     assert answer.status_code == 400
-    assert all(fault["field"].startswith("sources") for fault in answer.json()["detail"])
+    assert all(fault["field"].startswith("sources") for fault in answer.json()["faults"])
     assert "yesterday" not in answer.text
 
 
@@ -137,7 +137,7 @@ def test_openapi_shows_the_third_answer_only_where_the_policy_can_give_it(
 ) -> None:
     def answers(running: RunningService) -> Any:
         document = httpx.get(f"{running.url}/docs.json", timeout=30).json()
-        return document["components"]["schemas"]["Decision"]["properties"]["decision"]["enum"]
+        return document["components"]["schemas"]["DecisionAnswer"]["enum"]
 
     assert answers(governed) == ["APROVADO", "EM_ANALISE", "NEGADO"]
     assert answers(service) == ["APROVADO", "NEGADO"]

@@ -129,7 +129,7 @@ def test_an_approved_client_may_know_what_spoke_for_and_against(explaining: Runn
 def test_many_are_explained_each_in_its_place(explaining: RunningService) -> None:
     found = post(explaining, "/predict_many?reasons=true", [WEAK, {"age": 1}, EXAMPLE_APPLICATION])
     assert found[0]["reasons"]["decision_id"] == found[0]["decision_id"]
-    assert "error" in found[1]
+    assert found[1]["code"] == "invalid_application"
     assert found[2]["reasons"]["decision_id"] == found[2]["decision_id"]
     assert all("reasons" not in each for each in post(explaining, "/predict_many", [WEAK]))
 
@@ -155,7 +155,7 @@ def test_there_are_no_reasons_of_a_decision_that_is_not_on_record(
 def test_reasons_are_asked_for_by_true_or_not_at_all(explaining: RunningService) -> None:
     answer = httpx.post(f"{explaining.url}/predict?reasons=maybe", json=WEAK, timeout=60)
     assert answer.status_code == 400
-    assert "reasons should be true or false" in answer.json()["error"]
+    assert "reasons should be true or false" in answer.json()["detail"]
 
 
 class TestWhatIf:
@@ -214,7 +214,7 @@ def test_a_model_that_can_give_no_reasons_decides_nothing_when_asked_for_them(
         wait_until_ready(running)
         answer = httpx.post(f"{running.url}/predict?reasons=true", json=WEAK, timeout=60)
         assert answer.status_code == 409
-        assert "Train a new one" in answer.json()["error"]
+        assert "Train a new one" in answer.json()["detail"]
         assert httpx.get(f"{running.url}/decisions", timeout=60).json()["decisions"] == []
         assert post(running, "/predict", WEAK)["decision"] == "NEGADO"
 

@@ -42,4 +42,4 @@ async def predict(application: Application) -> Decision:
 @app.exception_handler(OverloadedError)
 async def refuse(request: Request, error: OverloadedError) -> JSONResponse:
     """503, as this service answers when it is overloaded."""
-    return JSONResponse({"error": str(error), "detail": []}, 503, {"Retry-After": str(error.retry_after)})
+    return JSONResponse({"detail": str(error)}, 503, {"Retry-After": str(error.retry_after)})
