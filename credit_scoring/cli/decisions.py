@@ -114,7 +114,7 @@ def list_decisions(
             record["id"],
             f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
             moments.local(record["decided_at"]),
-            escape(record["application_id"] or ""),
+            escape(_application(record)),
             record["decision"],
             f"{record['effective_decision']}{' (waiting)' if record['waiting'] else ''}",
             f"{record['risk_probability']:.4f}",
@@ -123,6 +123,14 @@ def list_decisions(
         )
     width = None if sys.stdout.isatty() else PIPED_WIDTH  # else rich squeezes it into 80 columns
     Console(width=width).print(table if found else "No decision is on record.")
+
+
+def _application(record: queries.Record) -> str:
+    """Its id, and those that it is linked to."""
+    lines = [record["application_id"] or ""]
+    lines += [f"replaces {record['replaces']}"] if record["replaces"] else []
+    lines += [f"replaced by {later.application_id or later.decision_id}" for later in record["replaced_by"]]
+    return "\n".join(lines)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from credit_scoring.decisions import explanations, outcomes, reviews
 from credit_scoring.decisions.effective import effective
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.outcomes import OutcomeRecord
+from credit_scoring.decisions.replacements import Linked, earlier_ones, later_ones
 from credit_scoring.decisions.reviews import ReviewRecord
 from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.decisions.unknowns import missing_of, names_in
@@ -34,6 +35,8 @@ class Dossier(BaseModel):
     service_version: str
     application_id: str | None
     asked_by: str = Field(description="The key that asked: its name, or owner/name; empty where none was needed.")
+    replaces: Linked | None = Field(None, description="The earlier application that this one corrects.")
+    replaced_by: list[Linked] = Field([], description="Later ones that correct this one, oldest first.")
     received: dict[str, JsonValue] = Field(description="The application as it came.")
     seen: dict[str, JsonValue] = Field(description="What the model saw of it.")
     rules: list[FailedRule] = Field([], description="Rules of the policy that did not pass.")
@@ -57,7 +60,11 @@ def find(decision_id: str, connection: Connection) -> Dossier:
     reported = list(outcomes.history([decision_id], connection))
     found = dossier(row, reported, list(reviews.history(decision_id, connection)))
     known = explanations.given(decision_id, connection)
-    return found.model_copy(update={"reasons": known and Explanation.model_validate_json(known)})
+    links = {
+        "replaces": earlier_ones([row._mapping], connection).get(decision_id),
+        "replaced_by": later_ones([row._mapping], connection).get(decision_id, []),
+    }
+    return found.model_copy(update={**links, "reasons": known and Explanation.model_validate_json(known)})
 
 
 def records() -> Select[Any]:
@@ -84,6 +91,7 @@ def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewR
     values = dict(row._mapping)
     missing, failed = missing_of(values), _failed(values.pop("rules"), values.pop("policy"))
     outside = names_in(values.pop("outside_training"))
+    del values["replaces"]  # `find` adds links, which take more than the row
     seen = dict(zip(from_json(values.pop("features")), from_json(values.pop("seen")), strict=True))
     received = from_json(values.pop("received"))
     return Dossier(

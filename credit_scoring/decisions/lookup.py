@@ -11,6 +11,7 @@ from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.moments import moment
 from credit_scoring.decisions.outcomes import DecisionId, Outcome
 from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, with_what_followed
+from credit_scoring.decisions.replacements import Linked
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.unknowns import names_in
 
@@ -59,6 +60,8 @@ class FoundDecision(BaseModel):
     policy_version: str
     rules: list[str] = Field(description="Ids of rules that did not pass.")
     asked_by: str
+    replaces: Linked | None = Field(description="The earlier application that this one corrects.")
+    replaced_by: list[Linked] = Field(description="Later ones that correct this one, oldest first.")
     outcome: Outcome | None
     observed_on: date | None
 
@@ -99,4 +102,5 @@ def _before(after: str | None, query: Select[Any]) -> Select[Any]:
 
 
 def _found(record: Record) -> FoundDecision:
-    return FoundDecision.model_validate({**record, "decision_id": record["id"], "rules": names_in(record["rules"])})
+    told = {"decision_id": record["id"], "rules": names_in(record["rules"]), "replaces": record["earlier"]}
+    return FoundDecision.model_validate({**record, **told})

@@ -111,10 +111,13 @@ decisions = Table(
     Column("asked_by", Text, nullable=False, comment="Name of the key; empty where none was needed."),
     Column("rules", Text, comment="JSON: ids of the policy's rules that did not pass; absent where all did."),
     Column("outside_training", Text, comment="JSON: fields beyond the training range; absent where there are none."),
+    Column("replaces", String(64), comment="Id of the earlier application of the same owner that this one corrects."),
 )
 
 _IN_ANALYSIS = decisions.c.decision == Answer.REVIEW.value
 Index("decisions_in_analysis", decisions.c.id, sqlite_where=_IN_ANALYSIS, postgresql_where=_IN_ANALYSIS)
+_REPLACING = decisions.c.replaces.is_not(None)
+Index("decisions_by_replaced", decisions.c.replaces, sqlite_where=_REPLACING, postgresql_where=_REPLACING)
 
 claims = Table(
     "claims",

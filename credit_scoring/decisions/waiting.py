@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import CompoundSelect, Connection, RowMapping, Select, except_, literal, select, union
+from sqlalchemy import CompoundSelect, Connection, Select, except_, literal, select, union
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import made_at
+from credit_scoring.decisions.replacements import later_ones
 from credit_scoring.decisions.reviews import PROPOSALS, VERDICTS, Step
 from credit_scoring.decisions.tables import blocks, claims, decisions, namesakes, reviews
 
@@ -17,6 +18,7 @@ MOST = 5_000
 MOST_NAMED = 50
 
 Kind = Literal["analysis", "review"]
+Short = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,13 @@ def _proposals() -> Select[Any]:
     return proposed.where(~answered.exists())
 
 
-def in_short(decision_ids: Sequence[str], connection: Connection) -> dict[str, RowMapping]:
-    """What a list shows of each of these decisions."""
+def in_short(decision_ids: Sequence[str], connection: Connection) -> dict[str, Short]:
+    """What a list shows of each of these decisions, and those that have replaced it (`replaced_by`)."""
     columns = (decisions.c[name] for name in ("id", "application_id", "decision", "asked_by"))
     wanted = records().with_only_columns(*columns, blocks.c.decided_at, maintain_column_froms=True)
-    found = connection.execute(wanted.where(decisions.c.id.in_(decision_ids))).mappings()
-    return {row["id"]: row for row in found}
+    found = connection.execute(wanted.where(decisions.c.id.in_(decision_ids))).mappings().all()
+    later = later_ones(found, connection)
+    return {row["id"]: {**row, "replaced_by": later.get(row["id"], [])} for row in found}
 
 
 def named(application_id: str, connection: Connection) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import (
+    REPLACES,
     Application,
     Decision,
     ErrorAnswer,
@@ -17,7 +18,7 @@ from credit_scoring.application.schemas import (
     InvalidApplicationError,
     faults,
 )
-from credit_scoring.errors import RequestError
+from credit_scoring.errors import RequestError, UnknownReplacedError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.batching import Caller, MicroBatcher
 from credit_scoring.serving.bodies import (
@@ -196,7 +197,8 @@ def _call_later(seconds: float, function: Callable[[], None]) -> object:
 def _in_its_place(found: Decision | BaseException) -> Decision | ErrorAnswer:
     """What an application gets in the answer to many; what fails for all is raised."""
     if isinstance(found, RequestError):
-        return refusal([Fault(field="application_id", message=str(found), type=found.kind)], NOT_DECIDED)
+        field = REPLACES if isinstance(found, UnknownReplacedError) else "application_id"
+        return refusal([Fault(field=field, message=str(found), type=found.kind)], NOT_DECIDED)
     if isinstance(found, BaseException):
         raise found
     return found

@@ -242,6 +242,21 @@ def test_an_application_in_analysis_stands_in_the_queue_until_its_verdict(
     assert "fila-1" not in ana.get("/mesa/").text
 
 
+def test_a_replaced_application_is_marked_and_linked_and_waits_for_its_own_verdict(
+    running: RunningService, ana: Reviewer
+) -> None:
+    earlier = decided(running, application_id="corrigida-1")
+    later = decided(running, application_id="corrigida-2", replaces="corrigida-1", monthly_income=9000)
+    assert f'Substituída por <a href="/mesa/decisoes/{later}">corrigida-2</a>' in ana.get("/mesa/?tipo=analise").text
+    dossier = ana.get(f"/mesa/decisoes/{earlier}").text
+    assert f'Substituída por <a href="/mesa/decisoes/{later}">corrigida-2</a>' in dossier
+    assert f'Substitui <a href="/mesa/decisoes/{earlier}">corrigida-1</a>' in ana.get(f"/mesa/decisoes/{later}").text
+    assert "Outros dados" not in ana.page.text
+    for decision in (earlier, later):
+        assert ana.judge(decision, "APPROVED").status_code == 200
+    assert "corrigida-1" not in ana.get("/mesa/").text
+
+
 def test_a_refusal_comes_into_the_queue_when_the_client_asks_for_a_review(
     running: RunningService, ana: Reviewer
 ) -> None:
