@@ -13,6 +13,7 @@ from sqlalchemy import CompoundSelect, Connection, Select, func, select, union
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.effective import effective, steps_between, waiting_ones, waits
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import last_known
 from credit_scoring.decisions.replacements import earlier_ones, later_ones
@@ -36,7 +37,7 @@ BEFORE = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
     *("model", "policy_version", "service_version", "asked_by", "rules", "outside_training", "replaces"),
 )
-AFTER = ("effective_decision", "outcome", "observed_on", "replaced_by")
+AFTER = ("effective_decision", "outcome", "observed_on", "replaced_by", "erased")
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
     of_application = {name: received.get(name) for name in fields}
     names = {name: " ".join(names_in(record[name])) or None for name in ("rules", "outside_training")}
     later = " ".join(each.decision_id for each in record["replaced_by"]) or None
-    found = {"decision_id": record["id"], **record, **names, "replaced_by": later, **of_application}
+    found = {"decision_id": record["id"], **record, **names, "replaced_by": later, "erased": None, **of_application}
+    if is_erased(record["received"]):
+        found |= {"erased": True, "risk_probability": None}  # what is left of it is no probability
     return {name: found[name] for name in (*BEFORE, *of_application, *AFTER)}
 
 

@@ -85,8 +85,8 @@ def row(outcome: str | None = None, **fields: Any) -> Record:
     }
     received = json.dumps({**EXAMPLE_APPLICATION, **fields})
     record = {"id": new_id(), "application_id": None, "asked_by": "", "received": received}
-    record |= {"rules": '["PARCELA_RENDA","RESTRICAO"]', "outside_training": None, "replaces": None, "replaced_by": []}
-    return queries.flat({**record, **common, **of_model, **known}, MAPPABLE)
+    record |= {"rules": '["PARCELA_RENDA","RESTRICAO"]', "outside_training": None, "replaces": None}
+    return queries.flat({**record, **common, **of_model, **known, "replaced_by": []}, MAPPABLE)
 
 
 def export(path: Path, *pages: list[Record]) -> None:

@@ -15,6 +15,7 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.verification import verify
 from credit_scoring.review.sessions import Session, Sessions
 from tests.conftest import RunningService
+from tests.decisions.test_erasure import erased
 from tests.decisions.test_verdicts import in_analysis
 from tests.review.desk import REASON, SECRETS, SIGNING_SECRET, WEAK, Reviewer, decided, desk
 
@@ -391,6 +392,22 @@ def test_every_look_is_on_record_and_shown_to_the_next(running: RunningService, 
     page = rui.get(f"/mesa/decisoes/{decision}").text
     assert page.count("<li>ana, ") == 2
     assert "a carta" in page
+
+
+def test_an_erased_decision_has_a_page_that_says_so_and_no_letter_or_form(
+    running: RunningService, ana: Reviewer, address: str
+) -> None:
+    decision = decided(running, application_id="eliminada-1", monthly_income=7_654_321)
+    ana.judge(decision, "DENIED")
+    erased(address, decision)
+    page = ana.get(f"/mesa/decisoes/{decision}")
+    assert (page.status_code, "Dados eliminados" in page.text, "dpo" in page.text) == (200, True, True)
+    assert "Negado na análise" in page.text
+    assert not any(each in page.text for each in ("eliminada-1", "7.654.321", REASON, "/parecer"))
+    letter = ana.get(f"/mesa/decisoes/{decision}/carta")
+    assert (letter.status_code, "foram eliminados" in letter.text) == (409, True)
+    assert ana.get("/mesa/buscar?id=eliminada-1").status_code == 404
+    assert ana.get("/mesa/resumo").status_code == 200
 
 
 def test_a_decision_that_is_not_on_record_has_no_dossier(ana: Reviewer) -> None:
