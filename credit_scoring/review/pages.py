@@ -107,7 +107,8 @@ def error_page(error: Exception, **values: Any) -> Response:
         logger.warning("%s", error)
     else:
         logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
-    response = page("error.html", status, sentence=sentence, **values)
+    has_queue = not (isinstance(error, RequestError) and error.kind == "no_decision_log")
+    response = page("error.html", status, sentence=sentence, has_queue=has_queue, **values)
     if isinstance(error, RateLimitError | UnavailableError):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
