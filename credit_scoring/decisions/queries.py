@@ -8,16 +8,17 @@ from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import CompoundSelect, Connection, Select, func, select, union
+from sqlalchemy import Connection, Select, func, select
 
+from credit_scoring.decisions import claims, waiting
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
-from credit_scoring.decisions.effective import effective, steps_between, waiting_ones, waits
+from credit_scoring.decisions.effective import effective, steps_between, waits
 from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import last_known
 from credit_scoring.decisions.replacements import earlier_ones, later_ones
-from credit_scoring.decisions.tables import blocks, claims, decisions, namesakes, writers
+from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.decisions.unknowns import names_in
 
 CHUNK = 5_000
@@ -81,8 +82,8 @@ class Wanted:
         if self.until:
             query = query.where(decisions.c.id < first_id_at(self.until))
         if self.application_id is not None:
-            query = query.where(decisions.c.id.in_(answering_for(self.application_id)))
-        return query.where(decisions.c.id.in_(waiting_ones())) if self.waiting else query
+            query = query.where(decisions.c.id.in_(claims.answering_for(self.application_id)))
+        return query.where(decisions.c.id.in_(waiting.ids())) if self.waiting else query
 
 
 def count(wanted: Wanted, connection: Connection) -> int:
@@ -91,13 +92,6 @@ def count(wanted: Wanted, connection: Connection) -> int:
     if wanted.model or wanted.policy:
         query = query.join(writers, writers.c.id == decisions.c.writer)
     return connection.scalar(wanted.restrict(query)) or 0
-
-
-def answering_for(application_id: str) -> CompoundSelect[Any]:
-    """Ids of the decisions that answer for an application id, whoever has sent it."""
-    return union(
-        *(select(each.c.decision).where(each.c.application_id == application_id) for each in (claims, namesakes))
-    )
 
 
 def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
