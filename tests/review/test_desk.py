@@ -252,7 +252,7 @@ def test_a_replaced_application_is_marked_and_linked_and_waits_for_its_own_verdi
     dossier = ana.get(f"/mesa/decisoes/{earlier}").text
     assert f'Substituída por <a href="/mesa/decisoes/{later}">corrigida-2</a>' in dossier
     assert f'Substitui <a href="/mesa/decisoes/{earlier}">corrigida-1</a>' in ana.get(f"/mesa/decisoes/{later}").text
-    assert "Outros dados" not in ana.page.text
+    assert '<th scope="row">replaces' not in ana.page.text
     for decision in (earlier, later):
         assert ana.judge(decision, "APPROVED").status_code == 200
     assert "corrigida-1" not in ana.get("/mesa/").text
