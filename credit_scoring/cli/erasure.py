@@ -54,6 +54,8 @@ def erase_application(
         return
     for each in found:
         print(_would_go(each))
+        for other in each.named_by:
+            print(f"Decision {other} goes on naming its application id, as the one that it replaces; erase it as well.")
         if (duty := each.duty(today)) and not order.legal_basis_ended:
             print(f"It would be refused: {duty}. Where that does not apply, say why: --legal-basis-ended.")
     console.print("Nothing was erased. Use --yes to erase for good.", soft_wrap=True)

@@ -21,6 +21,7 @@ from credit_scoring.decisions.erasure_checks import Erased, rows_left
 from credit_scoring.decisions.head_checks import Place
 from credit_scoring.decisions.ids import is_id, new_id
 from credit_scoring.decisions.owners import owner_of
+from credit_scoring.decisions.replacements import later_ones
 from credit_scoring.decisions.subject import decisions_of
 from credit_scoring.decisions.tables import (
     blocks,
@@ -38,6 +39,8 @@ from credit_scoring.errors import DecisionLogError, RequestError
 
 DUTY = "the proof of a capacity assessment is kept for five years after the group's end (Resolução BCB 285/2023)"
 
+_WHAT_IS_SHOWN = ("id", "application_id", "asked_by", "decision", "received")
+
 
 @dataclass(frozen=True)
 class Order:
@@ -50,7 +53,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A decision that may be erased, what would go with it, and when its group ends, where that is known."""
+    """A decision that may be erased, what would go with it, and when its group ends, where that is known.
+
+    `named_by` are decisions on later applications that say that they replace this one.
+    """
 
     decision_id: str
     application_id: str | None
@@ -60,13 +66,14 @@ class Candidate:
     reviews: int
     explanations: int
     ends_on: date | None
+    named_by: tuple[str, ...] = ()
 
     def duty(self, today: date) -> str | None:
         """Why it may have to be kept."""
         if self.ends_on is None:
             return f"no end of its group is on record, and {DUTY}"
         until = group_ends.kept_until(self.ends_on)
-        return None if until < today else f"its group ends on {self.ends_on}: kept until {until}, for {DUTY}"
+        return None if until < today else f"its group ends on {self.ends_on}, and {DUTY}: until {until}"
 
 
 def candidates(name: str, owner: str | None, connection: Connection) -> list[Candidate]:
@@ -80,7 +87,7 @@ def candidates(name: str, owner: str | None, connection: Connection) -> list[Can
 
 
 def _candidate(decision_id: str, connection: Connection) -> Candidate:
-    columns = (decisions.c.application_id, decisions.c.decision, decisions.c.received, blocks.c.decided_at)
+    columns = (*(decisions.c[name] for name in _WHAT_IS_SHOWN), blocks.c.decided_at)
     of_block = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
     found = connection.execute(select(*columns).join(blocks, of_block).where(decisions.c.id == decision_id)).one()
     if is_erased(found.received):
@@ -99,6 +106,7 @@ def _candidate(decision_id: str, connection: Connection) -> Candidate:
         reviews=count(reviews_table),
         explanations=count(explanations),
         ends_on=ends_on,
+        named_by=tuple(str(each.decision_id) for each in later_ones([found._mapping], connection).get(decision_id, ())),
     )
 
 

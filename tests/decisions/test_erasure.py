@@ -211,7 +211,7 @@ def test_what_may_have_to_be_kept_is_refused_unless_it_is_said_why_not(address: 
     refused = refusal(address, "P-ERASE", WITHOUT_BASIS)
     assert (refused.kind, "no end of its group is on record" in str(refused)) == ("kept", True)
     report_end(address, block[1], date(TODAY.year + 1, 1, 31))
-    assert f"kept until {TODAY.year + 6}-01-31" in str(refusal(address, "P-ERASE", WITHOUT_BASIS))
+    assert f"(Resolução BCB 285/2023): until {TODAY.year + 6}-01-31" in str(refusal(address, "P-ERASE", WITHOUT_BASIS))
     assert str(INCOME) in every_text(address)
     report_end(address, block[1], date(TODAY.year - 6, 1, 31))
     erased(address, "P-ERASE", WITHOUT_BASIS)
@@ -400,6 +400,15 @@ def test_without_yes_the_command_says_what_would_go_and_changes_nothing(address:
     plain = run_here("decisions", "erase", "P-ERASE", "--reason", "x", "--database", address)
     assert "It would be refused: no end of its group is on record" in plain.stdout
     assert every_text(address) == before
+
+
+def test_the_command_names_decisions_that_go_on_naming_the_application(address: str, block: list[str]) -> None:
+    (later,) = put(address, [entry(asked_by="loja", application_id="P-4", replaces="P-ERASE")])
+    assert f"Decision {later} goes on naming its application id" in run_erase(address, "P-ERASE").stdout
+    run_erase(address, "P-ERASE", "--yes")
+    replaced = dossier(address, later).replaces
+    assert replaced
+    assert (replaced.application_id, replaced.decision_id) == ("P-ERASE", None)
 
 
 def test_with_yes_the_command_erases_and_the_log_verifies(address: str, block: list[str]) -> None:
