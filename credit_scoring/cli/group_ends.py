@@ -19,6 +19,7 @@ from credit_scoring.model.champion import operating_user
 __all__ = ["decisions"]
 
 APPLICATION, DECISION, END = "application_id", "decision_id", "group_end"
+YEARS = range(1962, 2200)  # since there are groups, and as long as one may last
 MOST_LINES_NAMED = 10
 
 
@@ -64,10 +65,13 @@ def _reports(file: Path, rows: "csv.DictReader[str]", column: str) -> Iterator[R
     for row in rows:
         id, day = (row[column] or "").strip(), (row[END] or "").strip()
         try:
-            yield Report(rows.line_num, id, date.fromisoformat(day))
+            ends_on = date.fromisoformat(day)
         except ValueError:
+            ends_on = None
+        if ends_on is None or ends_on.year not in YEARS:
             message = f"{file}, line {rows.line_num}: {END} is '{day[:20]}', expected a day such as 2031-05-31."
-            raise ConfigurationError(f"{message} Nothing was recorded.") from None
+            raise ConfigurationError(f"{message} Nothing was recorded.")
+        yield Report(rows.line_num, id, ends_on)
 
 
 def _tell(taken: Sequence[Taken], column: str) -> None:

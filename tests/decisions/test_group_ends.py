@@ -119,6 +119,7 @@ def test_a_file_may_name_decisions(address: str, tmp_path: Path) -> None:
         ),
         "empty": ([""], "its first line has nothing, expected application_id"),
         "no day": (["application_id,group_end", f"A,{ENDS}", "B,31/05/2031"], "line 3: group_end is '31/05/2031'"),
+        "no year of a group": (["application_id,group_end", "A,9999-12-31"], "line 2: group_end is '9999-12-31'"),
         "a cell too few": (["application_id,group_end", "A"], "line 2: group_end is ''"),
     }.values(),
 )
