@@ -15,6 +15,7 @@ CreditScoringError
 │   ├── InvalidApplicationError (application.schemas)  an application with faults
 │   ├── RateLimitError     one key asks more often than it may
 │   ├── RepeatError        an application id used again for another application
+│   ├── UnknownReplacedError  an application replaces one that is not on record
 │   └── UnreadableError    what is on record of its application id cannot be read
 ├── DecisionLogError       the decision log cannot be read or written
 │   └── DuplicateError     it holds already what was to be unique
@@ -107,6 +108,13 @@ class RepeatError(RequestError):
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message, "repeated_application_id")
+
+
+class UnknownReplacedError(RequestError):
+    """An application is to replace one that its owner has not had decided; one of another owner counts as none."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(409, message, "unknown_replaced")
 
 
 class UnreadableError(RequestError):

@@ -65,7 +65,7 @@ def _entry(application: Application, decision: Decision, features: Sequence[str]
     received = application.model_dump_json(exclude_none=True)
     beside = (decision.rules, decision.outside_training)
     rules, outside = (to_json(names).decode() if names else None for names in beside)
-    answer = (decision.risk_probability, decision.decision.value, "", rules, outside)
+    answer = (decision.risk_probability, decision.decision.value, "", rules, outside, application.replaces)
     return Entry(Row(decision.decision_id, application.application_id, received, seen, *answer), application, decision)
 
 

@@ -10,7 +10,17 @@ from credit_scoring.application.fields import ApplicationField, Derived, Group, 
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
 
 RESERVED = {
-    *("application_id", "sources", "outcome", "observed_on", "decided_at", "asked_by"),
+    *(
+        "application_id",
+        "sources",
+        "outcome",
+        "observed_on",
+        "decided_at",
+        "asked_by",
+        "replaces",
+        "replaced_by",
+        "erased",
+    ),
     *("decision", "decision_id", "risk_probability", "threshold", "model", "policy_version", "service_version"),
     *("faults", "source_file", "source_row", "rules", "missing", "outside_training"),
 }

@@ -41,7 +41,7 @@ class FieldSource(BaseModel):
     )
 
 
-SOURCES = "sources"
+SOURCES, REPLACES = "sources", "replaces"
 SOURCES_TITLE = "Fontes dos dados"
 SOURCES_DESCRIPTION = "By field: where its value comes from. On record and in the dossier, never scored."
 
@@ -66,6 +66,15 @@ class Application(BaseModel):
         title=APPLICATION_ID.title,
         description=APPLICATION_ID.description,
         json_schema_extra={"x-role": APPLICATION_ID.role.value},
+    )
+    replaces: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_TEXT,
+        pattern=TEXT_PATTERN,
+        title="Substitui",
+        description="`application_id` of the earlier application that this one corrects; the same owner must have had "
+        "it decided. Both are linked on record; never scored.",
     )
 
 

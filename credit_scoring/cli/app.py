@@ -21,11 +21,11 @@ from credit_scoring.application.catalogue import freed
 from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.cli import backtest as backtest_command
 from credit_scoring.cli import fields as field_commands
+from credit_scoring.cli import group_ends as decision_commands
 from credit_scoring.cli import keys as key_commands
 from credit_scoring.cli import models as model_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
-from credit_scoring.cli import subject as subject_commands
 from credit_scoring.cli.compute import ComputeOptions
 from credit_scoring.cli.opponent import Opponent
 from credit_scoring.cli.options import grouped
@@ -63,7 +63,7 @@ app = typer.Typer(
 )
 
 
-app.add_typer(subject_commands.decisions, name="decisions")
+app.add_typer(decision_commands.decisions, name="decisions")
 app.add_typer(field_commands.app, name="fields")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(model_commands.app, name="models")

@@ -69,6 +69,8 @@ def backtest(
     _stop_where_history_differs(redecision.history)
     if not tally.decisions:
         raise DataError(f"The field catalogue of {tag} allows no application on record; name another model: --model.")
+    if redecision.erased:
+        console.print(f"{redecision.erased:,} decisions are left out: their applications were erased.")
     found: Backtest = tally.result(tag, wanted.since, wanted.until, redecision)
     show(found, Console())
     try:

@@ -23,6 +23,7 @@ from credit_scoring.decisions import dossiers, moments, queries, retention, sche
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions.connect import default_address, open_database
 from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.grants import PURGING_MAY, SERVICE_MAY, Grant, grant
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.decisions.replay import Finding, Replayed, Summary, replay
@@ -114,7 +115,7 @@ def list_decisions(
             record["id"],
             f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
             moments.local(record["decided_at"]),
-            escape(record["application_id"] or ""),
+            escape(_application(record)),
             record["decision"],
             f"{record['effective_decision']}{' (waiting)' if record['waiting'] else ''}",
             f"{record['risk_probability']:.4f}",
@@ -123,6 +124,14 @@ def list_decisions(
         )
     width = None if sys.stdout.isatty() else PIPED_WIDTH  # else rich squeezes it into 80 columns
     Console(width=width).print(table if found else "No decision is on record.")
+
+
+def _application(record: queries.Record) -> str:
+    """Its id, and those that it is linked to."""
+    lines = ["(erased)" if is_erased(record["received"]) else record["application_id"] or ""]
+    lines += [f"replaces {record['replaces']}"] if record["replaces"] else []
+    lines += [f"replaced by {later.application_id or later.decision_id}" for later in record["replaced_by"]]
+    return "\n".join(lines)
 
 
 @app.command()
@@ -149,15 +158,17 @@ def export(
     opened = open_log(database)
     total = opened.run_now(partial(queries.count, wanted), reading=True)
     fields: dict[str, str] = {}
+    erased = 0
     with progress_bar("Looking at fields", total) as advance:
         for chunk in queries.chunks(opened, wanted, queries.WHAT_WAS_SAID):
             fields = exporting.kinds_of(chunk, fields)
+            erased += sum(is_erased(record["received"]) for record in chunk)
             advance(len(chunk))
     with exporting.sink(output, fields) as sink, progress_bar("Exporting", total) as advance:
         for chunk in queries.chunks(opened, wanted, queries.WHAT_WAS_SAID):
             sink.write([queries.flat(record, fields) for record in chunk])
             advance(len(chunk))
-    console.print(f"{total:,} decisions.")
+    console.print(f"{total:,} decisions.{f' The data of {erased:,} of them were erased.' if erased else ''}")
     print(output)
 
 
@@ -222,13 +233,18 @@ def purge(
 ) -> None:
     """Delete older decisions with their outcomes and reviews; the chains stay verifiable.
 
+    What `decisions group-ends` says must be kept stays, and the decisions of the same blocks with it.
+
     It deletes in small transactions, so the service can keep running; after an interruption run it again.
     """
     before = _cut(older_than)
     opened = open_log(database)
     count = opened.run_now(partial(retention.count_before, before), reading=True)
+    kept = opened.run_now(partial(retention.kept_before, before), reading=True)
+    _tell_kept(kept)
     if not count:
-        console.print(f"No decision is older than {before:%Y-%m-%d %H:%M} UTC.")
+        which = " that may be deleted" if kept.by_law else ""
+        console.print(f"No decision{which} is older than {before:%Y-%m-%d %H:%M} UTC.")
         return
     if not yes and not _confirmed(count, before):
         console.print("Nothing was deleted.")
@@ -237,6 +253,15 @@ def purge(
         gone = retention.purge_before(before, opened, on_purged=advance)
     told = f"{gone:,} decisions from before {before:%Y-%m-%d %H:%M} UTC were deleted; the purge is on record."
     console.print(told, soft_wrap=True)
+
+
+def _tell_kept(kept: retention.Kept) -> None:
+    if kept.by_law:
+        console.print(
+            f"{kept.by_law:,} older decisions are kept, with {kept.with_their_blocks - kept.by_law:,} more in the same "
+            f"blocks, until {kept.until} at the latest: five years after the end of their groups.",
+            soft_wrap=True,
+        )
 
 
 def _cut(older_than: str) -> datetime:

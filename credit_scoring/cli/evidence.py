@@ -57,6 +57,7 @@ def _anchors(path: Path | None, public_key: Path | None) -> Anchors | None:
 def _besides(verdict: Verdict) -> str:
     purged = f", {verdict.purged:,} more were purged, as recorded" if verdict.purged else ""
     unchained = "outcomes and reviews of an earlier version are not in the event chain"
+    purged += f", of {verdict.erased:,} the data were erased, as recorded" if verdict.erased else ""
     return purged + (f", {verdict.unchained:,} {unchained}" if verdict.unchained else "")
 
 

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import REAIS, ApplicationField
-from credit_scoring.application.schemas import SOURCES
+from credit_scoring.application.schemas import REPLACES, SOURCES
 from credit_scoring.cli.decisions import DatabaseOption, console, open_log
 from credit_scoring.cli.reasons import decisions
 from credit_scoring.decisions.dossiers import Dossier
@@ -128,6 +128,8 @@ def _sections(found: Subject) -> Iterator[Section]:
 
 
 def _decision(dossier: Dossier) -> Section:
+    links = [("Substitui a proposta", dossier.replaces.application_id or "")] if dossier.replaces else []
+    later = (each.application_id or f"sem número (decisão {each.decision_id})" for each in dossier.replaced_by)
     return f"Decisão {dossier.decision_id}", [
         ("Dada em", f"{local(dossier.decided_at)} (horário de Brasília)"),
         ("Resposta", ANSWERS[dossier.decision]),
@@ -136,6 +138,8 @@ def _decision(dossier: Dossier) -> Section:
         ("Limite de risco", _decimal(dossier.threshold, 4)),
         ("Modelo", dossier.model),
         ("Política", dossier.policy_version),
+        *links,
+        *(("Substituída pela proposta", each) for each in later),
     ]
 
 
@@ -145,7 +149,7 @@ def _received(dossier: Dossier) -> Section:
     lines = [
         (fields[name].title if name in fields else name, f"{_value(value, fields.get(name))}{_source(of.get(name))}")
         for name, value in dossier.received.items()
-        if name != SOURCES
+        if name not in (SOURCES, REPLACES)
     ]
     return "Dados recebidos na proposta", lines
 

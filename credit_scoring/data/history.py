@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import SOURCES, Answer, Fault, faults
+from credit_scoring.application.schemas import REPLACES, SOURCES, Answer, Fault, faults
 from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outcomes
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
@@ -75,7 +75,7 @@ def _application(record: Record, catalogue: Catalogue) -> tuple[dict[str, Any], 
     """The fields of an application, or why this catalogue rejects it."""
     try:
         received = from_json(record["received"])
-        for name in ("application_id", SOURCES):
+        for name in ("application_id", SOURCES, REPLACES):
             received.pop(name, None)
         return catalogue.application.model_validate(received).model_dump(), []
     except ValidationError as error:

@@ -1,13 +1,14 @@
 """Checks of blocks and decisions: every hash computed anew, every chain followed to its end."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, except_, func, select
 
 from credit_scoring.decisions.chain import Head, Row, RowsHash, block_hash
+from credit_scoring.decisions.erasure_checks import Erased, rows_left
 from credit_scoring.decisions.head_checks import Place, known_blocks, portions
 from credit_scoring.decisions.tables import blocks, decisions, purges, writers
 from credit_scoring.decisions.verdict import ROWS_AT_A_TIME, OnProgress, Verdict, stream
@@ -42,10 +43,12 @@ def _check_link(previous: Head, block: Any, verdict: Verdict) -> None:
 def check_rows(connection: Connection, verdict: Verdict, on_progress: OnProgress) -> None:
     """Every decision against its block."""
     total = connection.scalar(select(func.count()).select_from(decisions)) or 0
+    erased = Erased(connection)
     for some in portions(_blocks_of_rows(connection, verdict, on_progress, total)):
-        known = known_blocks([place for place, _ in some], connection)
+        places = [place for place, _ in some]
+        known, left = known_blocks(places, connection), erased.of(places)
         for place, found in some:
-            _check_block(place, found, known.get(place), verdict)
+            _check_block(place, found, known.get(place), left.get(place, ()), verdict)
     on_progress(total, total)
 
 
@@ -75,13 +78,13 @@ def _blocks_of_rows(
     yield from open_blocks.values()
 
 
-def _check_block(place: Place, found: RowsHash, block: Any, verdict: Verdict) -> None:
+def _check_block(place: Place, found: RowsHash, block: Any, erasures: Sequence[Any], verdict: Verdict) -> None:
     count, where = found.count, f"Writer {place.writer}, block {place.number}"
     if block is None:
         verdict.note(f"Writer {place.writer}: {count} decisions of block {place.number}, which is not on record.")
     elif count != block.size:
         verdict.note(f"{where}: {count} decisions, {block.size} were stored.")
-    elif found.value() != block.rows_hash:
+    elif found.value() != rows_left(block.rows_hash, erasures):
         verdict.note(f"{where}: a decision was altered.")
 
 

@@ -23,6 +23,7 @@ class Row(NamedTuple):
     """One decision as it is hashed and stored; `seen` is a JSON array of the values that the model saw.
 
     `rules` is a JSON array of the ids of rules that did not pass, `outside_training` one of fields; None where empty.
+    `replaces` is the application id of an earlier application of the same owner, which this one corrects.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Row(NamedTuple):
     asked_by: str
     rules: str | None = None
     outside_training: str | None = None
+    replaces: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,12 +146,14 @@ def _row_text(
     asked_by: str,
     rules: str | None,
     outside: str | None,
+    replaces: str | None,
 ) -> str:
     applied = _ABSENT if application_id is None else application_id
     text = f"{id}{_END}{applied}{_END}{received}{_END}{seen}{_END}{risk!r}{_END}{decision}{_END}{asked_by}"
-    if rules is None and outside is None:  # as rows were hashed before there were any
+    if rules is None and outside is None and replaces is None:  # as rows were hashed before there were any
         return text
-    return f"{text}{_END}{_ABSENT if rules is None else rules}{_END}{_ABSENT if outside is None else outside}"
+    text = f"{text}{_END}{_ABSENT if rules is None else rules}{_END}{_ABSENT if outside is None else outside}"
+    return text if replaces is None else f"{text}{_END}{replaces}"
 
 
 def block_hash(previous: Hash, writer: str, number: int, decided_at: datetime, size: int, of_rows: Hash) -> Hash:

@@ -8,7 +8,7 @@ decision, whose `asked_by` is hashed.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, RowMapping, Table, and_, delete, func, insert, select
+from sqlalchemy import Column, CompoundSelect, Connection, RowMapping, Table, and_, delete, func, insert, select, union
 
 from credit_scoring.decisions.chain import Claims, Namesakes, Row
 from credit_scoring.decisions.owners import owner_of
@@ -71,6 +71,13 @@ def _read(claim: RowMapping, owner: str) -> tuple[Name, RowMapping | None]:
 
 def _is_whole(claim: RowMapping) -> bool:
     return bool(claim["decided_for"] == claim["application_id"])
+
+
+def answering_for(application_id: str) -> CompoundSelect[Any]:
+    """Ids of the decisions that answer for an application id, whoever has sent it."""
+    return union(
+        *(select(each.c.decision).where(each.c.application_id == application_id) for each in (claims, namesakes))
+    )
 
 
 def divide(new: Mapping[Name, str], taken: Collection[str]) -> tuple[Claims, Namesakes]:

@@ -47,6 +47,10 @@ class Database:
     def check(self) -> None:
         """Raises DecisionLogError where it is plain, without asking, that nothing written now would be kept."""
 
+    def wipe(self) -> bool:
+        """Take what was deleted out of the database's files; False where that is left to the server or must wait."""
+        return False
+
     def appender(self) -> "Appender":
         """What stores blocks in it."""
         raise NotImplementedError

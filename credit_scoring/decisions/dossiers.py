@@ -10,18 +10,32 @@ from sqlalchemy import Connection, Row, Select, select
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import explanations, outcomes, reviews
 from credit_scoring.decisions.effective import effective
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.outcomes import OutcomeRecord
+from credit_scoring.decisions.replacements import Linked, earlier_ones, later_ones
 from credit_scoring.decisions.reviews import ReviewRecord
-from credit_scoring.decisions.tables import blocks, decisions, writers
+from credit_scoring.decisions.tables import blocks, decisions, erasures, writers
 from credit_scoring.decisions.unknowns import missing_of, names_in
 from credit_scoring.errors import RequestError
 from credit_scoring.explanation.explanation import Explanation
 from credit_scoring.policy.rules import FailedRule
 
 
+class Erasure(BaseModel):
+    """That the data of a decision were erased: when, why and by whom."""
+
+    erased_at: datetime
+    erased_by: str
+    reason: str
+    legal_basis_ended: str | None = Field(description="Why there was no duty to keep; null where a date said so.")
+
+
 class Dossier(BaseModel):
-    """A decision as it was given, what it was given on, and what came after."""
+    """A decision as it was given, what it was given on, and what came after.
+
+    Of an erased one only its id, time, model and answer are left, and the lower end of its risk's tenth.
+    """
 
     decision_id: str
     decided_at: datetime
@@ -34,6 +48,8 @@ class Dossier(BaseModel):
     service_version: str
     application_id: str | None
     asked_by: str = Field(description="The key that asked: its name, or owner/name; empty where none was needed.")
+    replaces: Linked | None = Field(None, description="The earlier application that this one corrects.")
+    replaced_by: list[Linked] = Field([], description="Later ones that correct this one, oldest first.")
     received: dict[str, JsonValue] = Field(description="The application as it came.")
     seen: dict[str, JsonValue] = Field(description="What the model saw of it.")
     rules: list[FailedRule] = Field([], description="Rules of the policy that did not pass.")
@@ -45,6 +61,7 @@ class Dossier(BaseModel):
     reasons: Explanation | None = Field(None, description="As they were first given; null where nobody has asked.")
     outcomes: list[OutcomeRecord] = Field([], description="What became of it, oldest report first; the last counts.")
     reviews: list[ReviewRecord] = Field([], description="Reviews by people, oldest step first.")
+    erased: Erasure | None = Field(None, description="Null unless the applicant's data were erased.")
 
 
 def find(decision_id: str, connection: Connection) -> Dossier:
@@ -57,7 +74,12 @@ def find(decision_id: str, connection: Connection) -> Dossier:
     reported = list(outcomes.history([decision_id], connection))
     found = dossier(row, reported, list(reviews.history(decision_id, connection)))
     known = explanations.given(decision_id, connection)
-    return found.model_copy(update={"reasons": known and Explanation.model_validate_json(known)})
+    more = {
+        "erased": _erasure(decision_id, connection) if is_erased(row.received) else None,
+        "replaces": earlier_ones([row._mapping], connection).get(decision_id),
+        "replaced_by": later_ones([row._mapping], connection).get(decision_id, []),
+    }
+    return found.model_copy(update={**more, "reasons": known and Explanation.model_validate_json(known)})
 
 
 def records() -> Select[Any]:
@@ -82,10 +104,14 @@ def records() -> Select[Any]:
 def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewRecord]) -> Dossier:
     """The dossier of a row of `records`."""
     values = dict(row._mapping)
-    missing, failed = missing_of(values), _failed(values.pop("rules"), values.pop("policy"))
+    is_there = not is_erased(values["received"])
+    missing, failed = missing_of(values) if is_there else [], _failed(values.pop("rules"), values.pop("policy"))
     outside = names_in(values.pop("outside_training"))
+    del values["replaces"]  # `find` adds links, which take more than the row
     seen = dict(zip(from_json(values.pop("features")), from_json(values.pop("seen")), strict=True))
     received = from_json(values.pop("received"))
+    if not is_there:
+        seen = received = {}
     return Dossier(
         decision_id=values.pop("id"),
         effective_decision=effective(values["decision"], (each.step for each in reviewed)),
@@ -98,6 +124,11 @@ def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewR
         reviews=reviewed,
         **values,
     )
+
+
+def _erasure(decision_id: str, connection: Connection) -> Erasure | None:
+    found = connection.execute(select(erasures).where(erasures.c.decision == decision_id)).mappings().first()
+    return Erasure.model_validate({name: found[name] for name in Erasure.model_fields}) if found else None
 
 
 def _failed(ids: str | None, policy: str | None) -> list[FailedRule]:

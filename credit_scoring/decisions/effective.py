@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, except_, literal, select, union
+from sqlalchemy import Connection, Select, select
 
 from credit_scoring.application.schemas import Answer
-from credit_scoring.decisions.tables import decisions, reviews
+from credit_scoring.decisions.tables import reviews
 
 VERDICTS = ("UPHELD", "REVERSED", "APPROVED", "DENIED")
 
@@ -30,7 +30,7 @@ def effective(answer: str, steps: Iterable[str]) -> str:
 
 
 def waits(answer: str, steps: Iterable[str]) -> bool:
-    """Whether people still have to say something; `waiting_ones` is the same for queries."""
+    """Whether people still have to say something; `waiting.ids` finds the decisions of which this is true."""
     *_, last = [None, *steps]
     return answer == Answer.REVIEW if last is None else last not in VERDICTS
 
@@ -43,16 +43,6 @@ def steps_of(ids: Collection[str], connection: Connection) -> Mapping[str, list[
 def steps_between(first_id: str, last_id: str, connection: Connection) -> Mapping[str, list[str]]:
     """The same for all decisions from one id to another."""
     return _by_decision(_STEPS.where(reviews.c.decision.between(first_id, last_id)), connection)
-
-
-def waiting_ones() -> CompoundSelect[Any]:
-    """Ids of the decisions for which `waits` holds."""
-    asked, of = decisions.alias(), literal(Answer.REVIEW.value, literal_execute=True)
-    untouched = except_(select(asked.c.id).where(asked.c.decision == of), select(reviews.c.decision)).subquery()
-    later = reviews.alias()
-    followed = select(later.c.id).where(later.c.decision == reviews.c.decision, later.c.id > reviews.c.id)
-    open_ones = select(reviews.c.decision).where(reviews.c.step.not_in(VERDICTS), ~followed.exists())
-    return union(select(untouched.c.id), open_ones)
 
 
 _STEPS = select(reviews.c.decision, reviews.c.step).order_by(reviews.c.id)

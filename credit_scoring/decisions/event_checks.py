@@ -8,21 +8,23 @@ from sqlalchemy import Connection, exists, func, select
 from credit_scoring.decisions import events as chained
 from credit_scoring.decisions.block_checks import Purged
 from credit_scoring.decisions.chain import Event, Head, event_hash
-from credit_scoring.decisions.events import PURGE, TABLES, hash_of
+from credit_scoring.decisions.erasure_checks import Erased
+from credit_scoring.decisions.events import ERASURE, GROUP_END, OUTCOME, PURGE, REASONS, REVIEW, TABLES, hash_of
 from credit_scoring.decisions.tables import blocks, events, purges, writers
 from credit_scoring.decisions.verdict import Verdict, stream
 
 EVENTS_AT_A_TIME = 1_000
+FOLLOWED = (OUTCOME, REVIEW, REASONS)  # what an erasure alters or removes
 
 
 def check_events(connection: Connection, verdict: Verdict) -> None:
     """Every event against the one before it and against what it is about."""
-    previous, purged = chained.BEFORE_THE_FIRST, Purged(connection)
+    previous, purged, erased = chained.BEFORE_THE_FIRST, Purged(connection), Erased(connection)
     for chunk in _chunks(connection):
         contents = {kind: _contents(kind, chunk, connection) for kind in TABLES}
         for row in chunk:
             _check_link(previous, row, verdict)
-            _check_content(row, contents.get(row.kind, {}).get(row.subject), purged, verdict)
+            _check_content(row, contents.get(row.kind, {}).get(row.subject), (purged, erased), verdict)
             previous = Head(row.number, row.hash)
 
 
@@ -48,11 +50,13 @@ def _check_link(previous: Head, row: Any, verdict: Verdict) -> None:
         verdict.note(f"Event {row.number}: altered, or chained to another event.")
 
 
-def _check_content(row: Any, content: Any, purged: Purged, verdict: Verdict) -> None:
-    what = f"Event {row.number}: its {row.kind} {row.subject}"
-    if content is not None:
-        if hash_of(row.kind, content) != row.content_hash:
-            verdict.note(f"{what} was altered.")
+def _check_content(row: Any, content: Any, gone: tuple[Purged, Erased], verdict: Verdict) -> None:
+    what, (purged, erased) = f"Event {row.number}: its {row.kind} {row.subject}", gone
+    found = None if content is None else hash_of(row.kind, content)
+    if found == row.content_hash or (row.kind in FOLLOWED and erased.has_left(row, found)):
+        return
+    if found is not None:
+        verdict.note(f"{what} was altered.")
     elif row.kind == PURGE or not purged.has(row.writer, row.batch):
         verdict.note(f"{what} was removed.")
 
@@ -63,10 +67,15 @@ def check_strays(connection: Connection, verdict: Verdict) -> None:
     for kind, table in TABLES.items():
         stray = select(table).outerjoin(events, events.c.subject == table.c.id).where(events.c.number.is_(None))
         for row in stream(stray, connection):
-            if not by_earlier_versions or (kind == PURGE and row.writer is not None):
+            if not by_earlier_versions or _is_always_chained(kind, row):
                 verdict.note(f"{kind.capitalize()} {row.id}: inserted, it has no event.")
             elif kind != PURGE:
                 verdict.unchained += 1
+
+
+def _is_always_chained(kind: str, row: Any) -> bool:
+    """Whether no earlier version can have stored it without an event."""
+    return kind in (ERASURE, GROUP_END) or (kind == PURGE and row.writer is not None)
 
 
 def check_purges(connection: Connection, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""The chain of what happened after decisions: one event for each outcome, review, explanation and purge."""
+"""The chain of what happened after decisions: one event for each outcome, review, explanation, erasure and the like."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,16 +6,37 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from credit_scoring.decisions.chain import Event, Hash, Head, content_hash, event_hash
-from credit_scoring.decisions.tables import decisions, events, explanations, outcomes, purges, reviews
+from credit_scoring.decisions.tables import (
+    decisions,
+    erasures,
+    events,
+    explanations,
+    group_ends,
+    outcomes,
+    purges,
+    reviews,
+)
 
 BEFORE_THE_FIRST = Head(0, "")
 
-OUTCOME, REVIEW, REASONS, PURGE = "outcome", "review", "reasons", "purge"
-TABLES: Mapping[str, Table] = {OUTCOME: outcomes, REVIEW: reviews, REASONS: explanations, PURGE: purges}
+OUTCOME, REVIEW, REASONS, GROUP_END, ERASURE, PURGE = "outcome", "review", "reasons", "groupend", "erasure", "purge"
+TABLES: Mapping[str, Table] = {
+    OUTCOME: outcomes,
+    REVIEW: reviews,
+    REASONS: explanations,
+    GROUP_END: group_ends,
+    ERASURE: erasures,
+    PURGE: purges,
+}
 _HASHED = {  # spelled out, so that a column added later leaves the hashes as they are
     OUTCOME: ("id", "decision", "outcome", "observed_on", "reported_at", "reported_by"),
     REVIEW: ("id", "decision", "step", "reason", "reviewer", "recorded_at", "recorded_by"),
     REASONS: ("id", "decision", "content", "given_at", "given_to"),
+    GROUP_END: ("id", "decision", "writer", "batch", "ends_on", "reported_at", "reported_by"),
+    ERASURE: (
+        *("id", "decision", "writer", "batch", "hash", "rows_before", "rows_after", "followed"),
+        *("reason", "legal_basis_ended", "erased_at", "erased_by"),
+    ),
     PURGE: ("id", "purged_at", "decided_before", "decisions", "writer", "first", "last", "hash"),
 }
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import dossiers, explanations
+from credit_scoring.decisions.erased import erased_error, is_erased
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.unknowns import names_in
@@ -20,13 +21,15 @@ if TYPE_CHECKING:  # so that the API can be described without scikit-learn
 
 
 def on_record(decision_id: str, connection: Connection) -> tuple[str | None, RowMapping]:
-    """The reasons that were given, and the decision; raises RequestError (404) where there is none."""
+    """The reasons that were given, and the decision; raises RequestError: 404 where there is none, 409 if erased."""
     row = None
     if is_id(decision_id):
         found = connection.execute(dossiers.records().where(decisions.c.id == decision_id))
         row = found.mappings().first()
     if row is None:
         raise RequestError(404, "No such decision is on record.", "no_decision")
+    if is_erased(row["received"]):
+        raise erased_error()
     return explanations.given(decision_id, connection), row
 
 

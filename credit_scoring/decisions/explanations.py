@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from credit_scoring.decisions import events
+from credit_scoring.decisions.erased import is_held
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.tables import explanations, one_at_a_time
+from credit_scoring.decisions.tables import decisions, explanations, one_at_a_time
 
 
 def given(decision_id: str, connection: Connection) -> str | None:
@@ -17,11 +18,15 @@ def given(decision_id: str, connection: Connection) -> str | None:
 
 
 def keep(contents: Mapping[str, str], given_to: Mapping[str, str], connection: Connection) -> dict[str, str]:
-    """Keep the reasons of these decisions unless there are some; by decision, those on record."""
+    """Keep the reasons of these decisions unless there are some, or their data were erased meanwhile.
+
+    By decision, the reasons that count: those on record first.
+    """
     one_at_a_time(connection)
     by_decision = select(explanations.c.decision, explanations.c.content)
     known = {row.decision: row.content for row in connection.execute(by_decision.where(_among(contents)))}
-    new = {decision: content for decision, content in contents.items() if decision not in known}
+    erased = set(connection.scalars(select(decisions.c.id).where(decisions.c.id.in_(contents), ~is_held())))
+    new = {decision: content for decision, content in contents.items() if decision not in known.keys() | erased}
     now = datetime.now(UTC)
     rows = [
         {"id": new_id(), "decision": id, "content": content, "given_at": now, "given_to": given_to[id]}
@@ -30,8 +35,8 @@ def keep(contents: Mapping[str, str], given_to: Mapping[str, str], connection: C
     if rows:
         connection.execute(insert(explanations), rows)
         events.append(events.REASONS, rows, connection)
-    return {**new, **known}
+    return {**contents, **known}
 
 
-def _among(decisions: Collection[str]) -> ColumnElement[bool]:
-    return explanations.c.decision.in_(decisions)
+def _among(ids: Collection[str]) -> ColumnElement[bool]:
+    return explanations.c.decision.in_(ids)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic_core import from_json
 
 from credit_scoring.application.schemas import SOURCES
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.queries import AFTER, BEFORE, Record
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
@@ -30,7 +31,7 @@ def kinds_of(records: Iterable[Record], found: Kinds) -> dict[str, str]:
     Models of other catalogues may have decided some of them, so that no one catalogue lists the fields.
     """
     kinds = dict(found)
-    for record in records:
+    for record in (each for each in records if not is_erased(each["received"])):
         for name, value in from_json(record["received"]).items():
             if name not in (*BEFORE, SOURCES) and value is not None:
                 kind = _KINDS.get(type(value), "text")
@@ -136,6 +137,7 @@ def _schema(pyarrow: Any, fields: Kinds) -> Any:
     kinds = {"number": pyarrow.float64(), "flag": pyarrow.bool_()}
     types = {name: kinds.get(kind, pyarrow.string()) for name, kind in fields.items()}
     types |= {"decided_at": pyarrow.timestamp("us", "UTC"), "observed_on": pyarrow.date32()}
+    types["erased"] = pyarrow.bool_()
     types |= dict.fromkeys(("risk_probability", "threshold"), pyarrow.float64())
     return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in (*BEFORE, *fields, *AFTER)])
 

@@ -21,7 +21,9 @@ _DELETED_BY_A_PURGE = ("decisions", "namesakes", "outcomes", "reviews", "explana
 SERVICE_MAY: Rights = dict.fromkeys(_ADDED_BY_THE_SERVICE, "INSERT")
 PURGING_MAY: Rights = {
     **dict.fromkeys(_DELETED_BY_A_PURGE, "DELETE"),
-    "claims": "INSERT, DELETE",  # a namesake takes the place of a claim that goes
+    **dict.fromkeys(("decisions", "reviews"), "UPDATE, DELETE"),  # an erasure leaves a remainder
+    **dict.fromkeys(("claims", "namesakes"), "INSERT, DELETE"),  # another one takes the place of a claim that goes
+    **dict.fromkeys(("group_ends", "erasures"), "INSERT, DELETE"),
     "purges": "INSERT",
     "events": "INSERT",
 }

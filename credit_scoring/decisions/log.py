@@ -1,7 +1,7 @@
 """The decision log: what a worker has decided, stored block by block, each chained to the one before."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,15 +17,26 @@ from credit_scoring.decisions.claims import Found, Name, name_of
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.effective import effective, steps_of
 from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.replacements import replaced_name
 from credit_scoring.decisions.tables import decisions, writers
 from credit_scoring.decisions.unknowns import missing_of, names_in
 from credit_scoring.decisions.writer import Origin, Writer
-from credit_scoring.errors import DecisionLogError, DuplicateError, RepeatError, RequestError, UnreadableError
+from credit_scoring.errors import (
+    DecisionLogError,
+    DuplicateError,
+    RepeatError,
+    RequestError,
+    UnknownReplacedError,
+    UnreadableError,
+)
 
 logger = logging.getLogger(__name__)
 
 CLAIMING_ATTEMPTS = 3
 REPEATED = "This application_id was decided before, for other content. Send a new one, or the same content."
+UNKNOWN_REPLACED = (
+    "`replaces` names no earlier application of yours that was decided. Check it, or leave it out; nothing was decided."
+)
 UNREADABLE = (
     "This application_id was decided before, but the decision on record cannot be read. Send a new one, and tell "
     "whoever runs the service."
@@ -40,11 +51,15 @@ _ANSWER = (
 
 
 class DecisionLog:
-    """One worker's part of the log: an application id that was decided before gets the answer given then."""
+    """One worker's part of the log: an application id that was decided before gets the answer given then.
 
-    def __init__(self, database: Database, origin: Origin) -> None:
+    `is_whole`: an application that is not in it was never decided, so none can replace it.
+    """
+
+    def __init__(self, database: Database, origin: Origin, *, is_whole: bool = True) -> None:
         self.writer = Writer(database, origin)
         self._database = database
+        self._is_whole = is_whole
 
     @property
     def seconds(self) -> float:
@@ -52,8 +67,8 @@ class DecisionLog:
         return self.writer.seconds
 
     def beside(self, database: Database) -> "DecisionLog":
-        """A log of the same worker in another database."""
-        return DecisionLog(database, self.writer.origin)
+        """A log of the same worker in another database, which holds only what was decided lately."""
+        return DecisionLog(database, self.writer.origin, is_whole=False)
 
     def check(self) -> None:
         """Raises DecisionLogError where it is plain, without asking the database, that nothing can be stored."""
@@ -61,21 +76,25 @@ class DecisionLog:
 
     def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
         """Store these decisions before this returns; None where that might take long, or fails: then `store` them."""
-        is_stored = self.writer.append_at_once([entry.row for entry in entries])
+        rows = [entry.row for entry in entries]
+        is_stored = not self._has_to_look_back(rows) and self.writer.append_at_once(rows)
         return [entry.decision for entry in entries] if is_stored else None
 
     async def store(self, entries: Sequence[Entry]) -> list[Settled]:
         """Store these decisions in one transaction; for each the answer to give, in order.
 
         That is the decision itself, or the one that was given before under the same application id of the same owner,
-        RepeatError where that was for other content, UnreadableError where it cannot be read. No entries make an empty
-        block, which proves that the log can be written.
+        RepeatError where that was for other content, UnreadableError where it cannot be read; UnknownReplacedError for
+        a new application that replaces one which is not on record. No entries make an empty block, which proves that
+        the log can be written.
         Raises DecisionLogError when nothing was stored, or when it cannot be known. Cancelled, it stores nothing unless
         its commit is under way.
         """
-        decided_at = datetime.now(UTC)
+        decided_at, rows = datetime.now(UTC), [entry.row for entry in entries]
+        if self._has_to_look_back(rows):
+            return await self._store_what_is_new(entries, decided_at)
         try:
-            await self.writer.append([entry.row for entry in entries], decided_at)
+            await self.writer.append(rows, decided_at)
         except DuplicateError:
             return await self._store_what_is_new(entries, decided_at)
         return [entry.decision for entry in entries]
@@ -99,18 +118,37 @@ class DecisionLog:
     async def _store_what_is_new(self, entries: Sequence[Entry], decided_at: datetime) -> list[Settled]:
         """Store entries whose application id nobody has claimed; the others get what was answered before."""
         first = _first_by_name(entries)
+        replaced = [name for entry in entries if (name := replaced_name(entry.row))]
         for _ in range(CLAIMING_ATTEMPTS):
-            found, steps = await self._database.run(partial(_claims_of, list(first)), reading=True)
-            known = {name: _known(claim, steps) for name, claim in found.by_name.items()}
-            new = [entry.row for entry in entries if _is_new(entry, first, known)]
+            found, steps = await self._database.run(partial(_claims_of, {*first, *replaced}), reading=True)
+            known = {name: _known(claim, steps) for name, claim in found.by_name.items() if name in first}
+            fresh = [entry.row for entry in entries if _is_new(entry, first, known)]
+            refused = _unfounded(fresh, found) if self._is_whole else frozenset()
+            new = [row for row in fresh if row.id not in refused]
             claimed = {name: row.id for row in new if (name := name_of(row))}
             try:
                 if new:
                     await self.writer.append(new, decided_at, *claims.divide(claimed, found.taken))
             except DuplicateError:  # another worker has claimed one meanwhile
                 continue
-            return [_settled(entry, first, known) for entry in entries]
+            return [_settled(entry, first, known, refused) for entry in entries]
         raise DecisionLogError("Other workers claim the same application ids again and again.")
+
+    def _has_to_look_back(self, rows: Sequence[Row]) -> bool:
+        """Whether some replace applications that have to be on record."""
+        return self._is_whole and any(row.replaces is not None for row in rows)
+
+
+def _unfounded(new: Sequence[Row], found: Found) -> Collection[str]:
+    """Ids of those that replace what is neither on record nor among those before them."""
+    there, refused = {name for name, claim in found.by_name.items() if claim}, set()
+    for row in new:
+        replaced, name = replaced_name(row), name_of(row)
+        if replaced and replaced not in there:
+            refused.add(row.id)
+        elif name:
+            there.add(name)
+    return refused
 
 
 def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], Found]:
@@ -124,7 +162,7 @@ def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], Fo
 Steps = Mapping[str, list[str]]
 
 
-def _claims_of(names: Sequence[Name], connection: Connection) -> tuple[Found, Steps]:
+def _claims_of(names: Collection[Name], connection: Connection) -> tuple[Found, Steps]:
     """What was answered under these application ids before, and the steps that people have taken since."""
     found = claims.find(names, connection, *_ANSWER)
     return found, steps_of([claim["claimed"] for claim in found.by_name.values() if claim], connection)
@@ -193,10 +231,16 @@ def _is_new(entry: Entry, first: Mapping[Name, Entry], known: Mapping[Name, _Kno
     return name is None or (name not in known and first[name] is entry)
 
 
-def _settled(entry: Entry, first: Mapping[Name, Entry], known: Mapping[Name, _Known]) -> Settled:
+def _settled(
+    entry: Entry, first: Mapping[Name, Entry], known: Mapping[Name, _Known], refused: Collection[str]
+) -> Settled:
     name = name_of(entry.row)
+    if entry.row.id in refused:
+        return UnknownReplacedError(UNKNOWN_REPLACED)
     if name is None or _is_new(entry, first, known):
         return entry.decision
+    if name not in known and first[name].row.id in refused:
+        return UnknownReplacedError(UNKNOWN_REPLACED)
     before = known.get(name) or _Known(first[name].decision, _content(first[name].row.received))
     if isinstance(before.answer, RequestError) or before.content == _content(entry.row.received):
         return before.answer

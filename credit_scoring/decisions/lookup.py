@@ -8,9 +8,11 @@ from sqlalchemy import Connection, Select
 
 from credit_scoring.application.fields import TEXT_PATTERN
 from credit_scoring.application.schemas import Answer
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.moments import moment
 from credit_scoring.decisions.outcomes import DecisionId, Outcome
 from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, with_what_followed
+from credit_scoring.decisions.replacements import Linked
 from credit_scoring.decisions.tables import decisions
 from credit_scoring.decisions.unknowns import names_in
 
@@ -53,12 +55,15 @@ class FoundDecision(BaseModel):
     decision: Answer = Field(description="As it was given.")
     effective_decision: Answer = Field(description="What counts now, after what people made of it.")
     waiting: bool = Field(description="Whether people still have to say something.")
-    risk_probability: float
+    risk_probability: float = Field(description="Of an erased one the lower end of its tenth.")
     threshold: float
     model: str
     policy_version: str
     rules: list[str] = Field(description="Ids of rules that did not pass.")
     asked_by: str
+    replaces: Linked | None = Field(description="The earlier application that this one corrects.")
+    replaced_by: list[Linked] = Field(description="Later ones that correct this one, oldest first.")
+    erased: bool = Field(description="Whether the applicant's data were erased.")
     outcome: Outcome | None
     observed_on: date | None
 
@@ -99,4 +104,6 @@ def _before(after: str | None, query: Select[Any]) -> Select[Any]:
 
 
 def _found(record: Record) -> FoundDecision:
-    return FoundDecision.model_validate({**record, "decision_id": record["id"], "rules": names_in(record["rules"])})
+    told = {"decision_id": record["id"], "rules": names_in(record["rules"]), "replaces": record["earlier"]}
+    told["erased"] = is_erased(record["received"])
+    return FoundDecision.model_validate({**record, **told})

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from credit_scoring.decisions import claims, events
 from credit_scoring.decisions.claims import Name
+from credit_scoring.decisions.erased import is_held
 from credit_scoring.decisions.ids import PATTERN, made_at, new_id
 from credit_scoring.decisions.owners import owner_of
 from credit_scoring.decisions.tables import decisions, one_at_a_time, outcomes
@@ -132,7 +133,7 @@ def _known_decisions(reports: Sequence[OutcomeReport], owner: str, connection: C
     """Decisions by their own id and by the application id that they answer for to this owner."""
     asked = [_named(report, owner) for report in reports]
     by_id = connection.execute(
-        select(decisions.c.id).where(decisions.c.id.in_([each for each in asked if isinstance(each, str)]))
+        select(decisions.c.id).where(decisions.c.id.in_([each for each in asked if isinstance(each, str)]), is_held())
     )
     found = claims.find([each for each in asked if isinstance(each, Name)], connection).by_name
     by_application = {name: claim["claimed"] for name, claim in found.items() if claim}

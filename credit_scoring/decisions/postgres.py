@@ -112,18 +112,21 @@ WITH block AS (
     INSERT INTO claims (application_id, decision) SELECT * FROM unnest($7::text[], $8::uuid[])
 )
 INSERT INTO decisions
-    (id, writer, batch, application_id, received, seen, risk_probability, decision, asked_by, rules, outside_training)
-SELECT id, $1, $2, application_id, received, seen, risk_probability, decision, asked_by, rules, outside_training
+    (id, writer, batch, application_id, received, seen, risk_probability, decision, asked_by, rules, outside_training,
+     replaces)
+SELECT id, $1, $2, application_id, received, seen, risk_probability, decision, asked_by, rules, outside_training,
+    replaces
 FROM unnest(
-    $9::uuid[], $10::text[], $11::text[], $12::text[], $13::float8[], $14::text[], $15::text[], $16::text[], $17::text[]
-) AS row (id, application_id, received, seen, risk_probability, decision, asked_by, rules, outside_training)
+    $9::uuid[], $10::text[], $11::text[], $12::text[], $13::float8[], $14::text[], $15::text[], $16::text[],
+    $17::text[], $18::text[]
+) AS row (id, application_id, received, seen, risk_probability, decision, asked_by, rules, outside_training, replaces)
 """
 _BLOCK_WITH_NAMESAKES = _BLOCK.replace(
     "WITH",
     """
 WITH other_owners AS (
     INSERT INTO namesakes (owner, application_id, decision)
-    SELECT * FROM unnest($18::text[], $19::text[], $20::uuid[])
+    SELECT * FROM unnest($19::text[], $20::text[], $21::uuid[])
 ),""",
     1,
 )

@@ -8,21 +8,24 @@ from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import CompoundSelect, Connection, Select, func, select, union
+from sqlalchemy import Connection, Select, func, select
 
+from credit_scoring.decisions import claims, waiting
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.dossiers import records
-from credit_scoring.decisions.effective import effective, steps_between, waiting_ones, waits
+from credit_scoring.decisions.effective import effective, steps_between, waits
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.outcomes import last_known
-from credit_scoring.decisions.tables import blocks, claims, decisions, namesakes, writers
+from credit_scoring.decisions.replacements import earlier_ones, later_ones
+from credit_scoring.decisions.tables import blocks, decisions, writers
 from credit_scoring.decisions.unknowns import names_in
 
 CHUNK = 5_000
 EVERYTHING = records()
 WHAT_WAS_SAID = EVERYTHING.with_only_columns(  # without what only a replay needs
     *(decisions.c[name] for name in ("id", "application_id", "received", "risk_probability", "decision", "asked_by")),
-    *(decisions.c[name] for name in ("rules", "outside_training")),
+    *(decisions.c[name] for name in ("rules", "outside_training", "replaces")),
     blocks.c.decided_at,
     *(writers.c[name] for name in ("model", "policy_version", "threshold", "service_version")),
     maintain_column_froms=True,
@@ -33,9 +36,9 @@ Record = dict[str, Any]
 # The columns of a file of decisions, before and after those of the application.
 BEFORE = (
     *("decision_id", "decided_at", "application_id", "decision", "risk_probability", "threshold"),
-    *("model", "policy_version", "service_version", "asked_by", "rules", "outside_training"),
+    *("model", "policy_version", "service_version", "asked_by", "rules", "outside_training", "replaces"),
 )
-AFTER = ("effective_decision", "outcome", "observed_on")
+AFTER = ("effective_decision", "outcome", "observed_on", "replaced_by", "erased")
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ class Wanted:
         if self.until:
             query = query.where(decisions.c.id < first_id_at(self.until))
         if self.application_id is not None:
-            query = query.where(decisions.c.id.in_(answering_for(self.application_id)))
-        return query.where(decisions.c.id.in_(waiting_ones())) if self.waiting else query
+            query = query.where(decisions.c.id.in_(claims.answering_for(self.application_id)))
+        return query.where(decisions.c.id.in_(waiting.ids())) if self.waiting else query
 
 
 def count(wanted: Wanted, connection: Connection) -> int:
@@ -89,13 +92,6 @@ def count(wanted: Wanted, connection: Connection) -> int:
     if wanted.model or wanted.policy:
         query = query.join(writers, writers.c.id == decisions.c.writer)
     return connection.scalar(wanted.restrict(query)) or 0
-
-
-def answering_for(application_id: str) -> CompoundSelect[Any]:
-    """Ids of the decisions that answer for an application id, whoever has sent it."""
-    return union(
-        *(select(each.c.decision).where(each.c.application_id == application_id) for each in (claims, namesakes))
-    )
 
 
 def latest(wanted: Wanted, most: int, connection: Connection) -> list[Record]:
@@ -127,7 +123,10 @@ def flat(record: Mapping[str, Any], fields: Iterable[str]) -> Record:
     received = from_json(record["received"])
     of_application = {name: received.get(name) for name in fields}
     names = {name: " ".join(names_in(record[name])) or None for name in ("rules", "outside_training")}
-    found = {"decision_id": record["id"], **record, **names, **of_application}
+    later = " ".join(each.decision_id for each in record["replaced_by"]) or None
+    found = {"decision_id": record["id"], **record, **names, "replaced_by": later, "erased": None, **of_application}
+    if is_erased(record["received"]):
+        found |= {"erased": True, "risk_probability": None}  # what is left of it is no probability
     return {name: found[name] for name in (*BEFORE, *of_application, *AFTER)}
 
 
@@ -138,7 +137,10 @@ def _chunk(query: Select[Any], connection: Connection) -> list[Record]:
 
 
 def with_what_followed(found: list[Record], connection: Connection) -> list[Record]:
-    """Add what counts now of each, whether it waits, and its last outcome, None where nothing is known yet."""
+    """Add what counts now of each, whether it waits, and its last outcome, None where nothing is known yet.
+
+    Where the records say what they replace, `earlier` is that one, and `replaced_by` those that replace them.
+    """
     if not found:
         return found
     ids = [record["id"] for record in found]
@@ -149,4 +151,12 @@ def with_what_followed(found: list[Record], connection: Connection) -> list[Reco
         record["effective_decision"] = effective(record["decision"], taken)
         record["waiting"] = waits(record["decision"], taken)
         record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
+    return _linked(found, connection) if "replaces" in found[0] else found
+
+
+def _linked(found: list[Record], connection: Connection) -> list[Record]:
+    earlier, later = earlier_ones(found, connection), later_ones(found, connection)
+    for record in found:
+        record["earlier"] = earlier.get(record["id"])
+        record["replaced_by"] = later.get(record["id"], [])
     return found

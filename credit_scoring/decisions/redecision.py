@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from sqlalchemy import select
 
 from credit_scoring.application.arrays import Floats
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.outcomes import Outcome
 from credit_scoring.decisions.policy_of_the_day import VERIFY, PoliciesOfTheDay, risks_of
 from credit_scoring.decisions.queries import Record
@@ -55,7 +56,7 @@ class Redecision:
 
     `pipeline` is the sha256 of the scorer's, `read_origins` asks for the workers on record, `find` gives what the store
     has of a tag, or raises ModelNotFoundError. Of the decisions of other pipelines, `rescored` were scored again, and
-    `rejected` left out: the scorer's catalogue does not allow their applications.
+    `rejected` left out: the scorer's catalogue does not allow their applications. `erased` ones are passed over.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Redecision:
     ) -> None:
         self.rescored = 0
         self.rejected = 0
+        self.erased = 0
         self._scorer, self._pipeline, self._read_origins = scorer, pipeline, read_origins
         self._origins: Mapping[str, Origin] = {}
         self._past = PoliciesOfTheDay(scorer, find)
@@ -74,7 +76,9 @@ class Redecision:
 
     def __call__(self, chunk: Sequence[Record]) -> Iterator[Redecided]:
         """These decisions under the new policy, in parts; raises DecisionLogError."""
-        for origin, records in self._by_origin(chunk):
+        held = [record for record in chunk if not is_erased(record["received"])]
+        self.erased += len(chunk) - len(held)
+        for origin, records in self._by_origin(held):
             applications = self._past.check(origin, records)
             if self.history.differing:
                 continue

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import from_json
 
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.queries import Record
 from credit_scoring.errors import ModelNotFoundError
 from credit_scoring.model.scorer import SCORE_TOLERANCE, Scorer
@@ -21,10 +22,11 @@ class Finding(StrEnum):
     POLICY = "policy changed"
     ENVIRONMENT = "environment changed"
     NO_MODEL = "model not in the store"
+    ERASED = "erased"
 
 
 class Replayed(NamedTuple):
-    """One decision, looked at again; None where there was no model to do it with."""
+    """One decision, looked at again; None where there was no model to do it with, or no data."""
 
     decision_id: str
     finding: Finding
@@ -60,12 +62,14 @@ def replay(chunk: Sequence[Record], scorers: Scorers, tag: str | None = None) ->
 
     "environment changed" is a risk that differs though the model is the same: libraries or the machine.
     """
-    for model in sorted({record["model"] for record in chunk}):
-        records = [record for record in chunk if record["model"] == model]
+    yield from (_not_again(record, Finding.ERASED) for record in chunk if is_erased(record["received"]))
+    held = [record for record in chunk if not is_erased(record["received"])]
+    for model in sorted({record["model"] for record in held}):
+        records = [record for record in held if record["model"] == model]
         try:
             scorer = scorers(tag or model)
         except ModelNotFoundError:
-            yield from (_without_model(record) for record in records)
+            yield from (_not_again(record, Finding.NO_MODEL) for record in records)
             continue
         risks, rulings = scorer.decide([_seen(record, scorer) for record in records])
         for record, risk, ruling in zip(records, risks.tolist(), rulings, strict=True):
@@ -87,5 +91,5 @@ def _finding(record: Mapping[str, Any], risk: float, scorer: Scorer, *, is_same_
     return Finding.SAME if scorer.policy.version == record["policy_version"] else Finding.POLICY
 
 
-def _without_model(record: Mapping[str, Any]) -> Replayed:
-    return Replayed(record["id"], Finding.NO_MODEL, record["decision"], record["risk_probability"], None, None)
+def _not_again(record: Mapping[str, Any], why: Finding) -> Replayed:
+    return Replayed(record["id"], why, record["decision"], record["risk_probability"], None, None)

@@ -1,17 +1,30 @@
-"""How old decisions leave the log: whole blocks, with all that belongs to them; their hashes stay."""
+"""How old decisions leave the log: whole blocks, with all that belongs to them; their hashes stay.
+
+A block of which a decision has to be kept, since its group ended less than five years ago or has not, stays as a whole.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
-from credit_scoring.decisions import claims, events
+from credit_scoring.decisions import claims, events, group_ends
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.decisions.tables import blocks, decisions, explanations, one_at_a_time, outcomes, purges, reviews
+from credit_scoring.decisions.tables import (
+    blocks,
+    decisions,
+    erasures,
+    explanations,
+    one_at_a_time,
+    outcomes,
+    purges,
+    reviews,
+)
+from credit_scoring.decisions.tables import group_ends as group_ends_table
 
 ROWS_AT_A_TIME = 1_000
 BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
@@ -19,9 +32,27 @@ BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
 OnPurged = Callable[[int], None]
 
 
+class Kept(NamedTuple):
+    """Old decisions that stay: those whose groups have not ended long enough ago, all of their blocks, until when."""
+
+    by_law: int
+    with_their_blocks: int
+    until: date | None
+
+
 def count_before(moment: datetime, connection: Connection) -> int:
     """How many decisions would go."""
     return connection.scalar(select(func.count()).select_from(_before(moment).subquery())) or 0
+
+
+def kept_before(moment: datetime, connection: Connection) -> Kept:
+    """What of the decisions before this moment has to stay today."""
+    keeps = group_ends.keeps_block(datetime.now(UTC).date())
+    old = select(blocks.c.writer, blocks.c.number, blocks.c.size).where(blocks.c.decided_at < moment, keeps).subquery()
+    together = (group_ends_table.c.writer == old.c.writer) & (group_ends_table.c.batch == old.c.number)
+    ends = connection.execute(group_ends.kept_today(datetime.now(UTC).date()).join(old, together)).all()
+    until = max((group_ends.kept_until(each.ends_on) for each in ends), default=None)
+    return Kept(len(ends), connection.scalar(select(func.coalesce(func.sum(old.c.size), 0))) or 0, until)
 
 
 def purge_before(
@@ -46,7 +77,8 @@ def purge_before(
 
 def _before(moment: datetime) -> Select[Any]:
     of_block = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
-    return select(decisions.c.id).join(blocks, of_block).where(blocks.c.decided_at < moment)
+    keeps = group_ends.keeps_block(datetime.now(UTC).date())
+    return select(decisions.c.id).join(blocks, of_block).where(blocks.c.decided_at < moment, ~keeps)
 
 
 @dataclass
@@ -99,15 +131,17 @@ def _chunk(moment: datetime, after: str, size: int, connection: Connection) -> S
 def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
     one_at_a_time(connection)
     there = (
-        select(decisions.c.writer, decisions.c.batch)
+        _before(moment)
+        .add_columns(decisions.c.writer, decisions.c.batch)
         .where(decisions.c.id.in_(ids))
         .order_by(decisions.c.writer, decisions.c.batch)
     )
     rows = connection.execute(there).all()
-    if not rows:  # another purge was faster
+    if not rows:  # another purge was faster, or the end of a group was reported meanwhile
         return 0
+    ids = [row.id for row in rows]
     claims.release(ids, connection)
-    for table in (outcomes, reviews, explanations):
+    for table in (outcomes, reviews, explanations, group_ends_table, erasures):
         connection.execute(delete(table).where(table.c.decision.in_(ids)))
     connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
     _put_on_record(_ranges((row.writer, row.batch) for row in rows), moment, connection)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, insert, select
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import events
 from credit_scoring.decisions.effective import effective, waits
+from credit_scoring.decisions.erased import erased_error, is_erased
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.owners import owner_of
 from credit_scoring.decisions.tables import decisions, one_at_a_time, reviews
@@ -196,10 +197,13 @@ def history(decision_id: str, connection: Connection) -> Iterator[ReviewRecord]:
 
 
 def _standing(decision_id: str, connection: Connection) -> Standing:
-    answer = connection.scalar(select(decisions.c.decision).where(decisions.c.id == decision_id))
-    if answer is None:
+    asked = select(decisions.c.decision, decisions.c.received).where(decisions.c.id == decision_id)
+    found = connection.execute(asked).first()
+    if found is None:
         raise RequestError(404, "No such decision is on record.", "no_decision")
-    return standing(Answer(answer), history(decision_id, connection))
+    if is_erased(found.received):
+        raise erased_error()
+    return standing(Answer(found.decision), history(decision_id, connection))
 
 
 def _check_verdict(verdict: Step, now: Standing) -> None:

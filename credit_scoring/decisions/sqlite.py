@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC
 from functools import cache
 from pathlib import Path
@@ -108,6 +109,12 @@ class SqliteDatabase(Database):
             connection.close()
             raise
         return connection
+
+    def wipe(self) -> bool:
+        """Write the write-ahead log back and empty it, which a reader in another process can keep from happening."""
+        with self.telling(), closing(self.connect()) as connection:
+            is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
 
     def appender(self) -> Appender:
         """Writes on the event loop, or in a thread."""

@@ -37,6 +37,13 @@ def subject(application_id: str, owner: str | None, connection: Connection) -> S
 
     Raises RequestError: 404 where there is nothing, 409 where several owners have sent such an id and none is named.
     """
+    whose, ids = decisions_of(application_id, owner, connection)
+    held = [Held(dossier=dossiers.find(each, connection), rows=_rows(each, connection)) for each in ids]
+    return Subject(application_id=application_id, owner=whose, read_at=datetime.now(UTC), decisions=held)
+
+
+def decisions_of(application_id: str, owner: str | None, connection: Connection) -> tuple[str, list[str]]:
+    """The one owner who has sent this id, and all decisions on it, oldest first; raises as `subject` does."""
     asked = select(decisions.c.id, decisions.c.asked_by).where(decisions.c.application_id == application_id)
     found = {row.id: owner_of(row.asked_by) for row in connection.execute(asked.order_by(decisions.c.id))}
     if owner is not None:
@@ -53,8 +60,7 @@ def subject(application_id: str, owner: str | None, connection: Connection) -> S
             f"{len(whose)} owners have sent this id, perhaps for different clients: {named}. Name one: --owner.",
             "owners",
         )
-    held = [Held(dossier=dossiers.find(each, connection), rows=_rows(each, connection)) for each in found]
-    return Subject(application_id=application_id, owner=whose[0], read_at=datetime.now(UTC), decisions=held)
+    return whose[0], list(found)
 
 
 def tables_of_a_decision() -> Sequence[Table]:

@@ -1,9 +1,9 @@
-"""The tables of the decision log; only `purge` deletes, and only a migration updates.
+"""The tables of the decision log; only `purge` deletes, only `erase` and a migration update.
 
-writers ─< blocks ─< decisions ─< outcomes, reviews, explanations, looks
+writers ─< blocks ─< decisions ─< outcomes, reviews, explanations, looks, group_ends, erasures
                       claims, namesakes (one decision for each application id of an owner)
 purges
-events (one for each outcome, review, explanation and purge, in one chain)
+events (one for each outcome, review, explanation, group end, erasure and purge, in one chain)
 compatibility
 
 There are no foreign keys: the hashes of blocks and events (`chain.py`) hold the rows together; a purge leaves both.
@@ -111,10 +111,13 @@ decisions = Table(
     Column("asked_by", Text, nullable=False, comment="Name of the key; empty where none was needed."),
     Column("rules", Text, comment="JSON: ids of the policy's rules that did not pass; absent where all did."),
     Column("outside_training", Text, comment="JSON: fields beyond the training range; absent where there are none."),
+    Column("replaces", String(64), comment="Id of the earlier application of the same owner that this one corrects."),
 )
 
 _IN_ANALYSIS = decisions.c.decision == Answer.REVIEW.value
 Index("decisions_in_analysis", decisions.c.id, sqlite_where=_IN_ANALYSIS, postgresql_where=_IN_ANALYSIS)
+_REPLACING = decisions.c.replaces.is_not(None)
+Index("decisions_by_replaced", decisions.c.replaces, sqlite_where=_REPLACING, postgresql_where=_REPLACING)
 
 claims = Table(
     "claims",
@@ -180,6 +183,39 @@ looks = Table(
     Index("looks_by_decision", "decision"),
 )
 
+group_ends = Table(
+    "group_ends",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("decision", ID, nullable=False),
+    Column("writer", ID, nullable=False, comment="Of the decision, so that a purge finds the batches to keep."),
+    Column("batch", BigInteger, nullable=False, comment="Of the decision."),
+    Column("ends_on", Date, nullable=False, comment="When the consórcio group ends; the last report counts."),
+    Column("reported_at", UtcTime, nullable=False),
+    Column("reported_by", Text, nullable=False),
+    Index("group_ends_by_decision", "decision"),
+    Index("group_ends_by_batch", "writer", "batch"),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("decision", ID, nullable=False, comment="Its row stays in its batch, without the applicant's data."),
+    Column("writer", ID, nullable=False, comment="Of the decision."),
+    Column("batch", BigInteger, nullable=False, comment="Of the decision."),
+    Column("hash", HASH, nullable=False, comment="Of the batch, which stays as it is."),
+    Column("rows_before", HASH, nullable=False, comment="Hash over the rows of the batch until then."),
+    Column("rows_after", HASH, nullable=False, comment="Hash over the rows of the batch from then on."),
+    Column("followed", Text, nullable=False, comment="JSON: hash of each review that is left, null if removed, by id."),
+    Column("reason", Text, nullable=False),
+    Column("legal_basis_ended", Text, comment="Why the duty to keep did not apply, where no date says so."),
+    Column("erased_at", UtcTime, nullable=False),
+    Column("erased_by", Text, nullable=False),
+    Index("erasures_by_decision", "decision", unique=True),
+    Index("erasures_by_batch", "writer", "batch"),
+)
+
 purges = Table(
     "purges",
     metadata,
@@ -198,11 +234,11 @@ events = Table(
     "events",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False, comment="From 1, without a gap."),
-    Column("kind", String(8), nullable=False, comment="outcome, review or purge."),
-    Column("subject", ID, nullable=False, comment="Id of the outcome, review or purge."),
+    Column("kind", String(8), nullable=False, comment="outcome, review, reasons, groupend, erasure or purge."),
+    Column("subject", ID, nullable=False, comment="Id of the outcome, review or other."),
     Column("writer", ID, comment="Of the decision; absent for a purge."),
     Column("batch", BigInteger, comment="Of the decision; absent for a purge."),
-    Column("content_hash", HASH, nullable=False, comment="Of the outcome, review or purge."),
+    Column("content_hash", HASH, nullable=False, comment="Of the outcome, review or other."),
     Column("hash", HASH, nullable=False, comment="Of the event before, and of this row."),
     Index("events_by_subject", "subject", unique=True),
 )

@@ -16,12 +16,14 @@ OnProgress = Callable[[int, int], None]
 class Verdict:
     """What was found: `problems` in full sentences.
 
-    `unchained` counts outcomes and reviews that a service of an earlier version stored without an event.
+    `erased` counts decisions of which only a remainder is left. `unchained` counts outcomes and reviews that a service
+    of an earlier version stored without an event.
     """
 
     decisions: int = 0
     blocks: int = 0
     purged: int = 0
+    erased: int = 0
     unchained: int = 0
     problems: list[str] = field(default_factory=list)
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from credit_scoring.decisions.anchors import Anchor
 from credit_scoring.decisions.block_checks import check_absences, check_chains, check_rows
 from credit_scoring.decisions.claim_checks import check_claims
+from credit_scoring.decisions.erasure_checks import check_erasures
 from credit_scoring.decisions.event_checks import check_events, check_purges, check_strays
 from credit_scoring.decisions.head_checks import check_heads, check_introductions, check_last_event
 from credit_scoring.decisions.verdict import OnProgress, Verdict
@@ -31,6 +32,7 @@ def verify(
     check_rows(connection, verdict, on_progress)
     check_absences(connection, verdict)
     check_purges(connection, verdict)
+    check_erasures(connection, verdict)
     check_events(connection, verdict)
     check_strays(connection, verdict)
     check_claims(connection, verdict)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.effective import effective, steps_between
+from credit_scoring.decisions.erased import is_held
 from credit_scoring.decisions.ids import first_id_at, made_at
 from credit_scoring.decisions.outcomes import Outcome, last_known
 from credit_scoring.decisions.tables import decisions, writers
@@ -44,7 +45,7 @@ class _Columns:
 
 
 def read(database: Database, since: datetime) -> Mapping[str, Decided]:
-    """Every decision since then, by model."""
+    """Every decision since then, by model; of erased ones neither risk nor outcome is left."""
     models = database.run_now(_models, reading=True)
     columns: dict[str, _Columns] = defaultdict(_Columns)
     after = first_id_at(since)
@@ -62,7 +63,7 @@ def _models(connection: Connection) -> dict[str, str]:
 def _chunk(after: str, connection: Connection) -> list[tuple[Any, ...]]:
     """Rows of id, writer, risk, whether it was denied, outcome and the day it was observed on, which may be None."""
     columns = (decisions.c.id, decisions.c.writer, decisions.c.risk_probability, decisions.c.decision)
-    query = select(*columns).where(decisions.c.id > after).order_by(decisions.c.id).limit(CHUNK)
+    query = select(*columns).where(decisions.c.id > after, is_held()).order_by(decisions.c.id).limit(CHUNK)
     rows = connection.execute(query).all()
     if not rows:
         return []

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from credit_scoring.decisions.database import Database
-from credit_scoring.errors import NotReadyError, RequestError
+from credit_scoring.errors import CreditScoringError, NotReadyError, RequestError
 from credit_scoring.review import dossier_page, letter, overview, queue, sign_in, verdicts
 from credit_scoring.review.forms import read_form
 from credit_scoring.review.letter_template import LetterTemplate
@@ -106,7 +106,10 @@ class ReviewDesk:
             return sign_in.expired(visit) if request.method == "POST" else _to_sign_in(request)
         if request.method == "POST" and not visit.is_own_form:
             raise RequestError(403, "The form is not of this session.", "form_token")
-        return await answer(visit)
+        try:
+            return await answer(visit)
+        except CreditScoringError as error:
+            return error_page(error, **visit.frame())
 
     def _visit(self, request: Request, office: Office) -> Visit:
         session = office.sessions.read(request.cookies.get(COOKIE, ""))

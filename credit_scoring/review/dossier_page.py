@@ -67,6 +67,8 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
     decision_id = visit.request.path_params["decision_id"]
     found = await visit.do(look_up, decision_id, "dossier", visit.by)
     dossier, standing = found.dossier, found.standing
+    if dossier.erased:
+        return visit.page("erased.html", status, dossier=dossier, standing=standing, looks=found.looks)
     explanation, no_reasons = await explained(visit, found)
     simulated, no_simulation = await _simulated(visit, dossier)
     catalogue = visit.office.catalogue

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import APPLICATION_ID, Role
-from credit_scoring.application.schemas import SOURCES
+from credit_scoring.application.schemas import REPLACES, SOURCES
 from credit_scoring.review.formats import value_of
 
 OTHERS = "Outros dados"
@@ -47,7 +47,7 @@ def sections(received: Mapping[str, JsonValue], catalogue: Catalogue) -> list[Se
 def _lines(received: Mapping[str, JsonValue], catalogue: Catalogue) -> Iterator[tuple[str | None, Line]]:
     sources = received.get(SOURCES)
     told: Mapping[str, Any] = sources if isinstance(sources, Mapping) else {}
-    envelope = {APPLICATION_ID.name, SOURCES}
+    envelope = {APPLICATION_ID.name, SOURCES, REPLACES}
     for name in dict.fromkeys((*catalogue.fields, *received)):
         if name in envelope:
             continue

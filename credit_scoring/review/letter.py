@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.dossiers import Dossier
+from credit_scoring.decisions.erased import erased_error
 from credit_scoring.decisions.reviews import VERDICTS
 from credit_scoring.explanation.explanation import Explanation
 from credit_scoring.review.dossier_page import OnRecord, explained, look_up
@@ -19,6 +20,8 @@ from credit_scoring.review.visit import Visit
 async def show(visit: Visit) -> Response:
     """The page, made to be printed."""
     found = await visit.do(look_up, visit.request.path_params["decision_id"], "letter", visit.by)
+    if found.dossier.erased:
+        raise erased_error()
     explanation = None
     if found.standing.answer is Answer.DENIED:
         explanation, _ = await explained(visit, found)

@@ -34,7 +34,8 @@ UNAVAILABLE = "O serviço não está pronto ou não alcança o registro de decis
 
 _OF_KIND = {
     "no_decision": "Não há decisão registrada com este número.",
-    "no_decision_log": "Este serviço não guarda decisões (CREDIT_SCORING_DECISION_LOG=off).",
+    "no_decision_log": "Este serviço não guarda decisões (CREDIT_SCORING_DECISION_LOG=off). Sem elas, a mesa não tem o "
+    "que mostrar; fale com quem cuida do serviço.",
     "no_keys": "Sem chaves de API configuradas, a mesa só atende a própria máquina do serviço.",
     "not_found": "Esta página não existe.",
     "method": "Esta página não recebe este tipo de pedido.",
@@ -44,6 +45,7 @@ _OF_KIND = {
     "review_changed": "Outra pessoa registrou um passo enquanto você analisava. Nada foi registrado por você.",
     "observed_in_future": "A data do desfecho está no futuro. Informe o dia em que ele foi conhecido.",
     "observed_before_decision": "A data do desfecho é anterior à decisão. Informe o dia em que ele foi conhecido.",
+    "erased": "Os dados desta decisão foram eliminados; o dossiê diz quando e por quê.",
     "no_model": "O modelo que decidiu não está mais neste serviço.",
     "no_reasons": "O modelo que decidiu não tem como dar motivos.",
     "rate_limit": "Muitos pedidos em pouco tempo. Espere um minuto e tente de novo.",
@@ -105,7 +107,8 @@ def error_page(error: Exception, **values: Any) -> Response:
         logger.warning("%s", error)
     else:
         logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
-    response = page("error.html", status, sentence=sentence, **values)
+    has_queue = not (isinstance(error, RequestError) and error.kind == "no_decision_log")
+    response = page("error.html", status, sentence=sentence, has_queue=has_queue, **values)
     if isinstance(error, RateLimitError | UnavailableError):
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import quote
 
-from sqlalchemy import RowMapping
 from starlette.responses import Response
 
 from credit_scoring.decisions import waiting
 from credit_scoring.decisions.ids import is_id
-from credit_scoring.decisions.waiting import Case
+from credit_scoring.decisions.waiting import Case, Short
 from credit_scoring.review.formats import days_left
 from credit_scoring.review.pages import redirect
 from credit_scoring.review.sessions import PATH
@@ -36,7 +35,7 @@ class Line:
 
     case: Case
     days: int
-    decision: RowMapping
+    decision: Short
 
 
 async def show(visit: Visit) -> Response:

@@ -41,6 +41,10 @@ KINDS = {
     "repeated_application_id": Kind(
         409, "Application id in use", "This application_id was used before, for an application with other content."
     ),
+    "unknown_replaced": Kind(
+        409, "Unknown replaced application", "replaces names no application that was decided for this owner."
+    ),
+    "erased": Kind(409, "Erased decision", "The data of this decision were erased; its dossier says when and why."),
     "no_reasons": Kind(409, "No reasons", "The model has no reference applicant to compare with. Train a new one."),
     "no_model": Kind(
         409, "Model not here", "Model credit_scoring:a, which decided, is not in the store of this service."

@@ -174,5 +174,6 @@ def _entry(seen: Callable[[dict[str, Any]], Any], submission: Submission, decisi
         submission.asked_by,
         to_json(decision.rules).decode() if decision.rules else None,
         to_json(decision.outside_training).decode() if decision.outside_training else None,
+        application.replaces,
     )
     return Entry(row, application, decision)

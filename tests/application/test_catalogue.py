@@ -58,6 +58,7 @@ def test_the_small_one_makes_a_class_that_checks_applications(tmp_path: Path) ->
     assert application.model_validate_json('{"limit": 5, "score": 7.0, "intent": "CAR"}').model_dump() == {
         "sources": None,
         "application_id": None,
+        "replaces": None,
         "limit": 5.0,
         "score": 7,
         "intent": "CAR",

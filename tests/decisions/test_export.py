@@ -19,6 +19,7 @@ from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions import queries
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.queries import AFTER, BEFORE, Record
+from credit_scoring.decisions.replacements import Linked
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 KINDS = [".csv", ".parquet"]
@@ -32,6 +33,8 @@ TEXTS = [name for name in COLUMNS if name not in NUMBERS]
 FIELD_KINDS = {
     name: "text" if name in TEXTS else "flag" if FIELDS[name].kind == "flag" else "number" for name in MAPPABLE
 }
+
+LATER = Linked(application_id=None, decision_id=new_id())
 
 numbers = st.floats(min_value=0, allow_infinity=False) | st.integers(0, 2**53)
 application_ids = st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", exclude_categories=["Cs"]))
@@ -62,6 +65,8 @@ def records(draw: st.DrawFn) -> Record:
         "asked_by": draw(st.sampled_from(["gateway", "ombudsman-2"])),
         "rules": draw(st.sampled_from([None, '["PARCELA_RENDA","RESTRICAO"]'])),
         "outside_training": draw(st.sampled_from([None, '["credit_letter_value"]'])),
+        "replaces": draw(st.none() | application_ids.filter(bool)),
+        "replaced_by": draw(st.sampled_from([[], [LATER], [LATER, LATER]])),
         "received": json.dumps(draw(applications)),
         "effective_decision": draw(st.sampled_from(["APROVADO", "NEGADO"])),
         "outcome": draw(st.sampled_from(["PAID", "DEFAULTED", None])),
@@ -80,8 +85,8 @@ def row(outcome: str | None = None, **fields: Any) -> Record:
     }
     received = json.dumps({**EXAMPLE_APPLICATION, **fields})
     record = {"id": new_id(), "application_id": None, "asked_by": "", "received": received}
-    record |= {"rules": '["PARCELA_RENDA","RESTRICAO"]', "outside_training": None}
-    return queries.flat({**record, **common, **of_model, **known}, MAPPABLE)
+    record |= {"rules": '["PARCELA_RENDA","RESTRICAO"]', "outside_training": None, "replaces": None}
+    return queries.flat({**record, **common, **of_model, **known, "replaced_by": []}, MAPPABLE)
 
 
 def export(path: Path, *pages: list[Record]) -> None:
@@ -114,7 +119,7 @@ def test_csv_gives_back_every_value_as_it_was(folder: Path, page: list[Record], 
     rows = [[queries.flat(record, MAPPABLE) for record in each] for each in (page, other)]
     export(path, *rows)
     assert list(read_csv(path)) == [
-        each | {"application_id": as_text(each["application_id"])} for each in (*rows[0], *rows[1])
+        each | {name: as_text(each[name]) for name in ("application_id", "replaces")} for each in (*rows[0], *rows[1])
     ]
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sqlalchemy import Connection
 
 from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION, FIELDS, ConsorcioApplication
 from benchmarks.support.decision_records import ask, decided_by, origin_of, put, tamper
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import Application
+from credit_scoring.application.schemas import Answer, Application
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.decisions import outcomes, policy_of_the_day, queries
+from credit_scoring.decisions import dossiers, outcomes, policy_of_the_day, queries
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.policy_of_the_day import DIFFERENCES_KEPT
@@ -29,6 +30,7 @@ from credit_scoring.model.stored_policy import StoredPolicy
 from credit_scoring.policy.evaluator import ANSWERS
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
+from tests.decisions.test_erasure import erased
 
 TAG, ANOTHER = "credit_scoring:one", "credit_scoring:another"
 APPLICATIONS = 40
@@ -116,6 +118,10 @@ def answers(parts: Sequence[Redecided]) -> list[str]:
     return [ANSWERS[code] for part in parts for code in part.severities.max(axis=1)]
 
 
+def waits_for_people(decision: str, connection: Connection) -> bool:
+    return dossiers.find(decision, connection).decision is Answer.REVIEW
+
+
 class TestUnchanged:
     def test_history_differs_in_nothing_and_the_same_policy_answers_as_on_record(
         self, address: str, ruled: Scorer, applications: list[Application]
@@ -131,6 +137,14 @@ class TestUnchanged:
         assert {*answers(parts)} == {*ANSWERS}, "the policy gives all three answers, or this proves little"
         assert np.concatenate([part.risk for part in parts]).tolist() == [each.risk_probability for each in recorded]
         assert (redecision.rescored, redecision.rejected) == (0, 0)
+
+    def test_what_was_erased_is_passed_over(self, address: str, ruled: Scorer, applications: list[Application]) -> None:
+        ids = put(address, decided_by(ruled, TAG, applications), origin=origin_of(ruled, TAG))
+        decided = [id for id in ids if not ask(address, partial(waits_for_people, id), reading=True)]
+        erased(address, decided[0])
+        redecision, parts = redecide(address, ruled, Store(one=ruled))
+        assert (redecision.erased, redecision.history.differing) == (1, 0)
+        assert len(answers(parts)) == APPLICATIONS - 1
 
     def test_exposure_outcomes_and_audit_fields_come_along(
         self, address: str, ruled: Scorer, applications: list[Application]

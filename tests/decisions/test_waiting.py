@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from benchmarks.support.decision_records import ask, entry, put
-from credit_scoring.decisions import looks, waiting
-from credit_scoring.decisions.effective import waiting_ones
+from credit_scoring.decisions import looks, queries, waiting
+from credit_scoring.decisions.queries import Wanted
 from credit_scoring.decisions.reviews import Step
 from credit_scoring.decisions.waiting import Case
 from tests.conftest import make_sqlite_log
@@ -20,10 +20,12 @@ def cases(address: str) -> list[Case]:
 
 
 def ids(address: str) -> list[tuple[str, str]]:
-    """By kind and id; a look-up of what waits, which need not know of kinds, finds the same."""
+    """By kind and id; a look-up of what waits, and what is said of each decision by itself, are the same."""
     found: list[tuple[str, str]] = [(each.kind, each.decision_id) for each in cases(address)]
-    by_look_up = ask(address, lambda connection: connection.scalars(waiting_ones()).all(), reading=True)
-    assert sorted(by_look_up) == sorted(id for _, id in found)
+    by_look_up = ask(address, partial(queries.latest, Wanted(waiting=True), 100), reading=True)
+    everything = ask(address, partial(queries.latest, Wanted(), 100), reading=True)
+    by_itself = [each["id"] for each in everything if each["waiting"]]
+    assert sorted(each["id"] for each in by_look_up) == sorted(by_itself) == sorted(id for _, id in found)
     return found
 
 

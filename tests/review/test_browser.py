@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -115,6 +119,49 @@ def test_no_page_is_wider_than_the_window(ana: Chrome, running: RunningService, 
             assert ana.execute_script("return document.documentElement.scrollWidth") <= width, path
     finally:
         ana.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, model_tag: str) -> Iterator[RunningService]:
+    with desk(tmp_path_factory.mktemp("two"), model_tag, CREDIT_SCORING_FOUR_EYES="true") as service:
+        yield service
+
+
+def sign_in(browser: Chrome, name: str) -> None:
+    """Whoever is signed in leaves, and this person comes, by the page's own buttons."""
+    for button in browser.find_elements(By.CSS_SELECTOR, ".sign-out button"):
+        button.click()
+    until = WebDriverWait(browser, SOON, ignored_exceptions=[WebDriverException])  # as while a page gives way
+    until.until(lambda window: window.switch_to.active_element.get_attribute("id") == "chave")
+    browser.switch_to.active_element.send_keys(SECRETS[name], Keys.ENTER)
+    until.until(lambda window: heading(window) == "Fila")
+
+
+def test_with_four_eyes_one_person_proposes_and_another_confirms(browser: Chrome, two: RunningService) -> None:
+    decided(two, application_id="duas-pessoas")
+    browser.get(f"{two.url}/mesa/entrar")
+    browser.delete_all_cookies()
+    browser.get(f"{two.url}/mesa/")
+    sign_in(browser, "ana")
+    one(browser, "tbody a").click()
+    one(browser, "#parecer-APPROVED").click()
+    one(browser, "#motivo-parecer").send_keys(REASON)
+    one(browser, "#form-parecer button").click()
+    assert one(browser, ".answer").text == "Em análise"
+    for name in ("ana-2027", "rui"):
+        assert "espera a segunda pessoa" in one(browser, "main").text
+        assert browser.find_elements(By.CSS_SELECTOR, "#form-parecer button") == []
+        sign_in(browser, name)
+        assert "segunda pessoa (proposta de ana)" in one(browser, "tbody").text
+        one(browser, "tbody a").click()
+    one(browser, "#parecer-APPROVED").click()
+    one(browser, "#motivo-parecer").send_keys("Conferi o contracheque.")
+    one(browser, "#form-parecer button").click()
+    assert one(browser, ".answer").text == "Aprovado"
+    history = one(browser, ".history").text
+    assert history.index("Proposta de aprovar") < history.index("Aprovado na análise")
+    one(browser, "header nav a").click()
+    assert "A fila está vazia." in one(browser, "main").text
 
 
 def test_every_field_has_a_label_and_every_page_one_heading(ana: Chrome, running: RunningService) -> None:

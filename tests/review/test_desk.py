@@ -15,6 +15,7 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.verification import verify
 from credit_scoring.review.sessions import Session, Sessions
 from tests.conftest import RunningService
+from tests.decisions.test_erasure import erased
 from tests.decisions.test_verdicts import in_analysis
 from tests.review.desk import REASON, SECRETS, SIGNING_SECRET, WEAK, Reviewer, decided, desk
 
@@ -242,6 +243,21 @@ def test_an_application_in_analysis_stands_in_the_queue_until_its_verdict(
     assert "fila-1" not in ana.get("/mesa/").text
 
 
+def test_a_replaced_application_is_marked_and_linked_and_waits_for_its_own_verdict(
+    running: RunningService, ana: Reviewer
+) -> None:
+    earlier = decided(running, application_id="corrigida-1")
+    later = decided(running, application_id="corrigida-2", replaces="corrigida-1", monthly_income=9000)
+    assert f'Substituída por <a href="/mesa/decisoes/{later}">corrigida-2</a>' in ana.get("/mesa/?tipo=analise").text
+    dossier = ana.get(f"/mesa/decisoes/{earlier}").text
+    assert f'Substituída por <a href="/mesa/decisoes/{later}">corrigida-2</a>' in dossier
+    assert f'Substitui <a href="/mesa/decisoes/{earlier}">corrigida-1</a>' in ana.get(f"/mesa/decisoes/{later}").text
+    assert '<th scope="row">replaces' not in ana.page.text
+    for decision in (earlier, later):
+        assert ana.judge(decision, "APPROVED").status_code == 200
+    assert "corrigida-1" not in ana.get("/mesa/").text
+
+
 def test_a_refusal_comes_into_the_queue_when_the_client_asks_for_a_review(
     running: RunningService, ana: Reviewer
 ) -> None:
@@ -376,6 +392,22 @@ def test_every_look_is_on_record_and_shown_to_the_next(running: RunningService, 
     page = rui.get(f"/mesa/decisoes/{decision}").text
     assert page.count("<li>ana, ") == 2
     assert "a carta" in page
+
+
+def test_an_erased_decision_has_a_page_that_says_so_and_no_letter_or_form(
+    running: RunningService, ana: Reviewer, address: str
+) -> None:
+    decision = decided(running, application_id="eliminada-1", monthly_income=7_654_321)
+    ana.judge(decision, "DENIED")
+    erased(address, decision)
+    page = ana.get(f"/mesa/decisoes/{decision}")
+    assert (page.status_code, "Dados eliminados" in page.text, "dpo" in page.text) == (200, True, True)
+    assert "Negado na análise" in page.text
+    assert not any(each in page.text for each in ("eliminada-1", "7.654.321", REASON, "/parecer"))
+    letter = ana.get(f"/mesa/decisoes/{decision}/carta")
+    assert (letter.status_code, "foram eliminados" in letter.text) == (409, True)
+    assert ana.get("/mesa/buscar?id=eliminada-1").status_code == 404
+    assert ana.get("/mesa/resumo").status_code == 200
 
 
 def test_a_decision_that_is_not_on_record_has_no_dossier(ana: Reviewer) -> None:

@@ -28,7 +28,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if chromium is None or driver is None:
-        _do_without("No chromium and chromedriver on the PATH: `apt-get install chromium chromium-driver`.")
+        do_without("No chromium and chromedriver on the PATH: `apt-get install chromium chromium-driver`.")
     options = ChromeOptions()
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
@@ -49,7 +49,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         window.quit()
 
 
-def _do_without(reason: str) -> NoReturn:
+def do_without(reason: str) -> NoReturn:
     """Skip loudly; under CI a browser has to be there."""
     if os.environ.get("CI"):
         pytest.fail(reason)

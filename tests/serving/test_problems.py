@@ -15,7 +15,7 @@ from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import RunningService
 
 DESK_ONLY = {"form", "form_token"}  # of the review desk's pages
-CONSOLE_ONLY = {"owners"}
+CONSOLE_ONLY = {"owners", "kept"}
 
 
 def raised() -> Iterator[tuple[str, int, str]]:
