@@ -37,7 +37,7 @@ $(VENV)/%.installed: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 .PHONY: serve
-serve: install ## Serve on HOST:PORT; the demo model if there is none, or TRAIN=1
+serve: install ## Serve champion or demo model on HOST:PORT; TRAIN=1 trains
 	@$(BIN)/python -m credit_scoring.serving.port "$(HOST)" "$(PORT)"
 	@$(BIN)/credit-scoring $(if $(TRAIN),train,models import $(DEMO_MODEL) --if-missing)
 	@echo "Swagger: http://$(HOST):$(PORT)/"
@@ -68,7 +68,7 @@ install: $(VENV)/train.installed ## Set up what training and serving need
 install-dev: $(VENV)/dev.installed ## Set up what tests and checks need, too
 
 .PHONY: test
-test: install-dev ## Run the quick tests, WORKERS at once: no training, PostgreSQL, browser
+test: install-dev ## Run the quick tests, WORKERS at once
 	$(PYTEST) -m "not slow and not shipping"
 
 .PHONY: test-all

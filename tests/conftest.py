@@ -228,38 +228,42 @@ LONGEST = (
 )
 
 
-# What `make test` leaves to `make test-all`: modules that train, build, drive a browser, Spark or Prometheus' tools, or
-# start, overload and kill services of their own. So it does all that needs PostgreSQL.
+# What `make test` leaves to `make test-all`: modules that train, build, start many processes, drive a browser, Spark or
+# Prometheus' tools, or overload and kill services of their own. So it does all that needs PostgreSQL.
 SLOW = {
     *LONGEST,
     "test_approved",
+    "test_backtest",
+    "test_backtest_page",
     "test_bad_input",
     "test_bento",
     "test_bento_clients",
     "test_browser",
     "test_champion_served",
     "test_comparison",
+    "test_decision_upkeep",
     "test_directions",
     "test_engines",
     "test_folds",
     "test_growth",
     "test_job",
     "test_journal",
+    "test_local",
     "test_notebooks",
     "test_openapi",
     "test_out_of_time",
     "test_prices",
     "test_rollout",
     "test_scikit_learn",
+    "test_score",
     "test_score_spark",
     "test_spark_cluster",
     "test_spark_search",
     "test_spool",
     "test_what_if",
 } - {
-    "test_app",
-    "test_service",
-}  # of these only what is marked
+    "test_service"
+}  # of which only what is marked is slow
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker

@@ -291,7 +291,6 @@ class TestBadInput:
 
 
 class TestTrain:
-    @pytest.mark.slow
     def test_a_model_from_a_user_s_own_file_is_published_and_its_tag_printed(
         self, small_csv: Path, tmp_path: Path
     ) -> None:
@@ -312,7 +311,6 @@ class TestTrain:
         stages = ["Search: ", "LightGBM; at most 1 trials …", "Compare: ", "Price the directions", "Measuring: "]
         assert sorted(stages, key=found.stderr.index) == stages
 
-    @pytest.mark.slow
     def test_a_model_that_misses_the_gate_is_not_published(
         self,
         run_here: Main,
@@ -328,7 +326,6 @@ class TestTrain:
         assert published() == []
         assert _kept_card(found.stderr).test["auc"].value < 1
 
-    @pytest.mark.slow
     def test_a_model_that_is_worse_than_another_is_not_published_and_its_card_is_kept(
         self,
         run_here: Main,
@@ -352,7 +349,6 @@ class TestTrain:
         assert card.against.tag == tag
         assert f"difference {card.against.difference}" in found.stderr
 
-    @pytest.mark.slow
     def test_training_again_leaves_what_serves_and_names_the_command_that_changes_it(
         self,
         run_here: Main,
@@ -394,7 +390,6 @@ class TestTrain:
 
 
 class TestEvaluate:
-    @pytest.mark.slow
     def test_a_stored_model_is_measured_on_the_test_part_of_its_own_data(
         self, run_here: Main, model_tag: str, scorer: Scorer, tmp_path: Path
     ) -> None:
@@ -408,7 +403,6 @@ class TestEvaluate:
         assert "note: Demo data" in found.stderr
         assert "warning: Demo data" not in found.stderr
 
-    @pytest.mark.slow
     def test_on_other_data_every_row_counts(
         self, run_here: Main, model_tag: str, small_csv: Path, tmp_path: Path
     ) -> None:
@@ -471,7 +465,6 @@ def test_a_thread_that_stumbles_after_ctrl_c_prints_nothing(
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_in_a_search_leaves_the_store_as_it_was(jobs: str, tmp_path: Path) -> None:
     home = tmp_path / "home"

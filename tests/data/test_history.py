@@ -317,6 +317,7 @@ def test_data_shows_what_training_would_see(history: str) -> None:
     assert "those that were denied" in found.stderr
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_on_the_log_and_its_card_says_so(
     history: str, published: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

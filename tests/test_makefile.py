@@ -1,0 +1,39 @@
+"""`make` as a newcomer meets it: a help that fits the terminal, and a service without a training."""
+
+import re
+import subprocess
+
+from credit_scoring.settings import PROJECT_FOLDER
+
+WIDTH = 80
+# What is installed already is not asked about here, and make's own lines would stand between the commands.
+QUIET = ("make", "--no-print-directory", "--assume-old=install", "--assume-old=install-dev")
+
+
+def told(*arguments: str) -> str:
+    return subprocess.run([*QUIET, *arguments], cwd=PROJECT_FOLDER, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_help_lists_every_target_in_groups_and_fits_80_columns() -> None:
+    shown = told("help")
+    makefile = (PROJECT_FOLDER / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(r"^  ([a-z-]+) ", shown, re.MULTILINE) == re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert len(re.findall(r"^\S.*$", shown, re.MULTILINE)) == 4
+    assert max(map(len, shown.splitlines())) <= WIDTH
+
+
+def test_serve_looks_at_the_port_before_anything_else_and_imports_the_demo_model_where_there_is_none() -> None:
+    port, model, *_, serves = told("--dry-run", "serve", "PORT=3111").strip().splitlines()[-4:]
+    assert port.endswith('credit_scoring.serving.port "127.0.0.1" "3111"')
+    assert model.endswith("credit-scoring models import data/models/demo.bentomodel --if-missing")
+    assert serves.endswith("bentoml serve credit_scoring.service:CreditScoring --host 127.0.0.1 --port 3111")
+
+
+def test_serve_trains_where_that_is_asked() -> None:
+    assert "bin/credit-scoring train\n" in told("--dry-run", "serve", "TRAIN=1")
+    assert "import" not in told("--dry-run", "serve", "TRAIN=1")
+
+
+def test_the_quick_tests_leave_out_what_is_slow_and_the_others_nothing() -> None:
+    assert '-m "not slow and not shipping"' in told("--dry-run", "test")
+    assert "-m" not in told("--dry-run", "test-all").split()
