@@ -71,6 +71,10 @@ install-dev: $(VENV)/dev.installed ## Set up what tests and checks need, too
 test: install-dev ## Run the quick tests, WORKERS at once
 	$(PYTEST) -m "not slow and not shipping"
 
+.PHONY: test-slow
+test-slow: install-dev ## Run what the quick tests leave out
+	$(PYTEST) -m "slow and not shipping"
+
 .PHONY: test-all
 test-all: install-dev ## Run the whole test suite (half an hour)
 	$(PYTEST)
@@ -208,6 +212,14 @@ smoke: ## Smoke-test the service at URL, or that of OVERLAY
 .PHONY: smoke-image
 smoke-image: install ## Start IMAGE alone, hardened, and smoke-test it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" IMAGE=$(IMAGE) sh deploy/smoke_image.sh $(SMOKE_OPTIONS)
+
+.PHONY: release-model
+release-model: install ## Import the model that a release is to carry
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/release_model.sh deploy/models/release.env $(DEMO_MODEL)
+
+.PHONY: check-model
+check-model: install ## Check that MODEL may go to production
+	@$(BIN)/credit-scoring models check "$(MODEL)"
 
 .PHONY: export-model
 export-model: install ## Export MODEL to build/model/, its hash beside it

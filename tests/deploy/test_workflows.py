@@ -103,7 +103,18 @@ def makefile_targets() -> set[str]:
 
 def test_the_steps_call_make_targets_that_there_are() -> None:
     called, targets = called_targets(commands(all_steps())), makefile_targets()
-    wanted = {"check", "test-all", "lint-deploy", "train", "image", "smoke-image", "sbom", "push", "deploy", "smoke"}
+    wanted = {
+        "check",
+        "test-all",
+        "lint-deploy",
+        "release-model",
+        "image",
+        "smoke-image",
+        "sbom",
+        "push",
+        "deploy",
+        "smoke",
+    }
     assert wanted <= called
     assert called <= targets
 
@@ -124,13 +135,13 @@ def test_the_tools_of_the_checks_are_pinned_with_their_hashes() -> None:
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", lines)
 
 
-def test_what_is_pushed_was_tested_trained_built_smoke_tested_and_scanned_before() -> None:
+def test_what_is_pushed_was_tested_built_smoke_tested_and_scanned_before() -> None:
     release = jobs("release.yml")
     assert release["build"]["needs"] == "test"
     assert release["publish"]["needs"] == "build"
     assert release["staging"]["needs"] == "publish"
-    assert set(release["production"]["needs"]) == {"publish", "staging"}
-    order = ["make train", "make image", "make smoke-image", "anchore/scan-action@"]
+    assert set(release["production"]["needs"]) == {"build", "publish", "staging"}
+    order = ["make release-model", "make image", "make smoke-image", "anchore/scan-action@"]
     places = [commands(steps("release.yml", "build")).index(each) for each in order]
     assert places == sorted(places)
     publish = commands(steps("release.yml", "publish"))
@@ -148,7 +159,10 @@ def test_a_deploy_is_smoke_tested_and_rolled_back_where_that_fails() -> None:
 
 def test_production_is_deployed_as_staging_was_from_a_tag_in_its_own_environment() -> None:
     staging, production = (jobs("release.yml")[name] for name in ("staging", "production"))
-    assert production["steps"] == staging["steps"]
+    refusal, *deployment = production["steps"]
+    assert deployment == staging["steps"]
+    assert refusal["if"] == "needs.build.outputs.refusal != ''"
+    assert "exit 1" in refusal["run"]
     assert production["environment"] == production["env"]["OVERLAY"] == "production"
     assert staging["environment"] == staging["env"]["OVERLAY"] == "staging"
     assert production["if"] == "startsWith(github.ref, 'refs/tags/v')"
