@@ -264,7 +264,11 @@ def _not_installed(error: ImportError) -> ConfigurationError:
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> Scorer:
-    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in CANDIDATES]
+    rows, fields = min(len(dataset.frame), plan.search_rows), len(dataset.features)
+    tried = [candidate for candidate in CANDIDATES if candidate.suits(rows, fields)]
+    for candidate in [each for each in CANDIDATES if each not in tried]:
+        console.print(f"{candidate.title} is left out: on {rows:,} rows of {fields} fields it takes too long.")
+    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
     planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
     with training(console, planned) as progress:
         scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock)

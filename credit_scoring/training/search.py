@@ -81,14 +81,15 @@ class Searched:
 
 
 def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Clock | None = None) -> list[Searched]:
-    """Search every candidate; returns each at its best parameters, best first.
+    """Search every candidate that suits the data; returns each at its best parameters, best first.
 
     With many rows, on a sample of them.
     """
     part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
     results: list[Searched] = []
-    for number, candidate in enumerate(CANDIDATES):
-        own = clock.share(1 / (len(CANDIDATES) - number + 1))  # the last one is `search_unconstrained`
+    candidates = [each for each in CANDIDATES if each.suits(len(part.frame), len(part.features))]
+    for number, candidate in enumerate(candidates):
+        own = clock.share(1 / (len(candidates) - number + 1))  # the last one is `search_unconstrained`
         enough = max((each.auc_mean for each in results), default=0.0) - HOPELESS
         results.append(_Search(candidate, part, part.columns, plan, own, enough).run(on_trial))
     return sorted(results, key=lambda result: result.auc_mean, reverse=True)

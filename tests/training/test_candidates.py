@@ -209,3 +209,10 @@ def test_no_candidate_is_built_on_an_audit_field(candidate: Candidate, dataset: 
     columns = Columns.of(CATALOGUE, dataset.features)
     used = {*columns.raw, *(name for field in columns.derived for name in field.inputs)}
     assert used.isdisjoint(AUDIT_FIELDS)
+
+
+@pytest.mark.parametrize(("rows", "fields", "tried"), [(50_000, 40, True), (50_000, 41, False), (3_563, 200, True)])
+def test_a_forest_is_tried_where_it_ends_and_the_others_always(rows: int, fields: int, tried: bool) -> None:
+    suiting = {candidate.name for candidate in CANDIDATES if candidate.suits(rows, fields)}
+    assert ("random_forest" in suiting) == tried
+    assert suiting >= set(NAMES) - {"random_forest"}

@@ -96,6 +96,14 @@ def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) ->
     assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
 
 
+def test_a_candidate_that_does_not_suit_the_data_is_not_tried(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    forest = replace(CANDIDATE_BY_NAME["random_forest"], most_values=len(small.features) * len(small.frame) - 1)
+    monkeypatch.setattr(searching, "CANDIDATES", (BASELINE, forest))
+    reports: list[TrialReport] = []
+    results = search(small, TrainingPlan(trials=2, jobs=1, folds=2), reports.append)
+    assert {result.name for result in results} == {each.candidate.name for each in reports} == {BASELINE.name}
+
+
 def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_each_stage(small: Dataset) -> None:
     """No time at all: a trial of each candidate, one comparison, no prices."""
     stages: list[StageReport] = []
