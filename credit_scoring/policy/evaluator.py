@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from credit_scoring.application.arrays import Floats
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import REAIS
 from credit_scoring.application.records import Record, Records
@@ -38,7 +38,7 @@ class Evaluator:
 
     def __init__(self, policy: Policy, catalogue: Catalogue) -> None:
         self._threshold, self._review_from = policy.threshold, policy.review_from
-        self._ids = np.array([rule.id for rule in policy.rules], dtype=object)
+        self._ids = [rule.id for rule in policy.rules]
         self._rules = _CompiledRules(policy.rules, catalogue) if policy.rules else None
 
     @property
@@ -48,15 +48,23 @@ class Evaluator:
 
     def rulings(self, records: Sequence[Record], risks: Floats) -> list[Ruling]:
         """One for each record, whose keys include `fields`; `risks` has shape (records,)."""
-        threshold = self._threshold  # in Python: for the few risks of a micro-batch NumPy takes longer
+        found = self._by_risk(risks)
         severities = self._rules.severities(records, risks) if self._rules else None
-        if severities is None and self._review_from is None:
-            approved, _, denied = _RULINGS
-            return [denied if each >= threshold else approved for each in risks.tolist()]
-        bands = self._bands(risks)
-        if severities is None:
-            return [_RULINGS[each] for each in bands.tolist()]
-        return self._combined(bands, severities)
+        if severities is not None:
+            for row in np.flatnonzero(severities.any(axis=1)).tolist():
+                found[row] = self._strictest(found[row].answer, severities[row].tolist())
+        return found
+
+    def _by_risk(self, risks: Floats) -> list[Ruling]:
+        if self._review_from is not None:
+            return [_RULINGS[each] for each in self._bands(risks).tolist()]
+        threshold = self._threshold  # in Python: for the few risks of a micro-batch NumPy takes longer
+        approved, _, denied = _RULINGS
+        return [denied if each >= threshold else approved for each in risks.tolist()]
+
+    def _strictest(self, by_risk: Answer, severities: list[int]) -> Ruling:
+        failed = sorted(id for id, severity in zip(self._ids, severities, strict=True) if severity > PASS)
+        return Ruling(ANSWERS[max(ANSWERS.index(by_risk), *severities)], tuple(failed))
 
     def severities(self, records: Sequence[Record], risks: Floats) -> Codes:
         """What the risk by itself and each rule say, shape (records, 1 + rules); the strictest of them decides."""
@@ -72,14 +80,6 @@ class Evaluator:
         if self._review_from is None:
             return bands
         return np.maximum(bands, np.where(risks >= self._review_from, np.int8(REVIEW), np.int8(PASS)))
-
-    def _combined(self, bands: Codes, severities: Codes) -> list[Ruling]:
-        strictest = np.maximum(bands, severities.max(axis=1)).tolist()
-        found = [_RULINGS[each] for each in strictest]
-        for row in np.flatnonzero(severities.any(axis=1)).tolist():
-            failed = tuple(sorted(self._ids[severities[row] > PASS].tolist()))
-            found[row] = Ruling(ANSWERS[strictest[row]], failed)
-        return found
 
 
 class _CompiledRules:
@@ -99,6 +99,9 @@ class _CompiledRules:
         ends = [interval(each, self._columns.scale(each)) for each in predicates]
         self._low, self._high = map(np.array, zip(*ends, strict=True))
         self._asks_missing = np.array([each.is_missing is not None for each in predicates])
+        telling = [rule.if_missing not in (None, "pass") for rule in (rules[place] for place in ordered)]
+        self._asks = self._asks_missing | np.repeat(np.array(telling, dtype=bool), counts)  # where missing is no pass
+        self._then = np.array([SEVERITIES[rule.then] for rule in rules], dtype=np.int8)
         outcomes = [(PASS, SEVERITIES[rule.if_missing or "pass"], SEVERITIES[rule.then]) for rule in rules]
         self._outcomes = np.array(outcomes, dtype=np.int8)
         self._places = np.arange(len(rules))
@@ -112,8 +115,10 @@ class _CompiledRules:
         """What each rule says to each record, shape (records, rules); None where all pass all."""
         values = self._columns.values(records, risks)
         missing, hits = np.isnan(values), (values >= self._low) & (values <= self._high)
-        if not missing.any() and not self._holds(hits):  # so most micro-batches pass rules that are seldom broken
-            return None
+        if not (missing & self._asks).any():  # what is missing passes as what does not hold does
+            if not hits.any() or not (holds := self._held(hits)).any():
+                return None
+            return holds[:, self._back] * self._then
         states = hits.astype(np.int8) * np.int8(TRUE)
         states[missing] = UNKNOWN
         asked = self._asks_missing
@@ -127,12 +132,12 @@ class _CompiledRules:
         severities: Codes = self._outcomes[self._places, joined[:, self._back]]
         return severities
 
-    def _holds(self, hits: npt.NDArray[np.bool_]) -> bool:
-        """Whether any rule holds, where no value is missing and `hits` tells of each predicate."""
-        if not hits.any():
-            return False
+    def _held(self, hits: Flags) -> Flags:
+        """Whether each rule holds for each record, those with `all` before those with `any`."""
         together = np.logical_and.reduceat(hits[:, : self._all_end], self._all_starts, axis=1)
-        return bool(together.any() or hits[:, self._all_end :].any())
+        if not len(self._any_starts):
+            return together
+        return np.hstack([together, np.logical_or.reduceat(hits[:, self._all_end :], self._any_starts, axis=1)])
 
 
 class _Columns:
