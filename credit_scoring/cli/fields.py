@@ -20,6 +20,7 @@ from credit_scoring.model import store
 from credit_scoring.model.manifest import CATALOGUE_FILE, inspect
 
 console = Console(stderr=True)
+WIDEST_NAME = 30  # of a table that fits 80 columns; a longer one is folded
 app = typer.Typer(no_args_is_help=True, help="Show, check and draft the fields that your applications have.")
 
 
@@ -107,15 +108,25 @@ def _found(catalogue: str) -> Catalogue:
 
 
 def _print(catalogue: Catalogue) -> None:
-    table = Table("field", "title", "kind", "range or values", "role", "risk", "missing counts as", "lever")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    longest = max(map(len, [*catalogue.fields, *catalogue.derived])) + 2
+    table.add_column("field, title", overflow="fold", width=min(longest, WIDEST_NAME))
+    for header in ("kind", "range or values", "role, risk", "missing counts as", "lever"):
+        table.add_column(header, overflow="fold", no_wrap=header in ("kind", "lever"))
     for field in catalogue.fields.values():
         name = f"{field.name} *" if field.required else field.name
-        row = [name, field.title, field.kind, _range(field), field.role, field.risk_moves or "", _missing(field)]
-        table.add_row(*row, f"{field.lever.at_least:,} … {field.lever.at_most:,}" if field.lever else "")
+        lever = f"{field.lever.at_least:,} …\n{field.lever.at_most:,}" if field.lever else ""
+        role = _lines(field.role, field.risk_moves)
+        table.add_row(_lines(name, field.title), field.kind, _range(field), role, _missing(field), lever)
     for name, entry in catalogue.derived.items():
-        table.add_row(name, entry.title, "derived", entry.expression, "feature", entry.risk_moves or "", "", "")
+        role = _lines("feature", entry.risk_moves)
+        table.add_row(_lines(name, entry.title), "derived", entry.expression, role, "", "")
     Console(width=None if console.is_terminal else 200).print(table)
     console.print("* in every application. docs/fields.md says what each column means.")
+
+
+def _lines(first: str, second: str | None) -> str:
+    return f"{first}\n{second}" if second else first
 
 
 def _range(field: ApplicationField) -> str:
