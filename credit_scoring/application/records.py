@@ -41,7 +41,7 @@ class Records(list[Record]):
         if found is None:
             read = getter(names)
             found = np.array([read(record) for record in self], dtype=np.float64)
-            self._tables[names] = found = found if names else found.reshape(len(self), 0)
+            self._tables[names] = found = found.reshape(len(self), len(names))
         return found
 
     def columns(self, names: tuple[str, ...], derived: Sequence[DerivedField] = ()) -> dict[str, Floats]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 
+from credit_scoring.application.schemas import Fault
 from credit_scoring.batch.arrow import Source
 from credit_scoring.batch.cluster import Files, scorer_of
 from credit_scoring.batch.columnar import REASONS, decide
@@ -21,7 +22,7 @@ _DECIDED = (
     f"{FILE} string, {ROW} bigint, application_id string, decision string, risk_probability double, "
     "rules array<string>, missing array<string>, outside_training array<string>, "
 )
-_FAULTS = "faults array<struct<field: string, message: string, type: string>>"
+_FAULTS = f"faults array<struct<{', '.join(f'{name}: string' for name in Fault.model_fields)}>>"
 
 FirstRows = Mapping[tuple[str, int], int]
 

@@ -14,7 +14,6 @@ from credit_scoring.errors import ModelNotFoundError
 MAX_BYTES = 1 << 30
 MAX_SECONDS = 600.0
 STANDSTILL_S = 15.0
-CHUNK = 1 << 20
 
 
 def is_url(text: str) -> bool:
@@ -28,7 +27,10 @@ def downloaded(url: str) -> Iterator[tuple[Path, str]]:
 
     Raises ModelNotFoundError when it cannot be had.
     """
-    shown = _shown(url)
+    try:
+        shown = _shown(url)
+    except ValueError:  # its message may have a part of a password
+        raise ModelNotFoundError("The address cannot be read as a URL: expected https://host/path.") from None
     with tempfile.TemporaryDirectory(prefix="credit-scoring-") as folder:
         path = Path(folder) / (Path(urlsplit(url).path).name or "model")
         try:
@@ -44,7 +46,7 @@ def _fetch(url: str, path: Path, shown: str) -> None:
     deadline, size = time.monotonic() + MAX_SECONDS, 0
     with httpx.stream("GET", url, follow_redirects=True, timeout=STANDSTILL_S) as answer, path.open("wb") as file:
         answer.raise_for_status()
-        for chunk in answer.iter_bytes(CHUNK):
+        for chunk in answer.iter_bytes():
             size += len(chunk)
             if size > MAX_BYTES:
                 raise ModelNotFoundError(f"{shown}: is larger than {MAX_BYTES >> 20:,} MB, which no model is.")

@@ -1,5 +1,6 @@
 """`credit-scoring models …`: list the stored models, import, check or promote one, roll back, show the history."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -66,6 +67,9 @@ def import_model(
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing if the store has a model already.")
     ] = False,
+    for_production: Annotated[
+        bool, typer.Option("--for-production", help="Refuse what `credit-scoring models check` refuses.")
+    ] = False,
 ) -> None:
     """Import a model from a file or an address. In a store without models it becomes the champion.
 
@@ -73,7 +77,7 @@ def import_model(
     """
     if if_missing and store.has(NEWEST):
         return
-    tag, is_new = _imported(file, sha256)
+    tag, is_new = _imported(file, sha256, check_releasable if for_production else _any)
     if is_new:
         _tell_imported(tag)
     else:
@@ -136,13 +140,17 @@ def resolve(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = 
     print(store.find(tag).tag)
 
 
-def _imported(file: str, sha256: str | None) -> tuple[str, bool]:
+def _any(tag: str, card: ModelCard) -> None:
+    """Outside production, any model may be imported."""
+
+
+def _imported(file: str, sha256: str | None, check: Callable[[str, ModelCard], None]) -> tuple[str, bool]:
     if not is_url(file):
-        return import_file(Path(file), sha256)
+        return import_file(Path(file), sha256, check=check)
     if not sha256:
         raise ConfigurationError("--sha256 is missing: an address needs the hash that was told when it was exported.")
     with downloaded(file) as (path, name):
-        return import_file(path, sha256, name)
+        return import_file(path, sha256, name, check)
 
 
 def _tell_imported(tag: str) -> None:

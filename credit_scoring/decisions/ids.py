@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM = 1 << 62  # the last 62 bits are random
@@ -14,25 +15,27 @@ PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$
 
 
 class TimeOrderedIds:
-    """UUIDv7 (RFC 9562, section 5.7), each greater than the one before (section 6.2, method 2).
+    """UUIDv7 (RFC 9562, section 5.7), each greater than the one before (section 6.2, method 2), in whatever thread.
 
     Random bytes are fetched many at a time: one system call for each id would be felt.
     """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._steps: Iterator[int] = iter(())
         self._millisecond = self._lower = 0
         self._upper = ""
 
     def new(self) -> str:
         """The next id, in the canonical form."""
-        millisecond = time.time_ns() // 1_000_000
-        if millisecond > self._millisecond:
-            self._begin(millisecond, int.from_bytes(os.urandom(8)) % _RANDOM)
-        else:
-            self._step()
-        lower = f"{_VARIANT | self._lower:x}"
-        return f"{self._upper}{lower[:4]}-{lower[4:]}"
+        with self._lock:
+            millisecond = time.time_ns() // 1_000_000
+            if millisecond > self._millisecond:
+                self._begin(millisecond, int.from_bytes(os.urandom(8)) % _RANDOM)
+            else:
+                self._step()
+            upper, lower = self._upper, f"{_VARIANT | self._lower:x}"
+        return f"{upper}{lower[:4]}-{lower[4:]}"
 
     def _begin(self, millisecond: int, lower: int) -> None:
         text = f"{millisecond:012x}"

@@ -1,6 +1,7 @@
 """A model as a file that `bentoml models export` wrote: checked against its sha256, proven, put into the store."""
 
 import hashlib
+from collections.abc import Callable
 from lzma import LZMAError
 from pathlib import Path
 from tarfile import TarError
@@ -11,6 +12,8 @@ from bentoml.models import Model
 
 from credit_scoring.errors import ModelNotFoundError, ModelRejectedError, ModelStoreError
 from credit_scoring.model import champion, store
+from credit_scoring.model.card import ModelCard
+from credit_scoring.model.manifest import inspect
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import MODEL_NAME
 
@@ -18,17 +21,24 @@ HASH_SUFFIX = ".sha256"
 NEWEST = f"{MODEL_NAME}:latest"
 
 
-def import_file(path: Path, sha256: str | None = None, called: str = "") -> tuple[str, bool]:
+def import_file(
+    path: Path,
+    sha256: str | None = None,
+    called: str = "",
+    check: Callable[[str, ModelCard], None] = lambda tag, card: None,
+) -> tuple[str, bool]:
     """Put the model in this file into the store; its tag, and whether it was not there yet.
 
-    Without `sha256` its hash lies beside it. Messages name the file `called`, or else its path. In a store without
-    models it becomes champion. Raises ModelNotFoundError where there is no such file, and ModelRejectedError, with the
-    store as it was, where the file is not the one that was hashed or must not decide.
+    Without `sha256` its hash lies beside it. Messages name the file `called`, or else its path; `check` may refuse the
+    model by its tag and card. In a store without models it becomes champion. Raises ModelNotFoundError where there is
+    no such file, and ModelRejectedError, with the store as it was, where the file is not the one that was hashed or
+    must not decide.
     """
     name = called or str(path)
     _check_hash(path, sha256, name)
     model = _unpacked(path, name)
     tag = str(model.tag)
+    check(tag, inspect(Path(model.path)))
     if store.has(tag):
         return tag, False
     store.check_writable()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from credit_scoring.errors import CreditScoringError, NotReadyError, RequestError
+from credit_scoring.errors import CreditScoringError, NotReadyError, RequestError, UnavailableError
 from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.problems import FAILED, PROBLEM_TYPE, error_answer, error_response
 from credit_scoring.serving.request_ids import REQUEST_ID, id_of, sent_id
@@ -16,6 +16,8 @@ from credit_scoring.serving.request_ids import REQUEST_ID, id_of, sent_id
 Admit = Callable[[Headers, str | None], str]
 OnRequest = Callable[[int, float], None]
 
+ANSWERED_WITHIN_S = 4.0  # after the body has arrived; BentoML's own limit, which answers in another shape, is later
+_TOO_SLOW = "The answer took too long. Try again in a moment, with the same application_id."
 _NOT_READY = (
     "The service is not ready: it has no model that may decide, or no decision log to write to. Its log says why."
 )
@@ -58,7 +60,7 @@ class JsonEndpoint:
                 QueryParams(scope["query_string"]),
             )
             body = await self._read(scope, receive)
-            status, headers, content = 200, answer_headers(sent_id(sent)), await self._handle(body, asked)
+            status, headers, content = 200, answer_headers(sent_id(sent)), await self._handled(body, asked)
         except _DisconnectedError:
             return
         except Exception as error:  # the server would log its message, which may hold a value
@@ -67,6 +69,15 @@ class JsonEndpoint:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
         self._on_request(status, time.perf_counter() - started)
+
+    async def _handled(self, body: bytes, asked: Asked) -> bytes:
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN_S) as limit:
+                return await self._handle(body, asked)
+        except TimeoutError:
+            if limit.expired():
+                raise UnavailableError(_TOO_SLOW) from None
+            raise
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] in ("GET", "HEAD"):

@@ -59,8 +59,8 @@ class Explainer:
         self._queue = ReasonQueue(self._give)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """For a request that will want reasons of new decisions.
+    def place(self, applications: int = 1) -> Iterator[None]:
+        """For a request that will want the reasons of so many new decisions.
 
         Raises RequestError where the model in use can give none, OverloadedError where too many ask: before anything is
         decided.
@@ -69,7 +69,7 @@ class Explainer:
             reference_values(self._desk.scorer)
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
-        with self._queue.place():
+        with self._queue.place(applications):
             yield
 
     async def reasons(self, body: bytes, asked: Asked) -> bytes:

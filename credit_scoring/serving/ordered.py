@@ -11,6 +11,7 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.errors import RequestError
 from credit_scoring.serving.connections import Limits
 from credit_scoring.serving.problems import error_answer
+from credit_scoring.serving.request_ids import id_of
 
 CLOSING = (b"connection", b"close")
 BETWEEN, HEAD, BODY = range(3)  # what the parser has read last of: no request, its head, its body
@@ -101,9 +102,13 @@ class OrderedProtocol(HttpToolsProtocol):
         else:
             self._write_last_answer()
 
+    def _request_id(self) -> str:
+        """What the request is called whose head was read; a new id where none was."""
+        return id_of(dict(self.headers)) if self._stage in (HEAD, BODY) else new_id()
+
     def _write_last_answer(self) -> None:
         if self._last_answer is not None and not self.transport.is_closing():
-            status, headers, content = error_answer(self._last_answer, new_id())
+            status, headers, content = error_answer(self._last_answer, self._request_id())
             every = (*self.server_state.default_headers, *headers, CLOSING)
             self.transport.write(answer_bytes(status, every, content))
             self.transport.close()

@@ -121,10 +121,11 @@ class Predictions:
 
     async def predict_many(self, body: bytes, asked: Asked) -> bytes:
         """Up to 1,000 applications in; a decision or an error for each out, in order."""
-        if not self._explains(asked):
-            return to_json([found for found, _ in await self._decided_many(body, asked)])
-        with self._explainer.place():
-            answers = await self._decided_many(body, asked)
+        explains, items = self._explains(asked), self._items(body)
+        if not explains:
+            return to_json([found for found, _ in await self._decided_many(items, len(body), asked)])
+        with self._explainer.place(len(items)):
+            answers = await self._decided_many(items, len(body), asked)
             given = [
                 (found, application) for found, application in answers if isinstance(found, Decision) and application
             ]
@@ -135,10 +136,12 @@ class Predictions:
         ]
         return b"[" + b",".join(parts) + b"]"
 
-    async def _decided_many(self, body: bytes, asked: Asked) -> list[tuple[Decision | ItemError, Application | None]]:
+    async def _decided_many(
+        self, items: list[Any], length: int, asked: Asked
+    ) -> list[tuple[Decision | ItemError, Application | None]]:
         answers: list[tuple[asyncio.Future[Decision], Application] | ItemError] = []
-        errors = ItemErrors("invalid_application", NOT_DECIDED, len(body), self._known)
-        for item in self._items(body):
+        errors = ItemErrors("invalid_application", NOT_DECIDED, length, self._known)
+        for item in items:
             answers.append(self._submitted(item, asked.by, errors))
             if len(answers) % self._most_at_once == 0:
                 await asyncio.sleep(0)  # let waiting single requests in between

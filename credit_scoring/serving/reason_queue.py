@@ -9,7 +9,8 @@ from typing import NamedTuple
 from credit_scoring.errors import OverloadedError
 from credit_scoring.explanation.explanation import Given
 
-MOST_ASKING = 128  # reasons of so many take about 50 ms
+MOST_ASKING = 128  # requests
+MOST_APPLICATIONS = 2000  # of all requests, unless one request has them all; reasons of so many take about 2 s
 MOST_TOGETHER = 64
 TOO_MANY = "Too many reasons are asked for, so that nothing was decided. Try again in a moment, or without reasons."
 
@@ -32,20 +33,25 @@ class ReasonQueue:
 
     def __init__(self, give: Give) -> None:
         self._give = give
-        self._asking = 0
+        self._asking = self._applications = 0
         self._waiting: deque[tuple[Wanted, asyncio.Future[str]]] = deque()
         self._giving: asyncio.Task[None] | None = None
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """For a request that will want reasons; raises OverloadedError, before anything is decided, if too many do."""
-        if self._asking >= MOST_ASKING:
+    def place(self, applications: int = 1) -> Iterator[None]:
+        """For a request that will want the reasons of so many decisions.
+
+        Raises OverloadedError, before anything is decided, where too many are wanted already.
+        """
+        if self._asking >= MOST_ASKING or (self._asking and self._applications + applications > MOST_APPLICATIONS):
             raise OverloadedError(TOO_MANY)
         self._asking += 1
+        self._applications += applications
         try:
             yield
         finally:
             self._asking -= 1
+            self._applications -= applications
 
     async def texts(self, wanted: Sequence[Wanted]) -> list[str]:
         """One for each; of very many, some at a time wait, so that other requests come between."""

@@ -55,6 +55,7 @@ def test_a_missing_number_is_nan_and_no_names_make_a_table_without_columns() -> 
     records = Records([{"a": None, "b": 2}, {"a": True, "b": None}])
     np.testing.assert_array_equal(records.table(("a", "b")), [[np.nan, 2.0], [1.0, np.nan]])
     assert records.table(()).shape == (2, 0)
+    assert Records([]).table(("a", "b")).shape == (0, 2)
 
 
 def test_records_of_records_are_the_same_object() -> None:

@@ -82,3 +82,8 @@ def test_a_file_larger_than_any_model_is_left_there(address: str, monkeypatch: p
 def test_a_fetch_without_end_is_ended(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "MAX_SECONDS", -1.0)
     assert "took longer" in refused(f"{address}/model")
+
+
+@pytest.mark.parametrize("url", ["https://user:pa/s3cret@host/x", "https://[bad/x", "https://host:99999999/x"])
+def test_what_is_no_address_is_refused_without_a_word_of_it(url: str) -> None:
+    assert refused(url) == "The address cannot be read as a URL: expected https://host/path."

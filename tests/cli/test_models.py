@@ -182,6 +182,12 @@ class TestImportFromAnAddress:
         assert store.has(found.stdout.strip())
         assert "s3cret" not in found.output
 
+    def test_for_production_the_demo_model_is_refused_and_nothing_is_imported(self, exported: tuple[str, str]) -> None:
+        before = sorted(store.versions())
+        message = error_here("models", "import", exported[0], "--sha256", exported[1], "--for-production")
+        assert "was trained on the demo data" in message
+        assert sorted(store.versions()) == before
+
     def test_an_address_without_a_hash_is_refused(self, exported: tuple[str, str]) -> None:
         assert "--sha256 is missing" in error_here("models", "import", exported[0])
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def settings_of(manifests: dict[str, Any], container: dict[str, Any]) -> dict[st
 def test_a_pod_fetches_the_model_that_its_service_then_serves(
     scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
 ) -> None:
-    tag = store.save(scorer)
+    data = scorer.card.data.model_copy(update={"source": "history.csv"})
+    tag = store.save(replace(scorer, card=scorer.card.model_copy(update={"data": data})))
     exported = Path(bentoml.models.export_model(tag, str(tmp_path / "model.bentomodel")))
     sha256 = hashlib.sha256(exported.read_bytes()).hexdigest()
     with served_folder(tmp_path) as address:

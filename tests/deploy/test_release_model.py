@@ -73,3 +73,17 @@ def test_a_named_model_without_its_hash_ends_the_release(own: Path, tmp_path: Pa
     assert found.returncode != 0
     assert told in found.stderr
     assert not list(tmp_path.glob("home/models/credit_scoring/*/card.json"))
+
+
+def test_a_hash_without_an_address_is_no_wish_for_the_demo_model(tmp_path: Path) -> None:
+    found = imported(tmp_path, NAMED.format(address="", sha256="0" * 64))
+    assert found.returncode == 1
+    assert "MODEL_ADDRESS is not" in found.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_address_is_read_and_never_run(tmp_path: Path) -> None:
+    address = "http://127.0.0.1:1/none?a=1&touch=ran; touch ran"
+    found = imported(tmp_path, NAMED.format(address=address, sha256="0" * 64))
+    assert "http://127.0.0.1:1/none: cannot be fetched" in found.stderr
+    assert not (tmp_path / "ran").exists()

@@ -161,7 +161,7 @@ def test_production_is_deployed_as_staging_was_from_a_tag_in_its_own_environment
     staging, production = (jobs("release.yml")[name] for name in ("staging", "production"))
     refusal, *deployment = production["steps"]
     assert deployment == staging["steps"]
-    assert refusal["if"] == "needs.build.outputs.refusal != ''"
+    assert refusal["if"] == "needs.build.outputs.releasable != 'true'"
     assert "exit 1" in refusal["run"]
     assert production["environment"] == production["env"]["OVERLAY"] == "production"
     assert staging["environment"] == staging["env"]["OVERLAY"] == "staging"

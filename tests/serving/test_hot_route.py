@@ -547,6 +547,17 @@ def test_a_head_of_more_than_16_kb_is_refused(size: int) -> None:
     assert desk.handled == []
 
 
+@pytest.mark.parametrize(
+    "body", [b"transfer-encoding: chunked\r\n\r\nno chunk", b"x: " + b"y" * LARGEST_HEAD + b"\r\n\r\n"]
+)
+def test_a_request_that_cannot_be_read_to_its_end_keeps_the_name_that_its_client_gave_it(body: bytes) -> None:
+    with connected(Desk()) as client:
+        client.sendall(b"POST /other HTTP/1.1\r\nhost: here\r\nx-request-id: crm-7\r\n" + body)
+        status, _, content = read_answer(client)
+    assert status in (400, 431)
+    assert json.loads(content)["instance"] == "crm-7"
+
+
 def test_a_head_of_nearly_16_kb_is_taken_in_one_piece_or_many() -> None:
     whole, desk = padded(LARGEST_HEAD - 200), Desk()
     with connected(desk) as client:

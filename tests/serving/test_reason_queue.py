@@ -9,7 +9,7 @@ import pytest
 from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import DecisionLogError, OverloadedError
 from credit_scoring.explanation.explanation import Given
-from credit_scoring.serving.reason_queue import MOST_ASKING, MOST_TOGETHER, ReasonQueue, Wanted
+from credit_scoring.serving.reason_queue import MOST_APPLICATIONS, MOST_ASKING, MOST_TOGETHER, ReasonQueue, Wanted
 
 
 def wanted(name: str) -> Wanted:
@@ -93,6 +93,15 @@ def test_a_request_that_is_given_up_takes_nothing_from_the_others() -> None:
         assert [*await asyncio.gather(first, other)] == [["a"], ["b"]]
 
     asyncio.run(scenario())
+
+
+def test_too_many_applications_of_several_requests_are_refused_and_those_of_one_are_not() -> None:
+    queue = ReasonQueue(lambda wanted: asyncio.sleep(0, []))
+    refused = pytest.raises(OverloadedError, match="nothing was decided")
+    with queue.place(MOST_APPLICATIONS - 1), queue.place(1), refused, queue.place():
+        pass
+    with queue.place(MOST_APPLICATIONS + 1):
+        pass
 
 
 def test_too_many_who_ask_at_once_are_refused_until_one_has_left() -> None:
