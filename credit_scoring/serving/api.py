@@ -22,7 +22,7 @@ from credit_scoring.serving.decision_routes import Dossiers
 from credit_scoring.serving.endpoint import Asked, Handler, JsonEndpoint
 from credit_scoring.serving.explanations import Explainer, ExplanationThread
 from credit_scoring.serving.hot_route import HotRoute
-from credit_scoring.serving.pages import Pages, on_http_exception
+from credit_scoring.serving.pages import Pages, on_failure, on_http_exception
 from credit_scoring.serving.predictions import Predictions
 from credit_scoring.serving.recorder import Recorder
 from credit_scoring.serving.routes import OPERATIONS, PREDICT, Operation
@@ -108,7 +108,10 @@ class CreditApi:
         self._pages = Pages(keyring, metrics_open=settings.metrics_open)
         self.app = Starlette(
             routes=[*(self._route(operation) for operation in OPERATIONS), *further, *self._pages.routes()],
-            exception_handlers={HTTPException: on_http_exception},  # type: ignore[dict-item]  # narrower on purpose
+            exception_handlers={
+                HTTPException: on_http_exception,  # type: ignore[dict-item]  # narrower on purpose
+                Exception: on_failure,
+            },
         )
 
     def use(self, backend: Backend) -> None:

@@ -98,6 +98,11 @@ async def unknown(request: Request) -> Response:
     return response
 
 
+async def on_failure(request: Request, error: Exception) -> Response:
+    """What a page answers that failed, in our shape."""
+    return error_response(error, request.scope)
+
+
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """What the static files answer, in our shape."""
     code = "method" if error.status_code == 405 else "not_found"

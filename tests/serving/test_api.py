@@ -9,6 +9,7 @@ import pytest
 from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION
 from credit_scoring.application.schemas import Answer
 from credit_scoring.errors import NotReadyError
+from credit_scoring.serving import metrics
 from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi
 from credit_scoring.serving.auth import Keyring
 from credit_scoring.serving.openapi import document
@@ -27,7 +28,9 @@ def api() -> CreditApi:
 
 def ask(api: CreditApi, method: str, path: str, **options: Any) -> httpx.Response:
     async def answer() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(api.app), base_url="http://here") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(api.app, raise_app_exceptions=False), base_url="http://here"
+        ) as client:
             return await client.request(method, path, **options)
 
     return asyncio.run(answer())
@@ -40,6 +43,16 @@ def test_an_operation_of_the_table_is_refused_until_the_model_is_loaded(api: Cre
     assert answer.status_code == 503
     assert "no model that may decide" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "30"
+
+
+def test_a_page_that_fails_answers_a_problem_without_the_error(api: CreditApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged() -> bytes:
+        raise ValueError("with a value")
+
+    monkeypatch.setattr(metrics, "exposition", damaged)
+    answer = ask(api, "GET", "/metrics", headers={"X-Request-ID": "r-1"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["instance"]) == (500, "internal", "r-1")
+    assert "value" not in answer.text
 
 
 def test_the_hot_route_refuses_until_the_model_is_loaded(api: CreditApi) -> None:
