@@ -53,6 +53,12 @@ def one(browser: Chrome, selector: str) -> WebElement:
     return browser.find_element(By.CSS_SELECTOR, selector)
 
 
+def shows(browser: Chrome, selector: str, text: str) -> None:
+    """Waits until an element holds this text, for as long as pages give way to one another."""
+    until = WebDriverWait(browser, SOON, ignored_exceptions=[WebDriverException])
+    until.until(lambda window: text in one(window, selector).text)
+
+
 def heading(browser: Chrome) -> str:
     """Empty while a page gives way to the next."""
     try:
@@ -144,24 +150,26 @@ def test_with_four_eyes_one_person_proposes_and_another_confirms(browser: Chrome
     browser.get(f"{two.url}/mesa/")
     sign_in(browser, "ana")
     one(browser, "tbody a").click()
+    shows(browser, "h1", "duas-pessoas")
     one(browser, "#parecer-APPROVED").click()
     one(browser, "#motivo-parecer").send_keys(REASON)
     one(browser, "#form-parecer button").click()
-    assert one(browser, ".answer").text == "Em análise"
+    shows(browser, ".answer", "Em análise")
     for name in ("ana-2027", "rui"):
-        assert "espera a segunda pessoa" in one(browser, "main").text
+        shows(browser, "main", "espera a segunda pessoa")
         assert browser.find_elements(By.CSS_SELECTOR, "#form-parecer button") == []
         sign_in(browser, name)
-        assert "segunda pessoa (proposta de ana)" in one(browser, "tbody").text
+        shows(browser, "tbody", "segunda pessoa (proposta de ana)")
         one(browser, "tbody a").click()
+        shows(browser, "h1", "duas-pessoas")
     one(browser, "#parecer-APPROVED").click()
     one(browser, "#motivo-parecer").send_keys("Conferi o contracheque.")
     one(browser, "#form-parecer button").click()
-    assert one(browser, ".answer").text == "Aprovado"
+    shows(browser, ".answer", "Aprovado")
     history = one(browser, ".history").text
     assert history.index("Proposta de aprovar") < history.index("Aprovado na análise")
     one(browser, "header nav a").click()
-    assert "A fila está vazia." in one(browser, "main").text
+    shows(browser, "main", "A fila está vazia.")
 
 
 def test_every_field_has_a_label_and_every_page_one_heading(ana: Chrome, running: RunningService) -> None:

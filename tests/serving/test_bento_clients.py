@@ -60,7 +60,7 @@ def test_the_schema_lists_both_methods_with_the_fields_of_the_model(service: Run
         "predict": "/predict",
         "predict_many": "/predict_many",
     }
-    assert {*routes["predict"]["input"]["properties"]} == {*FIELDS, "application_id", "sources"}
+    assert {*routes["predict"]["input"]["properties"]} == {*FIELDS, "application_id", "replaces", "sources"}
     assert routes["predict_many"]["input"]["type"] == "array"
 
 
