@@ -16,7 +16,7 @@ from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import claims, events, group_ends, reviews
 from credit_scoring.decisions.chain import Hash, Row, block_hash, rows_hash
 from credit_scoring.decisions.claims import Name, name_of
-from credit_scoring.decisions.erased import erased_error, is_erased, remains
+from credit_scoring.decisions.erased import OVERWRITTEN, erased_error, is_erased, remains
 from credit_scoring.decisions.erasure_checks import Erased, rows_left
 from credit_scoring.decisions.head_checks import Place
 from credit_scoring.decisions.ids import is_id, new_id
@@ -137,7 +137,7 @@ def _erase(decision_id: str, order: Order, connection: Connection) -> None:
     (row,) = (each for each in rows if each.id == decision_id)
     left = remains(row)
     claims.release([decision_id], connection)
-    connection.execute(update(decisions).where(is_it).values(left._asdict()))
+    connection.execute(update(decisions).where(is_it).values({name: getattr(left, name) for name in OVERWRITTEN}))
     if name := name_of(row):
         _claim_for_another(name, connection)
     erasure = {

@@ -53,7 +53,7 @@ def _check_link(previous: Head, row: Any, verdict: Verdict) -> None:
 def _check_content(row: Any, content: Any, gone: tuple[Purged, Erased], verdict: Verdict) -> None:
     what, (purged, erased) = f"Event {row.number}: its {row.kind} {row.subject}", gone
     found = None if content is None else hash_of(row.kind, content)
-    if found == row.content_hash or (row.kind in FOLLOWED and erased.has_left(row, found)):
+    if found == row.content_hash or (row.kind in FOLLOWED and erased.has_left(row, content)):
         return
     if found is not None:
         verdict.note(f"{what} was altered.")

@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put, rows_in
 from benchmarks.support.postgres import Postgres
-from credit_scoring.decisions import dossiers, explanations, group_ends, lookup, outcomes, queries, reviews
+from credit_scoring.decisions import (
+    dossiers,
+    events,
+    explanations,
+    group_ends,
+    lookup,
+    outcomes,
+    queries,
+    reviews,
+    tables,
+)
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.dossiers import Dossier
-from credit_scoring.decisions.erased import ERASED, band
+from credit_scoring.decisions.erased import band
 from credit_scoring.decisions.erasure import Candidate, Order, candidates, erase
 from credit_scoring.decisions.explained import on_record
 from credit_scoring.decisions.group_ends import Report
@@ -31,7 +41,7 @@ from credit_scoring.errors import DecisionLogError, ModelNotFoundError, RequestE
 from credit_scoring.monitoring import track_record
 from tests.conftest import make_sqlite_log
 from tests.decisions.test_effective import again, take
-from tests.decisions.test_verification import tamper
+from tests.decisions.test_verification import MARK, blank, forge, tamper
 from tests.support.command_line import error_here, run_here
 
 TODAY = datetime.now(UTC).date()
@@ -244,7 +254,6 @@ def test_nothing_more_is_added_to_what_was_erased(address: str, block: list[str]
 
 
 BLOCK_OF = "(writer, batch) IN (SELECT writer, batch FROM erasures)"
-MARK = ERASED.replace(":", "\\:")  # SQLAlchemy takes a colon for a parameter
 HELD = f"{BLOCK_OF} AND received <> '{MARK}'"
 LEFT = f"received = '{MARK}'"
 COPIED = (
@@ -317,6 +326,60 @@ def test_what_is_done_to_a_block_beyond_its_erasure_is_named(
     tamper(*statements)(address)
     named = problems(address)
     assert any(re.search(problem, each) for each in named), named
+
+
+def test_an_erasure_on_record_covers_nothing_that_is_done_to_another_decision(address: str, block: list[str]) -> None:
+    forge(
+        address, block[0], f"UPDATE decisions SET decision = 'APROVADO', risk_probability = 0.9 WHERE id = '{block[2]}'"
+    )
+    assert f"the data of decision {block[0]} are not erased" in "".join(problems(address))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    {
+        "an id of the application": "application_id = 'P-ERASE'",
+        "a rule": "rules = '[]'",
+        "what was outside the training data": "outside_training = '[]'",
+        "what it replaces": "replaces = 'P-0'",
+        "a value that the model saw": "seen = '[1,null]'",
+        "no list of values": "seen = 'x'",
+        "an exact risk": "risk_probability = 0.47",
+        "an application": "received = '{}'",
+        "nothing": "received = received",
+    }.values(),
+)
+def test_an_erasure_on_record_that_left_more_than_a_remainder_is_named(
+    address: str, block: list[str], kept: str
+) -> None:
+    forge(address, block[1], *blank(block[1]), f"UPDATE decisions SET {kept} WHERE id = '{block[1]}'")
+    named = [each for each in problems(address) if "are not erased" in each]
+    assert bool(named) is (kept != "received = received")
+
+
+def test_one_erasure_covers_one_decision(address: str, block: list[str]) -> None:
+    forge(address, block[1], *blank(block[0]), *blank(block[1]))
+    assert problems(address) == [f"Decision {block[0]}: its data were erased, and no erasure names it."]
+
+
+def test_a_decision_that_is_named_by_several_erasures_is_named(address: str, block: list[str]) -> None:
+    erased(address, "P-ERASE")
+    again = f"UPDATE decisions SET risk_probability = 0.9 WHERE id = '{block[0]}'"
+    tamper("DROP INDEX erasures_by_decision")(address)
+    forge(address, block[1], again)
+    assert problems(address) == [f"Decision {block[1]}: several erasures name it."]
+
+
+def test_an_erasure_covers_no_review_of_another_decision(address: str, block: list[str]) -> None:
+    take(address, block[0], "REQUESTED")
+    take(address, block[0], "UPHELD")
+    last = select(tables.reviews).order_by(tables.reviews.c.id.desc()).limit(1)
+    step = ask(address, lambda connection: connection.execute(last).mappings().one(), reading=True)
+    flipped = {**step, "step": "REVERSED", "reason": ""}
+    left = {step["id"]: events.hash_of(events.REVIEW, flipped)}
+    flip = f"UPDATE reviews SET step = 'REVERSED', reason = '' WHERE id = '{step['id']}'"
+    forge(address, block[2], flip, followed=left)
+    assert any(re.search(f"its review {step['id']} was altered", each) for each in problems(address))
 
 
 def test_a_block_that_was_altered_is_not_erased(address: str, block: list[str]) -> None:
