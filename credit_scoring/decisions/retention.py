@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from credit_scoring.decisions import claims, events, group_ends
+from credit_scoring.decisions.claims import Unclaimed
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.tables import (
@@ -67,9 +68,9 @@ def purge_before(
     Each transaction takes whole blocks of about `rows_at_a_time` decisions and records which, so that the service can
     store in between and an interrupted purge leaves a log that verifies. `on_purged` gets the count of each one.
     """
-    gone = 0
+    gone, others = 0, database.run_now(claims.unclaimed, reading=True)
     for ids in _portions(moment, database, rows_at_a_time):
-        count = database.run_now(partial(_purge, ids, moment))
+        count = database.run_now(partial(_purge, ids, others, moment))
         gone += count
         on_purged(count)
     return gone
@@ -128,7 +129,7 @@ def _chunk(moment: datetime, after: str, size: int, connection: Connection) -> S
     return connection.execute(of_chunk.order_by(decisions.c.id).limit(size)).all()
 
 
-def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
+def _purge(ids: Sequence[str], others: Unclaimed, moment: datetime, connection: Connection) -> int:
     one_at_a_time(connection)
     there = (
         _before(moment)
@@ -140,7 +141,7 @@ def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
     if not rows:  # another purge was faster, or the end of a group was reported meanwhile
         return 0
     ids = [row.id for row in rows]
-    claims.release(ids, connection)
+    claims.release(ids, others, connection)
     for table in (outcomes, reviews, explanations, group_ends_table, erasures):
         connection.execute(delete(table).where(table.c.decision.in_(ids)))
     connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))

@@ -171,6 +171,18 @@ def test_of_an_application_that_was_decided_twice_both_decisions_go_or_the_other
     assert problems(address) == []
 
 
+@pytest.mark.parametrize("owner", ["loja", "banco"])
+def test_of_an_application_that_was_decided_twice_the_later_decision_goes_alone(address: str, owner: str) -> None:
+    """`loja` has the first claim for the id, `banco` a namesake; the second decision of each answers for nothing."""
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    first = {each: put(address, [entry(application_id="T", asked_by=each)], at=at)[0] for each in ("loja", "banco")}
+    (later,) = put(address, [entry(application_id="T", asked_by=owner)], at=at)
+    erased(address, later)
+    assert (rows_in(address, "claims"), rows_in(address, "namesakes"), problems(address)) == (1, 1, [])
+    (answer,) = again(address, entry(0.9, application_id="T", asked_by=owner))
+    assert getattr(answer, "decision_id", None) == first[owner]
+
+
 def test_several_of_one_block_can_be_erased_one_after_the_other(address: str, block: list[str]) -> None:
     for decision in (block[2], block[0], block[1]):
         erased(address, decision)

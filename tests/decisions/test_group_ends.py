@@ -17,6 +17,7 @@ from credit_scoring.decisions.group_ends import Report, _earliest_kept, kept_unt
 from credit_scoring.decisions.retention import Kept
 from credit_scoring.decisions.subject import subject
 from credit_scoring.decisions.verification import verify
+from tests.decisions.test_effective import again
 from tests.decisions.test_verification import tamper
 from tests.support.command_line import error_here, run_here
 
@@ -154,6 +155,21 @@ def test_a_purge_keeps_what_must_be_kept_with_its_block_and_says_until_when(addr
     assert (rows_in(address, "decisions"), problems(address)) == (3, [])
     told = run_here("decisions", "purge", "--older-than", "2020-01-01", "--yes", "--database", address)
     assert "No decision that may be deleted is older than 2020-01-01" in told.stderr
+
+
+@pytest.mark.parametrize("owner", ["loja", "banco"])
+def test_a_decision_that_stays_answers_for_an_application_of_which_the_first_decision_is_purged(
+    address: str, owner: str
+) -> None:
+    """Under best_effort an application may be decided twice; both owners have sent such an id, `loja` first."""
+    put(address, [entry(application_id="T", asked_by="loja")], at=LONG_AGO)
+    put(address, [entry(application_id="T", asked_by="banco")], at=LONG_AGO)
+    kept, other = put(address, [entry(application_id="T", asked_by=owner), entry()], at=LONG_AGO)
+    report(address, {other: ENDS})
+    assert purge(address, SOON) == 2
+    assert problems(address) == []
+    (answer,) = again(address, entry(0.9, application_id="T", asked_by=owner))
+    assert getattr(answer, "decision_id", None) == kept
 
 
 def test_once_an_end_is_moved_into_the_past_the_decision_is_purged(address: str) -> None:
