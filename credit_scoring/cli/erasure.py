@@ -72,8 +72,9 @@ def _would_go(each: Candidate) -> str:
     on = f" on application {each.application_id}" if each.application_id else ""
     return (
         f"Decision {each.decision_id}{on}, {each.decision} at {each.decided_at:%Y-%m-%d %H:%M} UTC. To be erased: its "
-        "application id, the application as received and as the model saw it, its rules, its exact risk; "
-        f"outcomes: {each.outcomes}, given reasons: {each.explanations}, texts of review steps: {each.reviews}. "
+        "application id, the application as received and as the model saw it, its rules, its exact risk, "
+        f"the end of its group; outcomes: {each.outcomes}, given reasons: {each.explanations}, "
+        f"texts of review steps: {each.reviews}. "
         "What stays: the decision's id, time, model, key and answer, the tenth in which its risk lies, the kinds of "
         "its review steps and who recorded them, and who looked at it."
     )

@@ -30,6 +30,7 @@ from credit_scoring.decisions.tables import (
     outcomes,
     writers,
 )
+from credit_scoring.decisions.tables import group_ends as group_ends_table
 from credit_scoring.decisions.tables import reviews as reviews_table
 from credit_scoring.errors import DecisionLogError, RequestError
 
@@ -174,7 +175,7 @@ def _verified(place: Place, rows: Sequence[Row], connection: Connection) -> tupl
 def _erase_what_followed(decision_id: str, connection: Connection) -> dict[str, Hash | None]:
     """By id the hash of each step of a review, whose text goes, and None for what goes altogether."""
     followed: dict[str, Hash | None] = {}
-    for table in (outcomes, explanations):
+    for table in (outcomes, explanations, group_ends_table):
         followed |= dict.fromkeys(connection.scalars(select(table.c.id).where(table.c.decision == decision_id)).all())
         connection.execute(delete(table).where(table.c.decision == decision_id))
     of_decision = reviews_table.c.decision == decision_id

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 from sqlalchemy import Connection, Select, exists, func, select, tuple_
@@ -10,11 +10,28 @@ from sqlalchemy import Connection, Select, exists, func, select, tuple_
 from credit_scoring.decisions.chain import Hash
 from credit_scoring.decisions.erased import OVERWRITTEN, is_held, is_remainder
 from credit_scoring.decisions.events import REVIEW, hash_of
-from credit_scoring.decisions.head_checks import Place
+from credit_scoring.decisions.head_checks import Place, portions
 from credit_scoring.decisions.tables import blocks, decisions, erasures
 from credit_scoring.decisions.verdict import Verdict, stream
 
 Left = Mapping[Place, Sequence[Any]]
+
+
+class Remnant(NamedTuple):
+    """What an erasure has left of what followed a decision: nothing, or a review step without its text."""
+
+    decision: str
+    hash: Hash | None
+
+    def is_there(self, content: Mapping[Any, Any] | None) -> bool:
+        """Whether that is what is stored."""
+        if content is None or self.hash is None:
+            return content is None and self.hash is None
+        is_its_own = bool(content["decision"] == self.decision and content.get("reason") == "")
+        return is_its_own and hash_of(REVIEW, content) == self.hash
+
+
+Listed = Mapping[tuple[Place, str], Sequence[Remnant]]
 
 
 class Erased:
@@ -33,20 +50,24 @@ class Erased:
                 found[Place(row.writer, row.batch)].append(row)
         return found
 
-    def has_left(self, event: Any, content: Mapping[Any, Any] | None) -> bool:
-        """Whether an erasure has left this of what an event is about: a review step without text; None: nothing."""
-        for each in self.of([Place(event.writer, event.batch)]).get(Place(event.writer, event.batch), ()):
-            followed = from_json(each.followed)
-            if event.subject in followed:
-                return _is_left(followed[event.subject], each.decision, content)
-        return False
+    def listed(self, chunk: Sequence[Any]) -> Listed:
+        """What erasures say of all that followed decisions in the blocks of these events."""
+        found: dict[tuple[Place, str], list[Remnant]] = defaultdict(list)
+        for places in portions({Place(event.writer, event.batch) for event in chunk if event.writer}):
+            for place, made in self.of(places).items():
+                for each in made:
+                    for subject, hashed in _followed(each).items():
+                        found[place, subject].append(Remnant(each.decision, hashed))
+        return found
 
 
-def _is_left(expected: Hash | None, decision: str, content: Mapping[Any, Any] | None) -> bool:
-    if content is None or expected is None:
-        return content is None and expected is None
-    is_its_own = bool(content["decision"] == decision and content.get("reason") == "")
-    return is_its_own and hash_of(REVIEW, content) == expected
+def _followed(erasure: Any) -> Mapping[str, Hash | None]:
+    """By subject; nothing where it was made unreadable, which the event of the erasure shows."""
+    try:
+        found = from_json(erasure.followed)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def rows_left(stored: Hash, made: Sequence[Any]) -> Hash | None:

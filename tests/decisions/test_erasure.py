@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, insert, select, text
 
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put, rows_in
 from benchmarks.support.postgres import Postgres
@@ -240,6 +240,14 @@ def test_what_may_have_to_be_kept_is_refused_unless_it_is_said_why_not(address: 
     assert problems(address) == []
 
 
+def test_the_end_of_its_group_goes_as_well_and_keeps_the_block_no_longer(address: str, block: list[str]) -> None:
+    report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    erased(address, "P-ERASE")
+    assert (rows_in(address, "group_ends"), problems(address)) == (0, [])
+    assert purge(address, datetime.now(UTC) + timedelta(seconds=1)) == 5
+    assert problems(address) == []
+
+
 def test_what_waits_for_people_was_erased_or_is_not_on_record_is_refused(address: str, block: list[str]) -> None:
     take(address, block[0], "REQUESTED")
     assert "waits for people" in str(refusal(address, "P-1"))
@@ -326,6 +334,7 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         "its review .* was altered",
     ),
     "words put back into a review": (["UPDATE reviews SET reason = 'Others.'"], "its review .* was altered"),
+    "its list of what followed made unreadable": (["UPDATE erasures SET followed = 'x'"], "its erasure .* was altered"),
     "the steps of a review removed": (["DELETE FROM reviews"], "its review .* was removed"),
 }
 
@@ -338,6 +347,26 @@ def test_what_is_done_to_a_block_beyond_its_erasure_is_named(
     tamper(*statements)(address)
     named = problems(address)
     assert any(re.search(problem, each) for each in named), named
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"), [("outcomes", "outcome"), ("reviews", "review"), ("group_ends", "groupend")]
+)
+def test_what_was_erased_and_is_back_is_named(address: str, block: list[str], table: str, kind: str) -> None:
+    """As when a backup of one table is restored that is older than the erasure."""
+    report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    of = tables.metadata.tables[table]
+    backup = ask(address, lambda connection: connection.execute(select(of)).mappings().all(), reading=True)
+    erased(address, "P-ERASE")
+
+    def restore(connection: Connection) -> None:
+        connection.execute(delete(of))
+        connection.execute(insert(of), [dict(row) for row in backup])
+
+    ask(address, restore)
+    named = problems(address)
+    assert len(named) == len(backup)
+    assert all(re.search(f"its {kind} .* was erased, and is back", each) for each in named)
 
 
 def test_an_erasure_on_record_covers_nothing_that_is_done_to_another_decision(address: str, block: list[str]) -> None:
