@@ -116,12 +116,18 @@ def test_a_file_may_name_decisions(address: str, tmp_path: Path) -> None:
     {
         "no such column": (
             ["id,group_end"],
-            "its first line has id, group_end, expected application_id or decision_id",
+            "its first line has 2 names of columns, expected application_id or decision_id",
         ),
-        "empty": ([""], "its first line has nothing, expected application_id"),
-        "no day": (["application_id,group_end", f"A,{ENDS}", "B,31/05/2031"], "line 3: group_end is '31/05/2031'"),
-        "no year of a group": (["application_id,group_end", "A,9999-12-31"], "line 2: group_end is '9999-12-31'"),
-        "a cell too few": (["application_id,group_end", "A"], "line 2: group_end is ''"),
+        "empty": ([""], "its first line has 0 names of columns, expected application_id"),
+        "no day": (
+            ["application_id,group_end", f"A,{ENDS}", "B,31/05/2031"],
+            "line 3: group_end has 10 characters, expected a day such as 2031-05-31",
+        ),
+        "no year of a group": (
+            ["application_id,group_end", "A,9999-12-31"],
+            "line 2: group_end has 10 characters, expected a day such as 2031-05-31, from 1962 to 2199",
+        ),
+        "a cell too few": (["application_id,group_end", "A"], "line 2: group_end has 0 characters"),
     }.values(),
 )
 def test_a_file_that_cannot_be_used_is_refused_as_a_whole(
@@ -130,6 +136,23 @@ def test_a_file_that_cannot_be_used_is_refused_as_a_whole(
     put(address, [entry(application_id="A")])
     assert said in error_here("decisions", "group-ends", given_file(tmp_path, *lines), "--database", address)
     assert rows_in(address, "group_ends") == 0
+
+
+@pytest.mark.parametrize("lines", [["application_id,group_end", f"{ENDS},123.456.789-09"], ["123.456.789-09"]])
+def test_what_a_file_says_of_a_client_is_in_no_message(address: str, tmp_path: Path, lines: list[str]) -> None:
+    """As with columns that were swapped, or without a header."""
+    said = error_here("decisions", "group-ends", given_file(tmp_path, *lines), "--database", address)
+    assert "123.456" not in said
+
+
+def test_a_line_that_names_a_decision_by_no_id_is_named_and_the_others_are_recorded(
+    address: str, tmp_path: Path
+) -> None:
+    (decision,) = put(address, [entry()])
+    path = given_file(tmp_path, "decision_id,group_end", f"P-1,{ENDS}", f"{decision},{ENDS}")
+    told = run_report(address, path)
+    assert (told.exit_code, told.stdout) == (0, "1 recorded, 0 known before.\n")
+    assert "1 lines name no decision_id on record, such as line 2." in told.stderr
 
 
 def test_a_file_that_is_not_there_is_named(address: str, tmp_path: Path) -> None:
