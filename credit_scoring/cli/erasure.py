@@ -1,6 +1,5 @@
 """`credit-scoring decisions erase`: erase the data of one application, where no law asks to keep them."""
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.erasure import Candidate, Order, candidates, erase
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model.champion import operating_user
+from credit_scoring.policy.dates import today
 
 __all__ = ["decisions"]
 
@@ -46,17 +46,17 @@ def erase_application(
         _text("--by", operating_user() if by is None else by),
         None if legal_basis_ended is None else _text("--legal-basis-ended", legal_basis_ended),
     )
-    opened, today = open_log(database), datetime.now(UTC).date()
+    opened, day = open_log(database), today()
     found = opened.run_now(partial(candidates, name, owner), reading=True)
     if yes:
-        opened.run_now(partial(erase, found, order, today))
+        opened.run_now(partial(erase, found, order, day))
         _tell_erased(found, opened)
         return
     for each in found:
         print(_would_go(each))
         for other in each.named_by:
             print(f"Decision {other} goes on naming its application id, as the one that it replaces; erase it as well.")
-        if (duty := each.duty(today)) and not order.legal_basis_ended:
+        if (duty := each.duty(day)) and not order.legal_basis_ended:
             print(f"It would be refused: {duty}. Where that does not apply, say why: --legal-basis-ended.")
     console.print("Nothing was erased. Use --yes to erase for good.", soft_wrap=True)
 

@@ -26,6 +26,7 @@ from credit_scoring.decisions.tables import (
     reviews,
 )
 from credit_scoring.decisions.tables import group_ends as group_ends_table
+from credit_scoring.policy.dates import today
 
 ROWS_AT_A_TIME = 1_000
 BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
@@ -48,10 +49,10 @@ def count_before(moment: datetime, connection: Connection) -> int:
 
 def kept_before(moment: datetime, connection: Connection) -> Kept:
     """What of the decisions before this moment has to stay today."""
-    keeps = group_ends.keeps_block(datetime.now(UTC).date())
+    keeps = group_ends.keeps_block(today())
     old = select(blocks.c.writer, blocks.c.number, blocks.c.size).where(blocks.c.decided_at < moment, keeps).subquery()
     together = (group_ends_table.c.writer == old.c.writer) & (group_ends_table.c.batch == old.c.number)
-    ends = connection.execute(group_ends.kept_today(datetime.now(UTC).date()).join(old, together)).all()
+    ends = connection.execute(group_ends.kept_today(today()).join(old, together)).all()
     until = max((group_ends.kept_until(each.ends_on) for each in ends), default=None)
     return Kept(len(ends), connection.scalar(select(func.coalesce(func.sum(old.c.size), 0))) or 0, until)
 
@@ -78,7 +79,7 @@ def purge_before(
 
 def _before(moment: datetime) -> Select[Any]:
     of_block = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
-    keeps = group_ends.keeps_block(datetime.now(UTC).date())
+    keeps = group_ends.keeps_block(today())
     return select(decisions.c.id).join(blocks, of_block).where(blocks.c.decided_at < moment, ~keeps)
 
 

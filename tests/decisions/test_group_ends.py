@@ -1,10 +1,10 @@
 """When groups end: reported by file, and kept to by a purge, on both kinds of database."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from credit_scoring.decisions.group_ends import Report, _earliest_kept, kept_unt
 from credit_scoring.decisions.retention import Kept
 from credit_scoring.decisions.subject import subject
 from credit_scoring.decisions.verification import verify
+from credit_scoring.policy import dates
 from tests.decisions.test_effective import again
 from tests.decisions.test_verification import tamper
 from tests.support.command_line import error_here, run_here
@@ -193,6 +194,28 @@ def test_a_decision_that_stays_answers_for_an_application_of_which_the_first_dec
     assert problems(address) == []
     (answer,) = again(address, entry(0.9, application_id="T", asked_by=owner))
     assert getattr(answer, "decision_id", None) == kept
+
+
+class LateInTheEvening(datetime):
+    """22:30 on New Year's Day in Brasília, where it is the next day by UTC."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        """Always that moment."""
+        return cls(2021, 1, 2, 1, 30, tzinfo=UTC).astimezone(tz)
+
+
+def test_the_last_day_on_which_a_decision_is_kept_is_one_in_brasilia(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dates, "datetime", LateInTheEvening)
+    kept, ended = (put(address, [entry()], at=LONG_AGO)[0] for _ in range(2))
+    report(address, {kept: date(2016, 1, 1), ended: date(2015, 12, 31)})
+    before = datetime(2020, 1, 1, tzinfo=UTC)
+    assert ask(address, partial(retention.kept_before, before), reading=True) == Kept(1, 1, date(2021, 1, 1))
+    assert purge(address, SOON) == 1
+    said = error_here("decisions", "erase", kept, "--reason", "x", "--yes", "--database", address)
+    assert "until 2021-01-01" in said
 
 
 def test_once_an_end_is_moved_into_the_past_the_decision_is_purged(address: str) -> None:
