@@ -515,6 +515,10 @@ def test_the_command_names_decisions_that_go_on_naming_the_application(address: 
     assert (replaced.application_id, replaced.decision_id) == ("P-ERASE", None)
 
 
+def test_the_help_says_that_a_spool_is_not_seen() -> None:
+    assert "credit_scoring_decision_log_spooled" in run_here("decisions", "erase", "--help").output
+
+
 def test_with_yes_the_command_erases_and_the_log_verifies(address: str, block: list[str]) -> None:
     told = run_erase(address, "P-ERASE", "--yes")
     assert (told.exit_code, told.stdout.strip()) == (0, block[1])
