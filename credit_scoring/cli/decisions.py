@@ -286,7 +286,8 @@ def migrate(
         str | None, typer.Option(help="PostgreSQL role of the service; it may select, and insert (except purges).")
     ] = None,
     grant_purge_to: Annotated[
-        str | None, typer.Option(help="PostgreSQL role for purging; it may select, delete, and record purges.")
+        str | None,
+        typer.Option(help="PostgreSQL role that purges, erases and reports ends of groups; it may select and delete."),
     ] = None,
 ) -> None:
     """Create or upgrade the tables of the decision log; run it as the owner of the database."""

@@ -1,6 +1,5 @@
 """`credit-scoring decisions erase`: erase the data of one application, where no law asks to keep them."""
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.erasure import Candidate, Order, candidates, erase
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model.champion import operating_user
+from credit_scoring.policy.dates import today
 
 __all__ = ["decisions"]
 
@@ -40,23 +40,26 @@ def erase_application(
 
     A decision of a group that has not ended five years ago, or whose end is not on record, is kept unless you say why
     it need not be.
+
+    It does not see what still waits in a spool (best_effort): erase while credit_scoring_decision_log_spooled is 0, and
+    look again afterwards (`decisions subject`).
     """
     order = Order(
         _text("--reason", reason),
         _text("--by", operating_user() if by is None else by),
         None if legal_basis_ended is None else _text("--legal-basis-ended", legal_basis_ended),
     )
-    opened, today = open_log(database), datetime.now(UTC).date()
+    opened, day = open_log(database), today()
     found = opened.run_now(partial(candidates, name, owner), reading=True)
     if yes:
-        opened.run_now(partial(erase, found, order, today))
+        opened.run_now(partial(erase, found, order, day))
         _tell_erased(found, opened)
         return
     for each in found:
         print(_would_go(each))
         for other in each.named_by:
             print(f"Decision {other} goes on naming its application id, as the one that it replaces; erase it as well.")
-        if (duty := each.duty(today)) and not order.legal_basis_ended:
+        if (duty := each.duty(day)) and not order.legal_basis_ended:
             print(f"It would be refused: {duty}. Where that does not apply, say why: --legal-basis-ended.")
     console.print("Nothing was erased. Use --yes to erase for good.", soft_wrap=True)
 
@@ -72,8 +75,9 @@ def _would_go(each: Candidate) -> str:
     on = f" on application {each.application_id}" if each.application_id else ""
     return (
         f"Decision {each.decision_id}{on}, {each.decision} at {each.decided_at:%Y-%m-%d %H:%M} UTC. To be erased: its "
-        "application id, the application as received and as the model saw it, its rules, its exact risk; "
-        f"outcomes: {each.outcomes}, given reasons: {each.explanations}, texts of review steps: {each.reviews}. "
+        "application id, the application as received and as the model saw it, its rules, its exact risk, "
+        f"the end of its group; outcomes: {each.outcomes}, given reasons: {each.explanations}, "
+        f"texts of review steps: {each.reviews}. "
         "What stays: the decision's id, time, model, key and answer, the tenth in which its risk lies, the kinds of "
         "its review steps and who recorded them, and who looked at it."
     )

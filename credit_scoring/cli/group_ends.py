@@ -50,9 +50,9 @@ def _read(file: Path) -> tuple[str, list[Report]]:
             header = rows.fieldnames or ()
             named = [name for name in (APPLICATION, DECISION) if name in header]
             if len(named) != 1 or END not in header:
-                raise ConfigurationError(
-                    f"{file}: its first line has {', '.join(header)[:200] or 'nothing'}, expected {APPLICATION} or "
-                    f"{DECISION}, and {END}."
+                raise ConfigurationError(  # names no cell: where the names are missing, it is of an applicant
+                    f"{file}: its first line has {len(header)} names of columns, expected {APPLICATION} or {DECISION}, "
+                    f"one of the two, and {END} among them."
                 )
             return named[0], list(_reports(file, rows, named[0]))
     except OSError as error:
@@ -69,7 +69,8 @@ def _reports(file: Path, rows: "csv.DictReader[str]", column: str) -> Iterator[R
         except ValueError:
             ends_on = None
         if ends_on is None or ends_on.year not in YEARS:
-            message = f"{file}, line {rows.line_num}: {END} is '{day[:20]}', expected a day such as 2031-05-31."
+            expected = f"expected a day such as 2031-05-31, from {YEARS[0]} to {YEARS[-1]}"
+            message = f"{file}, line {rows.line_num}: {END} has {len(day)} characters, {expected}."
             raise ConfigurationError(f"{message} Nothing was recorded.")
         yield Report(rows.line_num, id, ends_on)
 

@@ -5,10 +5,24 @@ decision costs one row, and code that knows `claims` alone goes on working. The 
 decision, whose `asked_by` is hashed.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, CompoundSelect, Connection, RowMapping, Table, and_, delete, func, insert, select, union
+from sqlalchemy import (
+    Column,
+    CompoundSelect,
+    Connection,
+    RowMapping,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    union,
+)
 
 from credit_scoring.decisions.chain import Claims, Namesakes, Row
 from credit_scoring.decisions.owners import owner_of
@@ -20,6 +34,9 @@ class Name(NamedTuple):
 
     owner: str
     application_id: str
+
+
+Unclaimed = Mapping[Name, Sequence[str]]
 
 
 class Found(NamedTuple):
@@ -92,22 +109,75 @@ def divide(new: Mapping[Name, str], taken: Collection[str]) -> tuple[Claims, Nam
     return list(first.items()), further
 
 
-def release(purged: Sequence[str], connection: Connection) -> None:
-    """Delete the claims of decisions that are being purged; a namesake takes the place of the first one."""
-    connection.execute(delete(namesakes).where(namesakes.c.decision.in_(purged)))
-    applied = select(decisions.c.application_id).where(decisions.c.id.in_(purged))
-    first = claims.c.application_id.in_(applied) & claims.c.decision.in_(purged)  # `decision` alone has no index
+def unclaimed(connection: Connection, application_id: str | None = None) -> Unclaimed:
+    """Decisions, oldest first, for whose name another one answers: `best_effort` may decide an application twice.
+
+    It looks at all decisions; `application_id` restricts what it finds to that one.
+    """
+    found: dict[Name, list[str]] = defaultdict(list)
+    by_another = (
+        select(decisions.c.id, decisions.c.application_id, decisions.c.asked_by)
+        .join(claims, claims.c.application_id == decisions.c.application_id)
+        .outerjoin(namesakes, namesakes.c.decision == decisions.c.id)
+        .where(claims.c.decision != decisions.c.id, namesakes.c.decision.is_(None))
+        .order_by(decisions.c.id)
+    )
+    if application_id is not None:
+        by_another = by_another.where(decisions.c.application_id == application_id)
+    for row in connection.execute(by_another):
+        found[Name(owner_of(row.asked_by), row.application_id)].append(row.id)
+    return found
+
+
+def release(gone: Collection[str], others: Unclaimed, connection: Connection) -> None:
+    """Delete the claims of decisions that are about to go; of `others`, the oldest of the same name takes its place.
+
+    Where there is none, a namesake takes the place of the first claim.
+    """
+    heirs = _heirs(gone, others, connection)
+    connection.execute(delete(namesakes).where(namesakes.c.decision.in_(gone)))
+    applied = select(decisions.c.application_id).where(decisions.c.id.in_(gone))
+    first = claims.c.application_id.in_(applied) & claims.c.decision.in_(gone)  # `decision` alone has no index
     together = namesakes.join(claims, claims.c.application_id == namesakes.c.application_id)
-    heirs = (
+    next_ones = connection.execute(
         select(namesakes.c.application_id, func.min(namesakes.c.owner))
         .select_from(together)
         .where(first)
         .group_by(namesakes.c.application_id)
-    )
-    next_ones = connection.execute(heirs).all()
+    ).all()
     connection.execute(delete(claims).where(first))
     for application_id, owner in next_ones:
         its_own = and_(namesakes.c.application_id == application_id, namesakes.c.owner == owner)
         moved = select(namesakes.c.application_id, namesakes.c.decision).where(its_own)
         connection.execute(insert(claims).from_select(["application_id", "decision"], moved))
         connection.execute(delete(namesakes).where(its_own))
+    _claim(heirs, connection)
+
+
+def _heirs(gone: Collection[str], others: Unclaimed, connection: Connection) -> Mapping[Name, str]:
+    """For each name that these decisions answer for, the oldest other decision that is still on record."""
+    if not others:
+        return {}
+    is_first = exists().where(
+        claims.c.application_id == decisions.c.application_id, claims.c.decision == decisions.c.id
+    )
+    is_further = exists().where(namesakes.c.decision == decisions.c.id)
+    answering = select(decisions.c.asked_by, decisions.c.application_id).where(decisions.c.id.in_(gone))
+    freed = connection.execute(answering.where(is_first | is_further)).all()
+    names = {Name(owner_of(row.asked_by), row.application_id) for row in freed} & set(others)
+    wanted = {id: name for name in names for id in others[name] if id not in gone}
+    there = select(decisions.c.id).where(decisions.c.id.in_(wanted), decisions.c.application_id.is_not(None))
+    heirs: dict[Name, str] = {}
+    for id in connection.scalars(there.order_by(decisions.c.id)):
+        heirs.setdefault(wanted[id], id)
+    return heirs
+
+
+def _claim(new: Mapping[Name, str], connection: Connection) -> None:
+    ids = {name.application_id for name in new}
+    taken = connection.scalars(select(claims.c.application_id).where(claims.c.application_id.in_(ids))).all()
+    first, further = divide(new, taken)
+    for id, decision in first:
+        connection.execute(insert(claims).values(application_id=id, decision=decision))
+    for owner, id, decision in further:
+        connection.execute(insert(namesakes).values(owner=owner, application_id=id, decision=decision))

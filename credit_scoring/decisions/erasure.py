@@ -15,12 +15,10 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions import claims, events, group_ends, reviews
 from credit_scoring.decisions.chain import Hash, Row, block_hash, rows_hash
-from credit_scoring.decisions.claims import Name, name_of
-from credit_scoring.decisions.erased import erased_error, is_erased, remains
+from credit_scoring.decisions.erased import OVERWRITTEN, erased_error, is_erased, remains
 from credit_scoring.decisions.erasure_checks import Erased, rows_left
 from credit_scoring.decisions.head_checks import Place
 from credit_scoring.decisions.ids import is_id, new_id
-from credit_scoring.decisions.owners import owner_of
 from credit_scoring.decisions.replacements import later_ones
 from credit_scoring.decisions.subject import decisions_of
 from credit_scoring.decisions.tables import (
@@ -28,12 +26,11 @@ from credit_scoring.decisions.tables import (
     decisions,
     erasures,
     explanations,
-    namesakes,
     one_at_a_time,
     outcomes,
     writers,
 )
-from credit_scoring.decisions.tables import claims as claims_table
+from credit_scoring.decisions.tables import group_ends as group_ends_table
 from credit_scoring.decisions.tables import reviews as reviews_table
 from credit_scoring.errors import DecisionLogError, RequestError
 
@@ -136,10 +133,9 @@ def _erase(decision_id: str, order: Order, connection: Connection) -> None:
     block, before = _verified(place, rows, connection)
     (row,) = (each for each in rows if each.id == decision_id)
     left = remains(row)
-    claims.release([decision_id], connection)
-    connection.execute(update(decisions).where(is_it).values(left._asdict()))
-    if name := name_of(row):
-        _claim_for_another(name, connection)
+    others = claims.unclaimed(connection, row.application_id) if row.application_id else {}
+    claims.release([decision_id], others, connection)
+    connection.execute(update(decisions).where(is_it).values({name: getattr(left, name) for name in OVERWRITTEN}))
     erasure = {
         **{"id": new_id(), "decision": decision_id, "writer": place.writer, "batch": place.number, "hash": block.hash},
         "rows_before": before,
@@ -176,25 +172,10 @@ def _verified(place: Place, rows: Sequence[Row], connection: Connection) -> tupl
     return block, found
 
 
-def _claim_for_another(name: Name, connection: Connection) -> None:
-    """Under best_effort an application may have been decided twice: then the other decision answers for its id."""
-    same_id = select(decisions.c.id, decisions.c.asked_by).where(decisions.c.application_id == name.application_id)
-    rows = connection.execute(same_id.order_by(decisions.c.id))
-    others = [row.id for row in rows if owner_of(row.asked_by) == name.owner]
-    is_taken = select(claims_table.c.application_id).where(claims_table.c.application_id == name.application_id)
-    if not others:
-        return
-    first, further = claims.divide({name: others[0]}, connection.scalars(is_taken).all())
-    for table, values in ((claims_table, first), (namesakes, further)):
-        names = ("application_id", "decision") if table is claims_table else ("owner", "application_id", "decision")
-        for each in values:
-            connection.execute(insert(table), dict(zip(names, each, strict=True)))
-
-
 def _erase_what_followed(decision_id: str, connection: Connection) -> dict[str, Hash | None]:
     """By id the hash of each step of a review, whose text goes, and None for what goes altogether."""
     followed: dict[str, Hash | None] = {}
-    for table in (outcomes, explanations):
+    for table in (outcomes, explanations, group_ends_table):
         followed |= dict.fromkeys(connection.scalars(select(table.c.id).where(table.c.decision == decision_id)).all())
         connection.execute(delete(table).where(table.c.decision == decision_id))
     of_decision = reviews_table.c.decision == decision_id

@@ -8,13 +8,14 @@ from sqlalchemy import Connection, exists, func, select
 from credit_scoring.decisions import events as chained
 from credit_scoring.decisions.block_checks import Purged
 from credit_scoring.decisions.chain import Event, Head, event_hash
-from credit_scoring.decisions.erasure_checks import Erased
+from credit_scoring.decisions.erasure_checks import Erased, Remnant
 from credit_scoring.decisions.events import ERASURE, GROUP_END, OUTCOME, PURGE, REASONS, REVIEW, TABLES, hash_of
+from credit_scoring.decisions.head_checks import Place
 from credit_scoring.decisions.tables import blocks, events, purges, writers
 from credit_scoring.decisions.verdict import Verdict, stream
 
 EVENTS_AT_A_TIME = 1_000
-FOLLOWED = (OUTCOME, REVIEW, REASONS)  # what an erasure alters or removes
+FOLLOWED = (OUTCOME, REVIEW, REASONS, GROUP_END)  # what an erasure alters or removes
 
 
 def check_events(connection: Connection, verdict: Verdict) -> None:
@@ -22,9 +23,15 @@ def check_events(connection: Connection, verdict: Verdict) -> None:
     previous, purged, erased = chained.BEFORE_THE_FIRST, Purged(connection), Erased(connection)
     for chunk in _chunks(connection):
         contents = {kind: _contents(kind, chunk, connection) for kind in TABLES}
+        listed = erased.listed([row for row in chunk if row.kind in FOLLOWED])
         for row in chunk:
             _check_link(previous, row, verdict)
-            _check_content(row, contents.get(row.kind, {}).get(row.subject), (purged, erased), verdict)
+            content = contents.get(row.kind, {}).get(row.subject)
+            remnants = listed.get((Place(row.writer, row.batch), row.subject), ()) if row.kind in FOLLOWED else ()
+            if remnants:
+                _check_remnants(row, content, remnants, verdict)
+            else:
+                _check_content(row, content, purged, verdict)
             previous = Head(row.number, row.hash)
 
 
@@ -50,10 +57,23 @@ def _check_link(previous: Head, row: Any, verdict: Verdict) -> None:
         verdict.note(f"Event {row.number}: altered, or chained to another event.")
 
 
-def _check_content(row: Any, content: Any, gone: tuple[Purged, Erased], verdict: Verdict) -> None:
-    what, (purged, erased) = f"Event {row.number}: its {row.kind} {row.subject}", gone
+def _check_remnants(row: Any, content: Any, remnants: Sequence[Remnant], verdict: Verdict) -> None:
+    """Of what erasures list exactly that has to be there; a restored backup may have brought more back."""
+    what = f"Event {row.number}: its {row.kind} {row.subject}"
+    if all(each.is_there(content) for each in remnants):
+        return
+    if content is None:
+        verdict.note(f"{what} was removed.")
+    elif hash_of(row.kind, content) == row.content_hash:
+        verdict.note(f"{what} was erased, and is back.")
+    else:
+        verdict.note(f"{what} was altered.")
+
+
+def _check_content(row: Any, content: Any, purged: Purged, verdict: Verdict) -> None:
+    what = f"Event {row.number}: its {row.kind} {row.subject}"
     found = None if content is None else hash_of(row.kind, content)
-    if found == row.content_hash or (row.kind in FOLLOWED and erased.has_left(row, found)):
+    if found == row.content_hash:
         return
     if found is not None:
         verdict.note(f"{what} was altered.")

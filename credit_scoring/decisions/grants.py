@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from credit_scoring.decisions.erased import OVERWRITTEN
 from credit_scoring.decisions.tables import metadata
 from credit_scoring.errors import ConfigurationError
 
@@ -21,7 +22,8 @@ _DELETED_BY_A_PURGE = ("decisions", "namesakes", "outcomes", "reviews", "explana
 SERVICE_MAY: Rights = dict.fromkeys(_ADDED_BY_THE_SERVICE, "INSERT")
 PURGING_MAY: Rights = {
     **dict.fromkeys(_DELETED_BY_A_PURGE, "DELETE"),
-    **dict.fromkeys(("decisions", "reviews"), "UPDATE, DELETE"),  # an erasure leaves a remainder
+    "decisions": f"UPDATE ({', '.join(OVERWRITTEN)}), DELETE",  # an erasure leaves a remainder
+    "reviews": "UPDATE (reason), DELETE",
     **dict.fromkeys(("claims", "namesakes"), "INSERT, DELETE"),  # another one takes the place of a claim that goes
     **dict.fromkeys(("group_ends", "erasures"), "INSERT, DELETE"),
     "purges": "INSERT",

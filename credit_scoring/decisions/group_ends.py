@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, insert, select
 
 from credit_scoring.decisions import events
 from credit_scoring.decisions.erased import is_held
-from credit_scoring.decisions.ids import new_id
+from credit_scoring.decisions.ids import is_id, new_id
 from credit_scoring.decisions.owners import owner_of
 from credit_scoring.decisions.tables import blocks, claims, decisions, group_ends, namesakes, one_at_a_time
 
@@ -83,7 +83,7 @@ def _decisions_of(
     """Decisions by what names them; several where several owners have sent an application id."""
     found: dict[str, list[str]] = defaultdict(list)
     if not by_application:
-        held = select(decisions.c.id).where(decisions.c.id.in_(ids), is_held())
+        held = select(decisions.c.id).where(decisions.c.id.in_([each for each in ids if is_id(each)]), is_held())
         return {id: [id] for id in connection.scalars(held)}
     for table in (claims, namesakes):
         claimed = select(table.c.application_id, table.c.decision, decisions.c.asked_by)

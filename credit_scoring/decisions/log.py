@@ -117,14 +117,13 @@ class DecisionLog:
 
     async def _store_what_is_new(self, entries: Sequence[Entry], decided_at: datetime) -> list[Settled]:
         """Store entries whose application id nobody has claimed; the others get what was answered before."""
-        first = _first_by_name(entries)
+        names = {name for entry in entries if (name := name_of(entry.row))}
         replaced = [name for entry in entries if (name := replaced_name(entry.row))]
         for _ in range(CLAIMING_ATTEMPTS):
-            found, steps = await self._database.run(partial(_claims_of, {*first, *replaced}), reading=True)
-            known = {name: _known(claim, steps) for name, claim in found.by_name.items() if name in first}
-            fresh = [entry.row for entry in entries if _is_new(entry, first, known)]
-            refused = _unfounded(fresh, found) if self._is_whole else frozenset()
-            new = [row for row in fresh if row.id not in refused]
+            found, steps = await self._database.run(partial(_claims_of, {*names, *replaced}), reading=True)
+            known = {name: _known(claim, steps) for name, claim in found.by_name.items() if name in names}
+            first, refused = _sorted_out(entries, found, self._is_whole)
+            new = [entry.row for entry in entries if _is_new(entry, first) and entry.row.id not in refused]
             claimed = {name: row.id for row in new if (name := name_of(row))}
             try:
                 if new:
@@ -139,16 +138,24 @@ class DecisionLog:
         return self._is_whole and any(row.replaces is not None for row in rows)
 
 
-def _unfounded(new: Sequence[Row], found: Found) -> Collection[str]:
-    """Ids of those that replace what is neither on record nor among those before them."""
-    there, refused = {name for name, claim in found.by_name.items() if claim}, set()
-    for row in new:
-        replaced, name = replaced_name(row), name_of(row)
-        if replaced and replaced not in there:
-            refused.add(row.id)
+def _sorted_out(entries: Sequence[Entry], found: Found, is_whole: bool) -> tuple[dict[Name, Entry], Collection[str]]:
+    """Of names without a claim the entry that gets it, and ids of entries that are refused.
+
+    Those replace what is neither on record nor among the entries before them, and leave their name to a later one.
+    """
+    there = {name for name, claim in found.by_name.items() if claim}
+    first: dict[Name, Entry] = {}
+    refused: set[str] = set()
+    for entry in entries:
+        name, replaced = name_of(entry.row), replaced_name(entry.row)
+        if name in found.by_name or name in first:
+            continue
+        if is_whole and replaced and replaced not in there:
+            refused.add(entry.row.id)
         elif name:
+            first[name] = entry
             there.add(name)
-    return refused
+    return first, refused
 
 
 def _known_of(rows: Sequence[Row], connection: Connection) -> tuple[set[str], Found]:
@@ -218,17 +225,9 @@ def _content(received: str) -> Content:
     return {name: value for name, value in from_json(received).items() if value is not None}
 
 
-def _first_by_name(entries: Sequence[Entry]) -> dict[Name, Entry]:
-    first: dict[Name, Entry] = {}
-    for entry in entries:
-        if name := name_of(entry.row):
-            first.setdefault(name, entry)
-    return first
-
-
-def _is_new(entry: Entry, first: Mapping[Name, Entry], known: Mapping[Name, _Known]) -> bool:
+def _is_new(entry: Entry, first: Mapping[Name, Entry]) -> bool:
     name = name_of(entry.row)
-    return name is None or (name not in known and first[name] is entry)
+    return name is None or first.get(name) is entry
 
 
 def _settled(
@@ -237,10 +236,8 @@ def _settled(
     name = name_of(entry.row)
     if entry.row.id in refused:
         return UnknownReplacedError(UNKNOWN_REPLACED)
-    if name is None or _is_new(entry, first, known):
+    if name is None or _is_new(entry, first):
         return entry.decision
-    if name not in known and first[name].row.id in refused:
-        return UnknownReplacedError(UNKNOWN_REPLACED)
     before = known.get(name) or _Known(first[name].decision, _content(first[name].row.received))
     if isinstance(before.answer, RequestError) or before.content == _content(entry.row.received):
         return before.answer

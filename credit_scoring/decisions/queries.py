@@ -149,7 +149,7 @@ def with_what_followed(found: list[Record], connection: Connection) -> list[Reco
     for record in found:
         taken = steps.get(record["id"], ())
         record["effective_decision"] = effective(record["decision"], taken)
-        record["waiting"] = waits(record["decision"], taken)
+        record["waiting"] = waits(record["decision"], taken) and not is_erased(record["received"])
         record["outcome"], record["observed_on"] = last.get(record["id"], (None, None))
     return _linked(found, connection) if "replaces" in found[0] else found
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from credit_scoring.decisions import claims, events, group_ends
+from credit_scoring.decisions.claims import Unclaimed
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.tables import (
@@ -25,6 +26,7 @@ from credit_scoring.decisions.tables import (
     reviews,
 )
 from credit_scoring.decisions.tables import group_ends as group_ends_table
+from credit_scoring.policy.dates import today
 
 ROWS_AT_A_TIME = 1_000
 BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
@@ -47,10 +49,10 @@ def count_before(moment: datetime, connection: Connection) -> int:
 
 def kept_before(moment: datetime, connection: Connection) -> Kept:
     """What of the decisions before this moment has to stay today."""
-    keeps = group_ends.keeps_block(datetime.now(UTC).date())
+    keeps = group_ends.keeps_block(today())
     old = select(blocks.c.writer, blocks.c.number, blocks.c.size).where(blocks.c.decided_at < moment, keeps).subquery()
     together = (group_ends_table.c.writer == old.c.writer) & (group_ends_table.c.batch == old.c.number)
-    ends = connection.execute(group_ends.kept_today(datetime.now(UTC).date()).join(old, together)).all()
+    ends = connection.execute(group_ends.kept_today(today()).join(old, together)).all()
     until = max((group_ends.kept_until(each.ends_on) for each in ends), default=None)
     return Kept(len(ends), connection.scalar(select(func.coalesce(func.sum(old.c.size), 0))) or 0, until)
 
@@ -67,9 +69,9 @@ def purge_before(
     Each transaction takes whole blocks of about `rows_at_a_time` decisions and records which, so that the service can
     store in between and an interrupted purge leaves a log that verifies. `on_purged` gets the count of each one.
     """
-    gone = 0
+    gone, others = 0, database.run_now(claims.unclaimed, reading=True)
     for ids in _portions(moment, database, rows_at_a_time):
-        count = database.run_now(partial(_purge, ids, moment))
+        count = database.run_now(partial(_purge, ids, others, moment))
         gone += count
         on_purged(count)
     return gone
@@ -77,7 +79,7 @@ def purge_before(
 
 def _before(moment: datetime) -> Select[Any]:
     of_block = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
-    keeps = group_ends.keeps_block(datetime.now(UTC).date())
+    keeps = group_ends.keeps_block(today())
     return select(decisions.c.id).join(blocks, of_block).where(blocks.c.decided_at < moment, ~keeps)
 
 
@@ -128,7 +130,7 @@ def _chunk(moment: datetime, after: str, size: int, connection: Connection) -> S
     return connection.execute(of_chunk.order_by(decisions.c.id).limit(size)).all()
 
 
-def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
+def _purge(ids: Sequence[str], others: Unclaimed, moment: datetime, connection: Connection) -> int:
     one_at_a_time(connection)
     there = (
         _before(moment)
@@ -140,7 +142,7 @@ def _purge(ids: Sequence[str], moment: datetime, connection: Connection) -> int:
     if not rows:  # another purge was faster, or the end of a group was reported meanwhile
         return 0
     ids = [row.id for row in rows]
-    claims.release(ids, connection)
+    claims.release(ids, others, connection)
     for table in (outcomes, reviews, explanations, group_ends_table, erasures):
         connection.execute(delete(table).where(table.c.decision.in_(ids)))
     connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))

@@ -13,7 +13,7 @@ from credit_scoring.decisions.dossiers import records
 from credit_scoring.decisions.ids import made_at
 from credit_scoring.decisions.replacements import later_ones
 from credit_scoring.decisions.reviews import PROPOSALS, VERDICTS, Step
-from credit_scoring.decisions.tables import blocks, decisions, reviews
+from credit_scoring.decisions.tables import blocks, decisions, erasures, reviews
 
 MOST = 5_000
 MOST_NAMED = 50
@@ -63,12 +63,14 @@ def _in_analysis() -> CompoundSelect[Any]:
 
 
 def _requested() -> Select[Any]:
+    """An earlier version of the service can store a request for a decision of which nothing is left to look at."""
     later = reviews.alias()
     settled = select(later.c.id).where(
         later.c.decision == reviews.c.decision, later.c.id > reviews.c.id, later.c.step.in_(VERDICTS)
     )
     requested = select(reviews.c.decision, reviews.c.recorded_at).where(reviews.c.step == Step.REQUESTED.value)
-    return requested.where(~settled.exists())
+    erased = select(erasures.c.id).where(erasures.c.decision == reviews.c.decision)
+    return requested.where(~settled.exists(), ~erased.exists())
 
 
 def _proposals() -> Select[Any]:

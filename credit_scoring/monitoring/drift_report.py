@@ -10,6 +10,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.erased import is_erased
 from credit_scoring.decisions.queries import Record, Wanted, chunks
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model import store
@@ -103,7 +104,7 @@ def _tested(tag: str) -> Mapping[str, Interval]:
 
 
 def _counted(chunk: Sequence[Record], reference: DriftReference) -> Mapping[str, Counts]:
-    seen = [_seen(record) for record in chunk]
+    seen = [_seen(record) for record in chunk if not is_erased(record["received"])]
     return {bins.field: bins.count([each.get(bins.field) for each in seen]) for bins in reference.fields}
 
 

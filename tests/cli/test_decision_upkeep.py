@@ -124,6 +124,8 @@ def test_a_role_that_purges_may_delete_what_is_old_and_record_that_and_nothing_e
     purge = ("decisions", "purge", "--older-than", "2021-01-01", "--yes", "--database", as_gardener)
     assert "1 decisions from before" in run_here(*purge).stderr
     assert ask(as_gardener, verify, reading=True).purged == 1
+    for change in ("decisions SET decision = ''", "decisions SET asked_by = ''", "reviews SET step = ''"):
+        assert_denied(as_gardener, f"UPDATE {change}")
     for kept in ("writers", "batches", "purges", "events"):
         assert_denied(as_gardener, f"DELETE FROM {kept}")
     for table in ("decisions", "outcomes", "batches"):

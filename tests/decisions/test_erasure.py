@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, insert, select, text
 
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put, rows_in
 from benchmarks.support.postgres import Postgres
-from credit_scoring.decisions import dossiers, explanations, group_ends, lookup, outcomes, queries, reviews
+from credit_scoring.decisions import (
+    dossiers,
+    events,
+    explanations,
+    group_ends,
+    lookup,
+    outcomes,
+    queries,
+    reviews,
+    tables,
+)
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.dossiers import Dossier
-from credit_scoring.decisions.erased import ERASED, band
+from credit_scoring.decisions.erased import band
 from credit_scoring.decisions.erasure import Candidate, Order, candidates, erase
 from credit_scoring.decisions.explained import on_record
 from credit_scoring.decisions.group_ends import Report
@@ -31,7 +41,7 @@ from credit_scoring.errors import DecisionLogError, ModelNotFoundError, RequestE
 from credit_scoring.monitoring import track_record
 from tests.conftest import make_sqlite_log
 from tests.decisions.test_effective import again, take
-from tests.decisions.test_verification import tamper
+from tests.decisions.test_verification import MARK, blank, forge, tamper
 from tests.support.command_line import error_here, run_here
 
 TODAY = datetime.now(UTC).date()
@@ -161,6 +171,18 @@ def test_of_an_application_that_was_decided_twice_both_decisions_go_or_the_other
     assert problems(address) == []
 
 
+@pytest.mark.parametrize("owner", ["loja", "banco"])
+def test_of_an_application_that_was_decided_twice_the_later_decision_goes_alone(address: str, owner: str) -> None:
+    """`loja` has the first claim for the id, `banco` a namesake; the second decision of each answers for nothing."""
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    first = {each: put(address, [entry(application_id="T", asked_by=each)], at=at)[0] for each in ("loja", "banco")}
+    (later,) = put(address, [entry(application_id="T", asked_by=owner)], at=at)
+    erased(address, later)
+    assert (rows_in(address, "claims"), rows_in(address, "namesakes"), problems(address)) == (1, 1, [])
+    (answer,) = again(address, entry(0.9, application_id="T", asked_by=owner))
+    assert getattr(answer, "decision_id", None) == first[owner]
+
+
 def test_several_of_one_block_can_be_erased_one_after_the_other(address: str, block: list[str]) -> None:
     for decision in (block[2], block[0], block[1]):
         erased(address, decision)
@@ -218,6 +240,14 @@ def test_what_may_have_to_be_kept_is_refused_unless_it_is_said_why_not(address: 
     assert problems(address) == []
 
 
+def test_the_end_of_its_group_goes_as_well_and_keeps_the_block_no_longer(address: str, block: list[str]) -> None:
+    report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    erased(address, "P-ERASE")
+    assert (rows_in(address, "group_ends"), problems(address)) == (0, [])
+    assert purge(address, datetime.now(UTC) + timedelta(seconds=1)) == 5
+    assert problems(address) == []
+
+
 def test_what_waits_for_people_was_erased_or_is_not_on_record_is_refused(address: str, block: list[str]) -> None:
     take(address, block[0], "REQUESTED")
     assert "waits for people" in str(refusal(address, "P-1"))
@@ -244,7 +274,6 @@ def test_nothing_more_is_added_to_what_was_erased(address: str, block: list[str]
 
 
 BLOCK_OF = "(writer, batch) IN (SELECT writer, batch FROM erasures)"
-MARK = ERASED.replace(":", "\\:")  # SQLAlchemy takes a colon for a parameter
 HELD = f"{BLOCK_OF} AND received <> '{MARK}'"
 LEFT = f"received = '{MARK}'"
 COPIED = (
@@ -305,6 +334,7 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         "its review .* was altered",
     ),
     "words put back into a review": (["UPDATE reviews SET reason = 'Others.'"], "its review .* was altered"),
+    "its list of what followed made unreadable": (["UPDATE erasures SET followed = 'x'"], "its erasure .* was altered"),
     "the steps of a review removed": (["DELETE FROM reviews"], "its review .* was removed"),
 }
 
@@ -317,6 +347,80 @@ def test_what_is_done_to_a_block_beyond_its_erasure_is_named(
     tamper(*statements)(address)
     named = problems(address)
     assert any(re.search(problem, each) for each in named), named
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"), [("outcomes", "outcome"), ("reviews", "review"), ("group_ends", "groupend")]
+)
+def test_what_was_erased_and_is_back_is_named(address: str, block: list[str], table: str, kind: str) -> None:
+    """As when a backup of one table is restored that is older than the erasure."""
+    report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    of = tables.metadata.tables[table]
+    backup = ask(address, lambda connection: connection.execute(select(of)).mappings().all(), reading=True)
+    erased(address, "P-ERASE")
+
+    def restore(connection: Connection) -> None:
+        connection.execute(delete(of))
+        connection.execute(insert(of), [dict(row) for row in backup])
+
+    ask(address, restore)
+    named = problems(address)
+    assert len(named) == len(backup)
+    assert all(re.search(f"its {kind} .* was erased, and is back", each) for each in named)
+
+
+def test_an_erasure_on_record_covers_nothing_that_is_done_to_another_decision(address: str, block: list[str]) -> None:
+    forge(
+        address, block[0], f"UPDATE decisions SET decision = 'APROVADO', risk_probability = 0.9 WHERE id = '{block[2]}'"
+    )
+    assert f"the data of decision {block[0]} are not erased" in "".join(problems(address))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    {
+        "an id of the application": "application_id = 'P-ERASE'",
+        "a rule": "rules = '[]'",
+        "what was outside the training data": "outside_training = '[]'",
+        "what it replaces": "replaces = 'P-0'",
+        "a value that the model saw": "seen = '[1,null]'",
+        "no list of values": "seen = 'x'",
+        "an exact risk": "risk_probability = 0.47",
+        "an application": "received = '{}'",
+        "nothing": "received = received",
+    }.values(),
+)
+def test_an_erasure_on_record_that_left_more_than_a_remainder_is_named(
+    address: str, block: list[str], kept: str
+) -> None:
+    forge(address, block[1], *blank(block[1]), f"UPDATE decisions SET {kept} WHERE id = '{block[1]}'")
+    named = [each for each in problems(address) if "are not erased" in each]
+    assert bool(named) is (kept != "received = received")
+
+
+def test_one_erasure_covers_one_decision(address: str, block: list[str]) -> None:
+    forge(address, block[1], *blank(block[0]), *blank(block[1]))
+    assert problems(address) == [f"Decision {block[0]}: its data were erased, and no erasure names it."]
+
+
+def test_a_decision_that_is_named_by_several_erasures_is_named(address: str, block: list[str]) -> None:
+    erased(address, "P-ERASE")
+    again = f"UPDATE decisions SET risk_probability = 0.9 WHERE id = '{block[0]}'"
+    tamper("DROP INDEX erasures_by_decision")(address)
+    forge(address, block[1], again)
+    assert problems(address) == [f"Decision {block[1]}: several erasures name it."]
+
+
+def test_an_erasure_covers_no_review_of_another_decision(address: str, block: list[str]) -> None:
+    take(address, block[0], "REQUESTED")
+    take(address, block[0], "UPHELD")
+    last = select(tables.reviews).order_by(tables.reviews.c.id.desc()).limit(1)
+    step = ask(address, lambda connection: connection.execute(last).mappings().one(), reading=True)
+    flipped = {**step, "step": "REVERSED", "reason": ""}
+    left = {step["id"]: events.hash_of(events.REVIEW, flipped)}
+    flip = f"UPDATE reviews SET step = 'REVERSED', reason = '' WHERE id = '{step['id']}'"
+    forge(address, block[2], flip, followed=left)
+    assert any(re.search(f"its review {step['id']} was altered", each) for each in problems(address))
 
 
 def test_a_block_that_was_altered_is_not_erased(address: str, block: list[str]) -> None:
@@ -409,6 +513,10 @@ def test_the_command_names_decisions_that_go_on_naming_the_application(address: 
     replaced = dossier(address, later).replaces
     assert replaced
     assert (replaced.application_id, replaced.decision_id) == ("P-ERASE", None)
+
+
+def test_the_help_says_that_a_spool_is_not_seen() -> None:
+    assert "credit_scoring_decision_log_spooled" in run_here("decisions", "erase", "--help").output
 
 
 def test_with_yes_the_command_erases_and_the_log_verifies(address: str, block: list[str]) -> None:

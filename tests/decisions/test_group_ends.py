@@ -1,10 +1,10 @@
 """When groups end: reported by file, and kept to by a purge, on both kinds of database."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,8 @@ from credit_scoring.decisions.group_ends import Report, _earliest_kept, kept_unt
 from credit_scoring.decisions.retention import Kept
 from credit_scoring.decisions.subject import subject
 from credit_scoring.decisions.verification import verify
+from credit_scoring.policy import dates
+from tests.decisions.test_effective import again
 from tests.decisions.test_verification import tamper
 from tests.support.command_line import error_here, run_here
 
@@ -115,12 +117,18 @@ def test_a_file_may_name_decisions(address: str, tmp_path: Path) -> None:
     {
         "no such column": (
             ["id,group_end"],
-            "its first line has id, group_end, expected application_id or decision_id",
+            "its first line has 2 names of columns, expected application_id or decision_id",
         ),
-        "empty": ([""], "its first line has nothing, expected application_id"),
-        "no day": (["application_id,group_end", f"A,{ENDS}", "B,31/05/2031"], "line 3: group_end is '31/05/2031'"),
-        "no year of a group": (["application_id,group_end", "A,9999-12-31"], "line 2: group_end is '9999-12-31'"),
-        "a cell too few": (["application_id,group_end", "A"], "line 2: group_end is ''"),
+        "empty": ([""], "its first line has 0 names of columns, expected application_id"),
+        "no day": (
+            ["application_id,group_end", f"A,{ENDS}", "B,31/05/2031"],
+            "line 3: group_end has 10 characters, expected a day such as 2031-05-31",
+        ),
+        "no year of a group": (
+            ["application_id,group_end", "A,9999-12-31"],
+            "line 2: group_end has 10 characters, expected a day such as 2031-05-31, from 1962 to 2199",
+        ),
+        "a cell too few": (["application_id,group_end", "A"], "line 2: group_end has 0 characters"),
     }.values(),
 )
 def test_a_file_that_cannot_be_used_is_refused_as_a_whole(
@@ -129,6 +137,23 @@ def test_a_file_that_cannot_be_used_is_refused_as_a_whole(
     put(address, [entry(application_id="A")])
     assert said in error_here("decisions", "group-ends", given_file(tmp_path, *lines), "--database", address)
     assert rows_in(address, "group_ends") == 0
+
+
+@pytest.mark.parametrize("lines", [["application_id,group_end", f"{ENDS},123.456.789-09"], ["123.456.789-09"]])
+def test_what_a_file_says_of_a_client_is_in_no_message(address: str, tmp_path: Path, lines: list[str]) -> None:
+    """As with columns that were swapped, or without a header."""
+    said = error_here("decisions", "group-ends", given_file(tmp_path, *lines), "--database", address)
+    assert "123.456" not in said
+
+
+def test_a_line_that_names_a_decision_by_no_id_is_named_and_the_others_are_recorded(
+    address: str, tmp_path: Path
+) -> None:
+    (decision,) = put(address, [entry()])
+    path = given_file(tmp_path, "decision_id,group_end", f"P-1,{ENDS}", f"{decision},{ENDS}")
+    told = run_report(address, path)
+    assert (told.exit_code, told.stdout) == (0, "1 recorded, 0 known before.\n")
+    assert "1 lines name no decision_id on record, such as line 2." in told.stderr
 
 
 def test_a_file_that_is_not_there_is_named(address: str, tmp_path: Path) -> None:
@@ -154,6 +179,43 @@ def test_a_purge_keeps_what_must_be_kept_with_its_block_and_says_until_when(addr
     assert (rows_in(address, "decisions"), problems(address)) == (3, [])
     told = run_here("decisions", "purge", "--older-than", "2020-01-01", "--yes", "--database", address)
     assert "No decision that may be deleted is older than 2020-01-01" in told.stderr
+
+
+@pytest.mark.parametrize("owner", ["loja", "banco"])
+def test_a_decision_that_stays_answers_for_an_application_of_which_the_first_decision_is_purged(
+    address: str, owner: str
+) -> None:
+    """Under best_effort an application may be decided twice; both owners have sent such an id, `loja` first."""
+    put(address, [entry(application_id="T", asked_by="loja")], at=LONG_AGO)
+    put(address, [entry(application_id="T", asked_by="banco")], at=LONG_AGO)
+    kept, other = put(address, [entry(application_id="T", asked_by=owner), entry()], at=LONG_AGO)
+    report(address, {other: ENDS})
+    assert purge(address, SOON) == 2
+    assert problems(address) == []
+    (answer,) = again(address, entry(0.9, application_id="T", asked_by=owner))
+    assert getattr(answer, "decision_id", None) == kept
+
+
+class LateInTheEvening(datetime):
+    """22:30 on New Year's Day in Brasília, where it is the next day by UTC."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        """Always that moment."""
+        return cls(2021, 1, 2, 1, 30, tzinfo=UTC).astimezone(tz)
+
+
+def test_the_last_day_on_which_a_decision_is_kept_is_one_in_brasilia(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dates, "datetime", LateInTheEvening)
+    kept, ended = (put(address, [entry()], at=LONG_AGO)[0] for _ in range(2))
+    report(address, {kept: date(2016, 1, 1), ended: date(2015, 12, 31)})
+    before = datetime(2020, 1, 1, tzinfo=UTC)
+    assert ask(address, partial(retention.kept_before, before), reading=True) == Kept(1, 1, date(2021, 1, 1))
+    assert purge(address, SOON) == 1
+    said = error_here("decisions", "erase", kept, "--reason", "x", "--yes", "--database", address)
+    assert "until 2021-01-01" in said
 
 
 def test_once_an_end_is_moved_into_the_past_the_decision_is_purged(address: str) -> None:

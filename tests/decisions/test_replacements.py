@@ -120,6 +120,17 @@ def test_a_link_that_was_altered_or_removed_is_seen(address: str, linked: tuple[
         assert problem.endswith("block 1: a decision was altered.")
 
 
+def test_an_entry_that_is_refused_leaves_its_application_id_to_the_next_one(address: str) -> None:
+    """All of one micro-batch: as if they had been sent one after the other."""
+    refused = entry(asked_by=OWNER, application_id="B", replaces="A")
+    plain = entry(0.9, asked_by=OWNER, application_id="B")
+    first, *others = again(address, refused, plain, refused)
+    assert getattr(first, "kind", None) == "unknown_replaced"
+    assert others[0] == plain.decision
+    assert getattr(others[1], "status", None) == 409
+    assert again(address, plain) == [plain.decision]
+
+
 def test_in_an_outage_what_replaces_another_is_answered_and_linked_when_it_is_over(
     address: str, outage: Outage, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import re
 import shutil
 import tracemalloc
@@ -20,14 +21,15 @@ from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, p
 from benchmarks.support.postgres import Postgres
 from credit_scoring.decisions import ends, events, outcomes, reviews, verdict
 from credit_scoring.decisions.anchors import Anchor, Anchors
-from credit_scoring.decisions.chain import Block, Head, Introduction, Row, writer_hash
+from credit_scoring.decisions.chain import Block, Head, Introduction, Row, rows_hash, writer_hash
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry
+from credit_scoring.decisions.erased import ERASED
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.reviews import ReviewStep, Step
-from credit_scoring.decisions.tables import blocks, decisions, writers
+from credit_scoring.decisions.tables import blocks, decisions, erasures, writers
 from credit_scoring.decisions.verdict import Verdict
 from credit_scoring.decisions.verification import verify
 from credit_scoring.settings import PROJECT_FOLDER
@@ -84,6 +86,46 @@ def tamper(*statements: str) -> Callable[[str], None]:
             assert connection.execute(text(statement)).rowcount, statement
 
     return lambda address: ask(address, work)
+
+
+MARK = ERASED.replace(":", "\\:")  # SQLAlchemy takes a colon for a parameter
+
+
+def blank(decision: str) -> tuple[str, str]:
+    """What an erasure does to a decision which has the only claim for its application id."""
+    return (
+        f"DELETE FROM claims WHERE decision = '{decision}'",
+        f"UPDATE decisions SET application_id = NULL, received = '{MARK}', seen = '[null,null]', "
+        f"risk_probability = 0.4 WHERE id = '{decision}'",
+    )
+
+
+def forge(address: str, decision: str, *statements: str, followed: dict[str, str] | None = None) -> None:
+    """Do this behind the log's back, and put it on record as the erasure of this decision."""
+
+    def work(connection: Connection) -> None:
+        place = select(decisions.c.writer, decisions.c.batch).where(decisions.c.id == decision)
+        writer, number = connection.execute(place).one()
+        of_block = (blocks.c.writer == writer) & (blocks.c.number == number)
+        before = _hash_of_rows(writer, number, connection)
+        for statement in statements:
+            assert connection.execute(text(statement)).rowcount, statement
+        row = {
+            **{"id": new_id(), "decision": decision, "writer": writer, "batch": number},
+            **{"hash": connection.scalar(select(blocks.c.hash).where(of_block)), "rows_before": before},
+            **{"rows_after": _hash_of_rows(writer, number, connection), "followed": json.dumps(followed or {})},
+            **{"reason": "x", "legal_basis_ended": None, "erased_at": datetime.now(UTC), "erased_by": "eve"},
+        }
+        connection.execute(insert(erasures), row)
+        events.append(events.ERASURE, [row], connection)
+
+    ask(address, work)
+
+
+def _hash_of_rows(writer: str, number: int, connection: Connection) -> str:
+    rows = select(*(decisions.c[name] for name in Row._fields)).order_by(decisions.c.id)
+    found = connection.execute(rows.where(decisions.c.writer == writer, decisions.c.batch == number))
+    return rows_hash(Row(*each) for each in found)
 
 
 def noted(address: str, path: Path) -> Anchors:
@@ -383,10 +425,17 @@ def alter_and_purge(address: str) -> None:
     purge_all(address)
 
 
+def alter_beside_erasure(address: str) -> None:
+    of_block = select(decisions.c.id).where(decisions.c.batch == 3).order_by(decisions.c.id)
+    altered, another = ask(address, lambda connection: list(connection.scalars(of_block)), reading=True)
+    forge(address, another, *blank(another), f"UPDATE decisions SET risk_probability = 0.31 WHERE id = '{altered}'")
+
+
 NOT_SEEN: dict[str, Callable[[str], None]] = {
     "rows appended with correct hashes by the service's role": report_past_the_service,
     "a purge recorded as such by the purging role": purge_all,
     "a decision altered, then purged before a verification": alter_and_purge,
+    "a decision altered together with the erasure of another one of its block, recorded as such": alter_beside_erasure,
 }
 
 

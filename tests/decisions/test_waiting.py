@@ -1,13 +1,14 @@
 """What waits for people is found, and nothing else; every look is on record."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from benchmarks.support.decision_records import ask, entry, put
+from benchmarks.support.decision_records import ask, entry, put, tamper
 from credit_scoring.decisions import looks, queries, waiting
+from credit_scoring.decisions.erasure import Order, candidates, erase
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.decisions.reviews import Step
 from credit_scoring.decisions.waiting import Case
@@ -45,6 +46,16 @@ def test_what_has_a_verdict_waits_no_more_until_a_review_is_requested(address: s
     request(address, decision)
     assert ids(address) == [("review", decision)]
     judge(address, decision, Step.REVERSED)
+    assert ids(address) == []
+
+
+def test_what_was_erased_waits_for_nobody(address: str) -> None:
+    """A service of the version before, still running during a rollout, does not know that it was."""
+    held, decision = put(address, [entry(), entry()])
+    found = ask(address, partial(candidates, decision, None), reading=True)
+    ask(address, partial(erase, found, Order("x", "dpo", "Never joined a group."), date.today()))
+    request(address, held)
+    tamper(address, f"UPDATE reviews SET decision = '{decision}'")
     assert ids(address) == []
 
 

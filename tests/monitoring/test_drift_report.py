@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,7 @@ from credit_scoring.application.schemas import Application
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.decisions import outcomes, schema_version
 from credit_scoring.decisions.connect import open_database
+from credit_scoring.decisions.erasure import Order, candidates, erase
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.queries import Wanted
 from credit_scoring.errors import ConfigurationError
@@ -173,6 +175,17 @@ def test_every_field_of_the_model_and_its_risk_is_counted_once_for_each_decision
 ) -> None:
     assert {each.bins.field for each in september.fields} == {*served.card.features, RISK}
     assert {each.decisions for each in september.fields} == {SIZE}
+
+
+def test_erased_decisions_are_no_decisions_with_missing_values(log: Log, tmp_path: Path) -> None:
+    """Their remainder tells nothing of how clients have changed."""
+    for path in Path(log.address.removeprefix("sqlite:///")).parent.glob("decisions.db*"):
+        shutil.copy(path, tmp_path)
+    copy = replace(log, address=f"sqlite:///{tmp_path}/decisions.db")
+    found = ask(copy.address, partial(candidates, log.ids[0], None), reading=True)
+    ask(copy.address, partial(erase, found, Order("x", "dpo", "Never joined a group."), TODAY))
+    counted = period(copy, until=SEPTEMBER)
+    assert {each.decisions for each in counted.fields} == {SIZE - 1}
 
 
 def test_a_period_ends_before_until_and_begins_with_since(log: Log) -> None:

@@ -1,7 +1,8 @@
 """A corrected application names the earlier one; an index, of those that do, finds it from the other side.
 
 Only additions: a service of the version before goes on working on these tables. Its `verify` reports decisions that
-replace another as altered.
+replace another as altered. Where it takes over the spool of a worker
+of this version, it stores the decisions without `replaces`, which the application as received still has.
 """
 
 import sqlalchemy as sa
