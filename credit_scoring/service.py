@@ -9,6 +9,7 @@ from typing import Any
 
 import bentoml
 import click
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
 from pydantic import TypeAdapter
@@ -227,8 +228,10 @@ def _check_port() -> None:
     command = click.get_current_context(silent=True)
     if command is None or not {"host", "port"} <= command.params.keys():
         return
+    default = BentoMLContainer.http
+    host, port = (command.params[name] or getattr(default, name).get() for name in ("host", "port"))
     try:
-        check_free(command.params["host"], str(command.params["port"]))
+        check_free(host, str(port))
     except CreditScoringError as error:
         raise BentoMLException(str(error)) from error
 

@@ -69,3 +69,23 @@ def test_bentoml_serve_on_a_port_in_use_or_with_a_misspelt_setting_says_so_and_t
     assert names
     after = httpx.get(f"{service.url}/metrics").text
     assert names <= {line.split("{")[0] for line in after.splitlines() if not line.startswith("#")}
+
+
+WITHOUT_PORT = """
+import click
+from bentoml._internal.configuration.containers import BentoMLContainer
+from credit_scoring import service
+
+BentoMLContainer.http.host.set("127.0.0.1")
+BentoMLContainer.http.port.set({port})
+with click.Context(click.Command("serve")) as context:
+    context.params = dict(host=None, port=None)
+    service._check_port()
+"""
+
+
+def test_bentoml_serve_without_a_port_looks_at_the_one_that_it_will_take(service: RunningService) -> None:
+    for port, told in ((port_of(service), "another process listens there"), (free_port(), "")):
+        command = [sys.executable, "-c", WITHOUT_PORT.format(port=port)]
+        done = subprocess.run(command, cwd=PROJECT_FOLDER, check=False, capture_output=True, text=True)
+        assert (done.returncode == 1, told in done.stderr) == (bool(told), True), done.stderr
