@@ -232,6 +232,7 @@ LONGEST = (
 # Prometheus' tools, or overload and kill services of their own. So it does all that needs PostgreSQL.
 SLOW = {
     *LONGEST,
+    "test_accessibility",
     "test_approved",
     "test_backtest",
     "test_backtest_page",
@@ -253,6 +254,7 @@ SLOW = {
     "test_openapi",
     "test_out_of_time",
     "test_prices",
+    "test_release_model",
     "test_rollout",
     "test_scikit_learn",
     "test_score",
