@@ -15,7 +15,7 @@ MAX_FIELDS = 64  # of an object, counted at all depths; an application may have 
 BYTES_PER_FAULT = 40  # of an array: its answer lists one fault for so many bytes, whatever its items are
 MAX_FAULTS_IN_ALL = 1000  # listed in one answer; each takes 15 µs
 MOST_ADVISED = 20  # items of an array whose unknown fields are compared with the known ones, for 50 µs each
-TOO_MANY_FAULTS = ItemError(code="too_many_faults", detail="Send fewer.", faults=[])
+TOO_MANY_FAULTS = ItemError(code="too_many", detail="Send fewer", faults=[])  # short: an answer may hold 1,000
 
 _SMALL = 4096  # bytes: whatever such a body holds is parsed in no time
 _PARTS = b":", b"{", b"["

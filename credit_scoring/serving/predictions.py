@@ -177,7 +177,7 @@ class Predictions:
 
     def _checked(self, item: Any, errors: ItemErrors) -> Application | ItemError:
         if not isinstance(item, dict):
-            return errors.answer(Fault(field="", message="An application should be an object", code="model_type"))
+            return errors.answer(Fault(field="", message="Expected an object", code="model_type"))
         if len(item) > self.max_fields:
             return errors.answer(too_many_fields(item, self.max_fields))
         try:
