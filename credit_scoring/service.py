@@ -193,7 +193,7 @@ if settings.access_log:
 CreditScoring.add_asgi_middleware(  # type: ignore[attr-defined]  # bentoml is half typed
     ReaderGate, paths=frozenset({"/schema.json"}), admit=keyring.admit_reader
 )
-CreditScoring.add_asgi_middleware(ForeignErrors, paths=frozenset(BENTOML_PATHS))  # type: ignore[attr-defined]
+CreditScoring.add_asgi_middleware(ForeignErrors, paths=frozenset(BENTOML_PATHS))  # type: ignore[attr-defined]  # the same
 
 
 _many = CreditScoring.apis["predict_many"].input_spec  # type: ignore[attr-defined]

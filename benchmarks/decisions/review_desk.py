@@ -72,8 +72,11 @@ def _verdict(decision_id: str, number: int) -> dict[str, Any]:
 
 def _insert(database: Database, table: Table, rows: list[dict[str, Any]]) -> None:
     for start in range(0, len(rows), CHUNK):
-        part = rows[start : start + CHUNK]
-        database.run_now(lambda connection, part=part: connection.execute(insert(table), part))  # type: ignore[misc]  # mypy infers no lambda with a default
+        database.run_now(partial(_insert_part, table, rows[start : start + CHUNK]))
+
+
+def _insert_part(table: Table, rows: list[dict[str, Any]], connection: Connection) -> None:
+    connection.execute(insert(table), rows)
 
 
 async def seconds_of(database: Database, work: Callable[[Connection], Any]) -> float:

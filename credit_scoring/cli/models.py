@@ -77,7 +77,7 @@ def import_model(
     """
     if if_missing and store.has(NEWEST):
         return
-    tag, is_new = _imported(file, sha256, check_releasable if for_production else _any)
+    tag, is_new = _imported(file, sha256, check_releasable if for_production else None)
     if is_new:
         _tell_imported(tag)
     else:
@@ -140,11 +140,7 @@ def resolve(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = 
     print(store.find(tag).tag)
 
 
-def _any(tag: str, card: ModelCard) -> None:
-    """Outside production, any model may be imported."""
-
-
-def _imported(file: str, sha256: str | None, check: Callable[[str, ModelCard], None]) -> tuple[str, bool]:
+def _imported(file: str, sha256: str | None, check: Callable[[str, ModelCard], None] | None) -> tuple[str, bool]:
     if not is_url(file):
         return import_file(Path(file), sha256, check=check)
     if not sha256:

@@ -25,7 +25,7 @@ def import_file(
     path: Path,
     sha256: str | None = None,
     called: str = "",
-    check: Callable[[str, ModelCard], None] = lambda tag, card: None,
+    check: Callable[[str, ModelCard], None] | None = None,
 ) -> tuple[str, bool]:
     """Put the model in this file into the store; its tag, and whether it was not there yet.
 
@@ -38,7 +38,8 @@ def import_file(
     _check_hash(path, sha256, name)
     model = _unpacked(path, name)
     tag = str(model.tag)
-    check(tag, inspect(Path(model.path)))
+    if check:
+        check(tag, inspect(Path(model.path)))
     if store.has(tag):
         return tag, False
     store.check_writable()

@@ -238,7 +238,9 @@ def _whole_refusal(error: UnavailableError, data: bytes) -> bytes:
     sent = _SENT_ID.search(data)
     if sent is not None:
         return answer_bytes(*error_answer(error, sent[1].decode()))
-    return (b"%b%012x" % (_REFUSALS, next(_refused))).join(_around_the_ids(type(error), str(error), error.retry_after))  # type: ignore[arg-type]  # of a class
+    kind = type(error)
+    around = _around_the_ids(kind, str(error), error.retry_after)  # type: ignore[arg-type]  # to mypy no class is hashable
+    return (b"%b%012x" % (_REFUSALS, next(_refused))).join(around)
 
 
 @cache

@@ -11,7 +11,7 @@ from credit_scoring.serving.openapi import document
 
 Json = dict[str, Any]
 
-ODD = {
+ODD: dict[str, Any] = {
     "name": "odd",
     "fields": {
         "step": {
@@ -63,7 +63,7 @@ def test_every_named_enumeration_explains_each_of_its_values() -> None:
 def test_values_of_any_catalogue_get_names_in_ascii_that_are_told_apart() -> None:
     found = schemas(Catalogue.model_validate(ODD))
     assert found["Step"]["enum"][0] == "REQUESTED"
-    assert found["StepValue"]["enum"] == [*ODD["fields"]["step"]["values"]]  # type: ignore[index]
+    assert found["StepValue"]["enum"] == [*ODD["fields"]["step"]["values"]]
     names = found["StepValue"]["x-enum-varnames"]
     assert len({*names}) == 4
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name in names)
@@ -77,7 +77,7 @@ def test_no_name_of_a_generated_class_has_an_accent() -> None:
 
 
 def test_a_meaning_of_no_value_is_refused() -> None:
-    field = {**ODD["fields"]["step"], "meanings": {"other": {"pt": "a", "en": "b"}}}  # type: ignore[index]
+    field = {**ODD["fields"]["step"], "meanings": {"other": {"pt": "a", "en": "b"}}}
     with pytest.raises(ValueError, match="meanings: 'other' is not among the values"):
         Catalogue.model_validate({**ODD, "fields": {"step": field}})
 
