@@ -20,7 +20,7 @@ from tests.shipping.conftest import HARDENED, HOME, READY_WITHIN, Container, con
 
 pytestmark = pytest.mark.shipping
 
-ADDED_MB = 345  # to python:3.11-slim of 125 MB or so
+ADDED_MB = 340  # to python:3.11-slim of 125 MB or so
 STOPPED_WITHIN_S = 20
 SOON = 10.0
 
