@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks.quality import __main__ as quality
 from benchmarks.quality import sets
-from benchmarks.quality.__main__ import BEST, OUTER_FOLDS, Fold, main
+from benchmarks.quality.__main__ import main
+from benchmarks.quality.fold import BEST, Fold
+from benchmarks.quality.report import OUTER_FOLDS
 from benchmarks.quality.sets import SETS
 from credit_scoring.evaluation.performance import CALIBRATION_BINS
 from credit_scoring.training.candidates import ENSEMBLE
@@ -24,7 +26,7 @@ def nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         raise AssertionError("measured")
 
     monkeypatch.setattr(sets, "FOLDER", tmp_path / "none")
-    monkeypatch.setattr(quality, "_fold", fail)
+    monkeypatch.setattr(quality, "measured", fail)
 
 
 def store(output: Path, name: str, folds: int = OUTER_FOLDS, trials: int | None = None) -> None:
@@ -41,7 +43,9 @@ def store(output: Path, name: str, folds: int = OUTER_FOLDS, trials: int | None 
             defaulted=defaulted.tolist(),
             best="xgboost",
             weights={"lightgbm": 0.25, "xgboost": 0.75},
-            log_odds={ENSEMBLE: log_odds, BEST: log_odds},
+            log_odds={ENSEMBLE: log_odds, BEST: log_odds, "xgboost": log_odds},
+            begun={"xgboost": log_odds[::-1]},
+            searched={"xgboost": 7},
             risk={ENSEMBLE: RISKS, BEST: RISKS},
             calibration={ENSEMBLE: "none", BEST: "sigmoid"},
             seconds=30,
@@ -83,6 +87,13 @@ def test_beside_the_calibration_error_stands_what_chance_alone_may_make_of_it(tm
     expected_of_one_bin = np.sqrt(0.3 * 0.7 / (OUTER_FOLDS * 400 / CALIBRATION_BINS)) * np.sqrt(2 / np.pi)
     assert expected_of_one_bin < of_chance < 2 * expected_of_one_bin
     assert found < of_chance
+
+
+def test_what_a_search_gains_over_its_starts_has_its_interval(tmp_path: Path) -> None:
+    store(tmp_path, "heloc")
+    (gain,) = re.findall(r"\| heloc \| xgboost \| 7 \| 0\.\d+ \| (.+) \|", table(tmp_path))
+    value, low, high = map(float, re.findall(r"[+-]0\.\d{4}", gain))
+    assert 0.3 < low < value < high < 0.6  # from no use to two standard deviations apart
 
 
 def test_folds_that_are_done_are_not_measured_again(tmp_path: Path) -> None:
