@@ -13,10 +13,11 @@ from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import weighted_mean
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE, Parameters
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.search import Searched, TrialReport, search
 from credit_scoring.training.selection import calibrated, calibrated_ensemble, compare
+from credit_scoring.training.spaces import Parameters
 
 BEST = "best single"
 

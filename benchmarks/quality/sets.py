@@ -227,12 +227,12 @@ SETS = {
     each.name: each
     for each in (
         PublicSet(
-            "credit_data", "credit_data.csv", _embedded, 0.857, "AutoGluon, best in 120 s, with age: .849", 10, 5
+            "credit_data", "credit_data.csv", _embedded, 0.857, "AutoGluon, best in 120 s, with age: .849", 20, 5
         ),
-        PublicSet("german", "german.data", _german, 0.800, "average of a forest and boosters: .7945", 10, 5),
-        PublicSet("heloc", "heloc.csv", _heloc, 0.803, "TabICLv2 on its own splits: .802", 6, 3),
-        PublicSet("taiwan", "taiwan.csv", _taiwan, 0.790, "TabICLv2 on its own splits: .791", 6, 3),
-        PublicSet("credit_risk", "credit_risk_dataset.csv", _kaggle, 0.918, "average of three boosters: .911", 6, 3),
+        PublicSet("german", "german.data", _german, 0.800, "average of a forest and boosters: .7945", 20, 5),
+        PublicSet("heloc", "heloc.csv", _heloc, 0.803, "TabICLv2 on its own splits: .802", 20, 3),
+        PublicSet("taiwan", "taiwan.csv", _taiwan, 0.790, "TabICLv2 on its own splits: .791", 10, 3),
+        PublicSet("credit_risk", "credit_risk_dataset.csv", _kaggle, 0.918, "average of three boosters: .911", 10, 3),
         PublicSet("gmsc", "cs-training.csv.zip", _give_me_some_credit, 0.866, "TabICLv2, own splits: .8669", 3, 3),
     )
 }

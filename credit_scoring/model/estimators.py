@@ -5,12 +5,15 @@ Sigmoid calibration needs log-odds (on probabilities it would bend a true curve)
 whatever batch it comes, and cheap for a few rows.
 """
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from lightgbm import LGBMClassifier, early_stopping, record_evaluation
+from lightgbm.callback import CallbackEnv, EarlyStopException
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -18,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 from xgboost import XGBClassifier
+from xgboost.callback import TrainingCallback
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.model.binary import binary_only, check_dense, check_frame, checked_matrix, likelier, two_classes
@@ -28,8 +32,13 @@ from credit_scoring.model.trees import as_float32, raw_scores, sum_of_leaves, tr
 class GrownByTrees(Protocol):
     """A booster, which can tell how well it ranks after each of its trees."""
 
-    def auc_by_trees(self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int) -> Floats:
-        """AUC on unseen rows after each tree, until it has not risen for so many; the estimator is not fitted."""
+    def auc_by_trees(
+        self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int, seconds: float = math.inf
+    ) -> Floats:
+        """AUC on unseen rows after each tree; the estimator is not fitted.
+
+        Until it has not risen for so many trees, or so many seconds have gone.
+        """
 
 
 class _ByLogOdds(ClassifierMixin, BaseEstimator):
@@ -134,13 +143,27 @@ class LogOddsRandomForest(RandomForestClassifier):
         return binary_only(super().__sklearn_tags__())
 
 
+class _EndInTime:
+    """A callback that ends LightGBM's training after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+        self.order = 40  # after that which records the AUC; LightGBM looks for it on the instance
+
+    def __call__(self, state: CallbackEnv) -> None:
+        if time.monotonic() > self._until:
+            raise EarlyStopException(state.iteration, state.evaluation_result_list or [])
+
+
 class LogOddsLightGBM(LGBMClassifier):
     """LightGBM that also offers its log-odds."""
 
-    def auc_by_trees(self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int) -> Floats:
-        """AUC on unseen rows after each tree, until it has not risen for so many; the estimator is not fitted."""
+    def auc_by_trees(
+        self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int, seconds: float = math.inf
+    ) -> Floats:
+        """As `GrownByTrees` says."""
         found: dict[str, dict[str, list[float]]] = {}
-        callbacks = [early_stopping(patience, verbose=False), record_evaluation(found)]
+        callbacks = [early_stopping(patience, verbose=False), record_evaluation(found), _EndInTime(seconds)]
         booster = clone(self).set_params(metric="auc")
         LGBMClassifier.fit(booster, X, y, eval_X=unseen, eval_y=outcomes, callbacks=callbacks)
         return np.array(found["valid_0"]["auc"])
@@ -164,12 +187,26 @@ class LogOddsLightGBM(LGBMClassifier):
         return binary_only(super().__sklearn_tags__())
 
 
+class _XGBoostEndInTime(TrainingCallback):
+    """A callback that ends XGBoost's training after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        """Whether it ends."""
+        return time.monotonic() > self._until
+
+
 class LogOddsXGBoost(XGBClassifier):
     """XGBoost that also offers its log-odds, summed in float64 where XGBoost itself sums in float32."""
 
-    def auc_by_trees(self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int) -> Floats:
-        """AUC on unseen rows after each tree, until it has not risen for so many; the estimator is not fitted."""
-        booster = clone(self).set_params(eval_metric="auc", early_stopping_rounds=patience)
+    def auc_by_trees(
+        self, X: Any, y: Any, unseen: Any, outcomes: Any, patience: int, seconds: float = math.inf
+    ) -> Floats:
+        """As `GrownByTrees` says."""
+        callbacks = [_XGBoostEndInTime(seconds)]
+        booster = clone(self).set_params(eval_metric="auc", early_stopping_rounds=patience, callbacks=callbacks)
         XGBClassifier.fit(booster, X, y, eval_set=[(unseen, outcomes)], verbose=False)
         return np.array(booster.evals_result()["validation_0"]["auc"])
 

@@ -1,9 +1,9 @@
-"""The candidates and the spaces that their hyper-parameters are searched in."""
+"""The candidates: algorithms that may become the model."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 
@@ -14,25 +14,27 @@ from credit_scoring.model.estimators import (
     MonotoneLogisticRegression,
 )
 from credit_scoring.model.features import Columns, preprocessor
+from credit_scoring.training.spaces import (
+    DEEP_LIGHTGBM,
+    DEEP_XGBOOST,
+    DEEPER_LIGHTGBM,
+    MANY_COLUMNS_LIGHTGBM,
+    MANY_ROWS,
+    MIDDLE_XGBOOST,
+    RANDOM_LIGHTGBM,
+    SMALL_LIGHTGBM,
+    SMALL_XGBOOST,
+    TREES,
+    Parameters,
+    Trial,
+    suggest_lightgbm,
+    suggest_logistic_regression,
+    suggest_random_forest,
+    suggest_xgboost,
+)
 
-Parameters = Mapping[str, Any]
-
-BINS = (63, 2047)  # fewest and most bins of a number; with many rows, fine bins pay off
-MANY_ROWS = 10_000
-LEARNING_RATES = (0.025, 0.12)
-TREES = "n_estimators"
 MOST_TREES = 1500
 PATIENCE = 3.0  # trees without a rise in AUC after which a booster is grown no further, times its learning rate
-
-
-class Trial(Protocol):
-    """The part of an Optuna trial that a search space uses."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = ...) -> float:
-        """Draw a number."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = ...) -> int:
-        """Draw a whole number."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,20 @@ class Candidate:
     """An algorithm that may become the model.
 
     `build` takes parameters, the monotone direction of each column and a seed; `suggest` draws parameters from the
-    search space, without the number of trees where it `grows` by them; the search begins at `start`, then tries
-    `other_starts`; `trials_share` scales the trials it gets. `cost` ranks candidates by what they cost to serve and to
-    explain: of two that are equally good, the one with the lower cost is chosen. It is not tried on more than
-    `most_values` values, which are rows times fields.
+    search space for so many rows, without the number of trees where it `grows` by them; the search begins at `start`,
+    then tries `other_starts`, and with many rows `large_starts`; `trials_share` scales the trials it gets. `cost` ranks
+    candidates by what they cost to serve and to explain: of two that are equally good, the one with the lower cost is
+    chosen. It is not tried on more than `most_values` values, which are rows times fields.
     """
 
     name: str
     title: str
     build: Callable[[Parameters, Sequence[int], int], Any]
-    suggest: Callable[[Trial], dict[str, Any]]
+    suggest: Callable[[Trial, int], dict[str, Any]]
     start: Parameters
     cost: int
     other_starts: tuple[Parameters, ...] = ()
+    large_starts: tuple[Parameters, ...] = ()
     scale: bool = False
     grows: bool = False
     trials_share: float = 1.0
@@ -64,12 +67,12 @@ class Candidate:
 
     @property
     def starts(self) -> list[Parameters]:
-        """The parameters that the search tries first, small models before large ones."""
-        return [self.start, *self.other_starts]
+        """All parameters that a search may begin with, small models before large ones."""
+        return [self.start, *self.other_starts, *self.large_starts]
 
     def starts_for(self, rows: int) -> list[Parameters]:
-        """The same, large ones first where there are many rows: what is clearly behind is soon given up."""
-        return self.starts if rows < MANY_ROWS else self.starts[::-1]
+        """What it begins with here: with many rows large models, too, and first, as what is behind is soon given up."""
+        return [self.start, *self.other_starts] if rows < MANY_ROWS else self.starts[::-1]
 
     def pipeline(self, columns: Columns, parameters: Parameters, seed: int) -> Pipeline:
         """The whole unfitted pipeline, from frame to probability."""
@@ -92,18 +95,6 @@ def _lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> L
     )
 
 
-def _suggest_lightgbm(trial: Trial) -> dict[str, Any]:
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATES, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 4, 127, log=True),
-        "min_child_samples": trial.suggest_int("min_child_samples", 2, 80, log=True),
-        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30.0, log=True),
-        "max_bin": trial.suggest_int("max_bin", *BINS, log=True),
-    }
-
-
 def _random_lightgbm(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsLightGBM:
     """Splits at random thresholds; without path smoothing, which breaks the monotone constraints."""
     model: LogOddsLightGBM = _lightgbm(parameters, directions, seed).set_params(extra_trees=True)
@@ -121,103 +112,15 @@ def _xgboost(parameters: Parameters, directions: Sequence[int], seed: int) -> Lo
     )
 
 
-def _suggest_xgboost(trial: Trial) -> dict[str, Any]:
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATES, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 10),
-        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 30.0, log=True),
-        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
-        "colsample_bynode": trial.suggest_float("colsample_bynode", 0.3, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30.0, log=True),
-        "max_bin": trial.suggest_int("max_bin", *BINS, log=True),
-    }
-
-
 def _random_forest(parameters: Parameters, directions: Sequence[int], seed: int) -> LogOddsRandomForest:
     return LogOddsRandomForest(
         **parameters, monotonic_cst=list(directions), criterion="entropy", random_state=seed, n_jobs=1
     )
 
 
-def _suggest_random_forest(trial: Trial) -> dict[str, Any]:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 100, 300),
-        "max_depth": trial.suggest_int("max_depth", 5, 20),
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2, 40, log=True),
-        "max_features": trial.suggest_float("max_features", 0.1, 0.6),
-    }
-
-
 def _logistic_regression(parameters: Parameters, directions: Sequence[int], seed: int) -> MonotoneLogisticRegression:
     return MonotoneLogisticRegression(**parameters, monotone_constraints=list(directions))
 
-
-def _suggest_logistic_regression(trial: Trial) -> dict[str, Any]:
-    return {"C": trial.suggest_float("C", 0.001, 100.0, log=True)}
-
-
-# What the searches begin with, from small and shallow for a few thousand rows to deep on fine bins, which distinguish
-# exact amounts, for many; few columns per tree for many correlated ones. The number of trees is where a model stands
-# alone: the search finds its own.
-SMALL_LIGHTGBM: Parameters = {
-    TREES: 300,
-    "learning_rate": 0.03,
-    "num_leaves": 8,
-    "min_child_samples": 20,
-    "subsample": 0.7,
-    "colsample_bytree": 0.5,
-    "reg_lambda": 1.0,
-    "max_bin": 255,
-}
-MANY_COLUMNS_LIGHTGBM: Parameters = {
-    **SMALL_LIGHTGBM,
-    TREES: 400,
-    "num_leaves": 16,
-    "min_child_samples": 60,
-    "colsample_bytree": 0.3,
-    "reg_lambda": 10.0,
-}
-DEEP_LIGHTGBM: Parameters = {
-    TREES: 500,
-    "learning_rate": 0.05,
-    "num_leaves": 31,
-    "min_child_samples": 5,
-    "subsample": 0.9,
-    "colsample_bytree": 0.6,
-    "reg_lambda": 1.0,
-    "max_bin": 2047,
-}
-RANDOM_LIGHTGBM: Parameters = {
-    **SMALL_LIGHTGBM,
-    TREES: 500,
-    "num_leaves": 16,
-    "colsample_bytree": 0.3,
-    "reg_lambda": 5.0,
-}
-SMALL_XGBOOST: Parameters = {
-    TREES: 300,
-    "learning_rate": 0.03,
-    "max_depth": 3,
-    "min_child_weight": 5.0,
-    "subsample": 0.7,
-    "colsample_bytree": 0.5,
-    "colsample_bynode": 0.6,
-    "reg_lambda": 5.0,
-    "max_bin": 256,
-}
-MIDDLE_XGBOOST: Parameters = {
-    TREES: 1000,
-    "learning_rate": 0.05,
-    "max_depth": 5,
-    "min_child_weight": 1.0,
-    "subsample": 0.8,
-    "colsample_bytree": 0.8,
-    "colsample_bynode": 1.0,
-    "reg_lambda": 1.0,
-    "max_bin": 2047,
-}
-DEEP_XGBOOST: Parameters = {**MIDDLE_XGBOOST, TREES: 400, "max_depth": 8, "subsample": 0.9, "colsample_bytree": 0.6}
 
 FOREST_VALUES = 2e6  # its splits are exact: on 50,000 rows of 200 fields one trial did not end in 17 CPU minutes
 
@@ -226,17 +129,18 @@ CANDIDATES = (
         "lightgbm",
         "LightGBM",
         _lightgbm,
-        _suggest_lightgbm,
+        suggest_lightgbm,
         SMALL_LIGHTGBM,
         cost=2,
         other_starts=(MANY_COLUMNS_LIGHTGBM, DEEP_LIGHTGBM),
+        large_starts=(DEEPER_LIGHTGBM,),
         grows=True,
     ),
     Candidate(
         "xgboost",
         "XGBoost",
         _xgboost,
-        _suggest_xgboost,
+        suggest_xgboost,
         SMALL_XGBOOST,
         cost=2,
         other_starts=(MIDDLE_XGBOOST, DEEP_XGBOOST),
@@ -246,7 +150,7 @@ CANDIDATES = (
         "lightgbm_random",
         "LightGBM, random splits",
         _random_lightgbm,
-        _suggest_lightgbm,
+        suggest_lightgbm,
         RANDOM_LIGHTGBM,
         cost=3,
         grows=True,
@@ -256,7 +160,7 @@ CANDIDATES = (
         "logistic_regression",
         "Logistic regression (baseline)",
         _logistic_regression,
-        _suggest_logistic_regression,
+        suggest_logistic_regression,
         {"C": 1.0},
         cost=1,
         scale=True,
@@ -266,7 +170,7 @@ CANDIDATES = (
         "random_forest",
         "Random Forest",
         _random_forest,
-        _suggest_random_forest,
+        suggest_random_forest,
         {TREES: 200, "max_depth": 12, "min_samples_leaf": 8, "max_features": 0.3},
         cost=4,
         trials_share=0.3,

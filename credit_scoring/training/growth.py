@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from joblib import Parallel, delayed
 
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME, TREES, Parameters
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import prepared
 from credit_scoring.training.search import fold_aucs_by_trees
+from credit_scoring.training.spaces import TREES, Parameters
 
 
 def grown(parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan) -> dict[str, Parameters]:

@@ -1,5 +1,6 @@
 """The search: each candidate at the hyper-parameters that rank best in cross-validation."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 
 from credit_scoring.application.arrays import Floats
@@ -21,19 +22,20 @@ from credit_scoring.training.candidates import (
     CANDIDATES,
     MOST_TREES,
     PATIENCE,
-    TREES,
     UNCONSTRAINED,
     Candidate,
-    Parameters,
 )
 from credit_scoring.training.clock import Clock
+from credit_scoring.training.comparison import corrected_interval
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared, sampled
 from credit_scoring.training.journal import Journal, Tried, key_of
+from credit_scoring.training.spaces import TREES, Parameters
 
 FIRST_FOLDS = 2  # a trial that is behind the best one by more than MATTERS on these is not tried on the others
 HOPELESS = 0.01  # of AUC; a candidate whose starts are further behind the best one is not searched any further
-IDLE = 6  # trials in a row without a better one, after which a candidate is not searched any further
+IDLE = 6  # trials in a row without one that is better beyond noise, after which a candidate is not searched any further
+SHORTEST_S = 2.0  # seconds that boosters may grow in the folds of a trial, however little time there is
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -83,12 +85,15 @@ class Searched:
 def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Clock | None = None) -> list[Searched]:
     """Search every candidate that suits the data; returns each at its best parameters, best first.
 
-    With many rows, on a sample of them.
+    With many rows, on a sample of them. Candidates that are not begun when the time is up are left out, all but the
+    first.
     """
     part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
     results: list[Searched] = []
     candidates = [each for each in CANDIDATES if each.suits(len(part.frame), len(part.features))]
     for number, candidate in enumerate(candidates):
+        if results and clock.left <= 0:
+            break
         own = clock.share(1 / (len(candidates) - number + 1))  # the last one is `search_unconstrained`
         enough = max((each.auc_mean for each in results), default=0.0) - HOPELESS
         results.append(_Search(candidate, part, part.columns, plan, own, enough).run(on_trial))
@@ -123,8 +128,8 @@ class _Search:
             *(part.sha256, len(part.frame), part.features, part.catalogue.model_dump_json(), columns.constrained),
             *(plan.seed, plan.folds, candidate.name),
         )
-        self.folds = prepared(part, columns, splits, scale=candidate.scale)
-        self.starts = candidate.starts_for(len(part.frame))
+        self.folds, self.rows = prepared(part, columns, splits, scale=candidate.scale), len(part.frame)
+        self.starts = candidate.starts_for(self.rows)
         self.best = Tried(parameters={}, aucs=(), seconds=0.0)
 
     def run(self, on_trial: OnTrial) -> Searched:
@@ -139,7 +144,7 @@ class _Search:
         while not last:
             number += 1
             trial = study.ask()
-            found = self._tried(self.candidate.suggest(trial))
+            found = self._tried(self.candidate.suggest(trial, self.rows), is_start=number <= len(starts))
             study.tell(trial, found.auc)
             idle = 0 if found is self.best else idle + 1
             last = number == trials or self._ends(number, idle)
@@ -162,15 +167,24 @@ class _Search:
             return True
         return number >= len(self.starts) and (idle >= IDLE or self.best.auc < self.enough)
 
-    def _tried(self, drawn: Parameters) -> Tried:
+    def _tried(self, drawn: Parameters, *, is_start: bool) -> Tried:
         """The parameters with what they reach; they become the best ones if they are."""
         key = key_of(*self.depends_on, drawn)
         if not (trial := self.journal.find(key)):
             trial = self._fresh(drawn)
             self.journal.add(key, trial)
-        if len(trial.aucs) == len(self.folds) and trial.auc > self.best.auc:
+        if len(trial.aucs) == len(self.folds) and self._is_better(trial, is_start=is_start):
             self.best = trial
         return trial
+
+    def _is_better(self, trial: Tried, *, is_start: bool) -> bool:
+        """Whether it is ahead of the best so far: a start at all, what was drawn beyond noise.
+
+        The best of many drawn ones is ahead by luck: on few rows, it did worse than the best start on rows held out.
+        """
+        if is_start or not self.best.aucs:
+            return trial.auc > self.best.auc
+        return corrected_interval(np.subtract(trial.aucs, self.best.aucs), self.plan.folds).low > 0
 
     def _fresh(self, drawn: Parameters) -> Tried:
         """Tried on the first folds, and on the others where that is worth it."""
@@ -183,8 +197,10 @@ class _Search:
 
     def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
+        rounds = math.ceil(len(folds) / effective_n_jobs(self.plan.jobs))
+        seconds = max(self.clock.left, SHORTEST_S) / rounds
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
-            delayed(fold_aucs_by_trees)(classifier, fold) for fold in folds
+            delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
         )
         return found
 
@@ -199,13 +215,16 @@ def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]]) -> Tried:
     return Tried(parameters={**drawn, **grown}, aucs=tuple(heights[:, best].tolist()), seconds=seconds)
 
 
-def fold_aucs_by_trees(classifier: Any, fold: Fold) -> tuple[Floats, float]:
-    """AUC on what is held out, after each tree where it is a booster, and the seconds that it took."""
+def fold_aucs_by_trees(classifier: Any, fold: Fold, seconds: float = math.inf) -> tuple[Floats, float]:
+    """AUC on what is held out, after each tree where it is a booster, and the seconds that it took.
+
+    A booster grows for so many seconds at most.
+    """
     began = time.perf_counter()
     if isinstance(classifier, GrownByTrees):
         grown = clone(classifier).set_params(n_estimators=MOST_TREES)
         patience = round(PATIENCE / grown.get_params()["learning_rate"])
-        curve = grown.auc_by_trees(fold.fitted, fold.outcomes, fold.unseen, fold.unseen_outcomes, patience)
+        curve = grown.auc_by_trees(fold.fitted, fold.outcomes, fold.unseen, fold.unseen_outcomes, patience, seconds)
     else:
         log_odds = clone(classifier).fit(fold.fitted, fold.outcomes).decision_function(fold.unseen)
         curve = np.array([auc(fold.unseen_outcomes, log_odds, 0.0)])

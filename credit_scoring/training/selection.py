@@ -11,12 +11,13 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.card import CandidateResult, Interval
 from credit_scoring.model.estimators import LogOddsEnsemble
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE, Candidate, Parameters
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE, Candidate
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import choose, decided
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.contest import Contest
 from credit_scoring.training.search import Searched
+from credit_scoring.training.spaces import Parameters
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,10 @@ from benchmarks.support.consorcio import AUDIT_FIELDS, CATALOGUE, FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import auc
 from credit_scoring.model.features import Columns
-from credit_scoring.training.candidates import (
-    CANDIDATE_BY_NAME,
-    CANDIDATES,
-    TREES,
-    Candidate,
-    Parameters,
-)
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, Candidate
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.selection import calibrated
+from credit_scoring.training.spaces import TREES, Parameters
 
 NAMES = [candidate.name for candidate in CANDIDATES]
 SMALL: dict[str, dict[str, Any]] = {
@@ -35,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 ROWS_FITTED, ROWS_SCORED = 1200, 131
 ROUNDING = 1e-12
+FEW_AND_MANY = (1_000, 50_000)
 
 
 @pytest.fixture(scope="module")
@@ -185,23 +181,35 @@ def test_the_same_seed_gives_the_same_model_to_the_last_bit(
     assert again.tobytes() == _risk(fitted[name], unseen, unseen.frame).tobytes()
 
 
+@pytest.mark.parametrize("rows", FEW_AND_MANY)
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=NAMES)
-def test_the_search_starts_inside_its_own_space(candidate: Candidate) -> None:
+def test_the_search_starts_inside_its_own_space(candidate: Candidate, rows: int) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    for start in candidate.starts:
+    for start in candidate.starts_for(rows):
         searched = {name: value for name, value in start.items() if name != TREES or not candidate.grows}
         study.enqueue_trial(searched)
-        assert candidate.suggest(study.ask()) == searched
+        assert candidate.suggest(study.ask(), rows) == searched
 
 
+@pytest.mark.parametrize("rows", FEW_AND_MANY)
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=NAMES)
-def test_whatever_the_search_draws_is_a_parameter_of_the_estimator(candidate: Candidate) -> None:
+def test_whatever_the_search_draws_is_a_parameter_of_the_estimator(candidate: Candidate, rows: int) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     columns = Columns.of(CATALOGUE, ("credit_letter_value", "monthly_income"))
     for _ in range(20):
-        drawn = candidate.suggest(study.ask())
+        drawn = candidate.suggest(study.ask(), rows)
         classifier = candidate.pipeline(columns, drawn, seed=1).named_steps["classifier"]
         assert drawn.items() <= classifier.get_params().items()
+
+
+def test_more_rows_allow_deeper_trees_and_begin_with_the_largest() -> None:
+    candidate = CANDIDATE_BY_NAME["lightgbm"]
+    few, many = (candidate.starts_for(rows) for rows in FEW_AND_MANY)
+    leaves = [[start["num_leaves"] for start in starts] for starts in (few, many)]
+    assert max(leaves[0]) < max(leaves[1]) == leaves[1][0]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [[candidate.suggest(study.ask(), rows)["num_leaves"] for _ in range(60)] for rows in FEW_AND_MANY]
+    assert max(drawn[0]) < max(drawn[1])
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=NAMES)

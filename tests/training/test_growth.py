@@ -6,11 +6,12 @@ from sklearn.base import clone
 
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import auc
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, TREES
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared
 from credit_scoring.training.growth import grown
 from credit_scoring.training.search import fold_aucs_by_trees
+from credit_scoring.training.spaces import TREES
 
 PLAN = TrainingPlan(folds=3, jobs=1)
 BOOSTERS = [candidate.name for candidate in CANDIDATES if candidate.grows]
@@ -38,6 +39,13 @@ def test_a_booster_that_ranks_no_better_is_grown_no_further(dataset: Dataset, fo
     booster = CANDIDATE_BY_NAME[name].build({**QUICK[name], TREES: 2000}, dataset.columns.risk_directions, 1)
     curve = booster.auc_by_trees(fold.fitted, fold.outcomes, fold.unseen, fold.unseen_outcomes, patience=20)
     assert len(curve) == int(np.argmax(curve)) + 21 < 2000
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_booster_whose_time_is_up_is_grown_no_further(dataset: Dataset, fold: Fold, name: str) -> None:
+    booster = CANDIDATE_BY_NAME[name].build({**QUICK[name], TREES: 2000}, dataset.columns.risk_directions, 1)
+    matrices = (fold.fitted, fold.outcomes, fold.unseen, fold.unseen_outcomes)
+    assert len(booster.auc_by_trees(*matrices, patience=2000, seconds=0.0)) == 1
 
 
 def test_only_boosters_grow_and_only_in_their_number_of_trees(dataset: Dataset) -> None:

@@ -91,9 +91,9 @@ def test_every_trial_is_reported_with_the_best_so_far(small: Dataset, monkeypatc
     assert result.trials == 5
 
 
-def test_when_the_time_is_up_each_candidate_has_had_one_trial(small: Dataset) -> None:
+def test_when_the_time_is_up_the_first_candidate_has_had_one_trial_and_no_other_is_begun(small: Dataset) -> None:
     results = search(small, TrainingPlan(trials=1000, timeout=1e-6, jobs=1, folds=2), lambda _: None)
-    assert {result.name: result.trials for result in results} == {candidate.name: 1 for candidate in CANDIDATES}
+    assert {result.name: result.trials for result in results} == {CANDIDATES[0].name: 1}
 
 
 def test_a_candidate_that_does_not_suit_the_data_is_not_tried(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_a_candidate_that_does_not_suit_the_data_is_not_tried(small: Dataset, mo
 
 
 def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_each_stage(small: Dataset) -> None:
-    """No time at all: a trial of each candidate, one comparison, no prices."""
+    """No time at all: one trial, one comparison, no prices."""
     stages: list[StageReport] = []
     plan = TrainingPlan(trials=1000, timeout=1e-6, jobs=1, folds=3)
     card = train(small, plan, on_stage=stages.append).card

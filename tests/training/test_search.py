@@ -1,0 +1,52 @@
+"""The search: what it draws takes the place of what it begins with only where it is better beyond noise."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from credit_scoring.data.datasets import Dataset
+from credit_scoring.training import search as module
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.journal import Tried
+from credit_scoring.training.search import IDLE, Searched, search
+
+LIGHTGBM = CANDIDATE_BY_NAME["lightgbm"]
+STARTS = len(LIGHTGBM.starts_for(1))
+START = (0.80, 0.81, 0.79, 0.80, 0.80)
+
+
+def searched(part: Dataset, drawn: Iterator[tuple[float, ...]], monkeypatch: pytest.MonkeyPatch) -> Searched:
+    """LightGBM's search whose starts reach `START`, and whose draws reach what is given, one after the other."""
+    monkeypatch.setattr(module, "CANDIDATES", [replace(LIGHTGBM)])
+    starts = iter([START] * STARTS)
+
+    def fresh(_: object, parameters: dict[str, float]) -> Tried:
+        return Tried(parameters=parameters, aucs=next(starts, None) or next(drawn), seconds=1.0)
+
+    monkeypatch.setattr(module._Search, "_fresh", fresh)
+    (found,) = search(part, TrainingPlan(trials=20, jobs=1), lambda _: None)
+    return found
+
+
+@pytest.fixture(scope="module")
+def few(dataset: Dataset) -> Dataset:
+    part, _ = dataset.split(1 - 200 / len(dataset.frame), seed=7)
+    return part
+
+
+def test_a_draw_that_is_ahead_by_luck_on_some_folds_does_not_replace_a_start(
+    few: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lucky = (0.84, 0.80, 0.80, 0.79, 0.82)
+    found = searched(few, iter([lucky] * 20), monkeypatch)
+    assert found.aucs == START
+    assert found.trials == 1 + IDLE  # the other starts were no better, either
+
+
+def test_a_draw_that_is_ahead_on_every_fold_does(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    better = tuple(each + 0.002 for each in START)
+    found = searched(few, iter([better] * 20), monkeypatch)
+    assert found.aucs == better
+    assert found.trials == STARTS + 1 + IDLE
