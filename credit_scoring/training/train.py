@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
+import pandas as pd
 from joblib import effective_n_jobs
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
@@ -13,21 +15,22 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
+from credit_scoring.evaluation.selection_bias import selection_bias
 from credit_scoring.model.calibration import CalibratedClassifier, cross_calibrated
-from credit_scoring.model.card import Comparison, DataSummary, ModelCard
+from credit_scoring.model.card import Comparison, DataSummary, ModelCard, SelectionBias
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
 from credit_scoring.policy.policy import Policy
-from credit_scoring.training.candidates import ENSEMBLE
-from credit_scoring.training.clock import COMPARE_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
+from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import sampled
 from credit_scoring.training.growth import grown
+from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
 from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
-from credit_scoring.training.selection import Compared, calibrated_choice, compare
-from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, OnStage, StageReport
+from credit_scoring.training.selection import Compared, calibrated_choice, compare, uncalibrated
+from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, OnStage, StageReport
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
 GROWTH = 1.5  # times as many rows as were searched on: then the number of trees is sought again
@@ -66,7 +69,9 @@ class _Training:
         results, unconstrained = self._search()
         found = self._compare(results, unconstrained)
         costs = self._prices(next(each for each in results if each.name == found.heaviest))
-        return self._fit(found, costs, results)
+        used = [each for each in results if each.name in found.used]
+        studied = self._study(found, used)
+        return self._fit(found, costs, used, studied)
 
     def _search(self) -> tuple[list[Searched], Searched]:
         clock = self.clock.share(SEARCH_SHARE)
@@ -107,11 +112,23 @@ class _Training:
         self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))
         return prices(one, self.part, self.plan, clock, self._folds_of(one, rows))
 
-    def _fit(self, found: Compared, costs: Prices, results: Sequence[Searched]) -> Scorer:
+    def _study(self, found: Compared, used: Sequence[Searched]) -> Studied:
+        """What a past cut-off would have cost, of a training on the decision log."""
+        part = sampled(self.part, self.plan.price_rows, self.plan.seed)
+        if part.past is None:
+            return NOT_STUDIED
+        above = above_cut_off(part.past)
+        if reason := too_few(part.defaulted, above):
+            return Studied(None, reason)
+        clock = self.clock.share(CUT_OFF_SHARE)
+        seconds = 2 * sum(self._folds_of(each, len(part.frame)) for each in used)
+        detail = f"{above.sum():,} of {len(above):,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
+        self.on_stage(StageReport(CUT_OFF, detail, min(seconds * self.plan.repeats, clock.left)))
+        pipeline = uncalibrated(calibrated_choice(found, part, self.plan))
+        return cut_off_study(pipeline, part, above, self.plan, clock, seconds)
+
+    def _fit(self, found: Compared, costs: Prices, used: Sequence[Searched], studied: Studied) -> Scorer:
         part, plan = self.part, self.plan
-        used = [
-            each for each in results if each.name in (found.weights if found.chosen == ENSEMBLE else [found.chosen])
-        ]
         grows = len(part.frame) > GROWTH * len(found.part.frame)
         seconds = sum(each.seconds_on(len(part.frame)) for each in used) * (2 if grows else 1)
         self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
@@ -125,7 +142,25 @@ class _Training:
         card = self._card(found, costs, classifier)
         policy = _choose_policy(risk, found.part, plan, card)
         card = _tested(card, pipeline, policy, self.test_part)
+        card = card.model_copy(update={"selection_bias": self._selection_bias(found, risk, pipeline, studied)})
         return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk)
+
+    def _selection_bias(
+        self, found: Compared, risk: Floats, pipeline: Pipeline, studied: Studied
+    ) -> SelectionBias | None:
+        """Of a training on the decision log; where the comparison had a sample, of such a sample of all decisions."""
+        past, test_part = self.dataset.past, self.test_part
+        if past is None:
+            return None
+        share = len(found.part.frame) / len(self.part.frame)
+        if share < 1:
+            past = past.sampled(share, self.plan.seed)
+            test_part = sampled(test_part, round(share * len(test_part.frame)), self.plan.seed)
+        features, catalogue = self.part.features, self.dataset.catalogue
+        known = pd.concat([found.part.frame, test_part.frame], ignore_index=True)
+        risk = np.concatenate([risk, _risk(pipeline, test_part.frame, features)])
+        bias = selection_bias(known, risk, past, features, catalogue, lambda frame: _risk(pipeline, frame, features))
+        return bias.model_copy(update={"study": studied.study, "no_study": studied.reason})
 
     def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:
         part, plan = self.part, self.plan
@@ -189,9 +224,15 @@ def _choose_policy(held_out_risk: Floats, part: Dataset, plan: TrainingPlan, car
     return Policy(threshold=threshold, costs=plan.costs, limits=plan.limits)
 
 
+def _risk(pipeline: Pipeline, frame: pd.DataFrame, features: Sequence[str]) -> Floats:
+    """Risk of each row, shape (rows,)."""
+    risk: Floats = pipeline.predict_proba(frame[list(features)])[:, 1]
+    return risk
+
+
 def _tested(card: ModelCard, pipeline: Pipeline, policy: Policy, part: Dataset) -> ModelCard:
     """The card with what the fitted pipeline reaches on the test part."""
-    risk = pipeline.predict_proba(part.frame[list(card.features)])[:, 1]
+    risk = _risk(pipeline, part.frame, card.features)
     test = bootstrap(part.defaulted, risk, policy.threshold, seed=card.seed)
     approved = metrics_of_approved(part.defaulted, risk, policy.threshold)
     return card.model_copy(update={"test": test, "test_approved": approved})
