@@ -10,7 +10,7 @@ EFFECTS = {"auc": "AUC", "predicted_default_rate": "default rate predicted"}
 
 
 def show_selection_bias(console: Console, card: ModelCard) -> None:
-    """Coverage by risk, the fields in which the refused differ most, and the study; nothing for other sources."""
+    """Coverage by score, the fields in which the refused differ most, and the study; nothing for other sources."""
     bias = card.selection_bias
     if bias is None:
         return
@@ -21,8 +21,8 @@ def show_selection_bias(console: Console, card: ModelCard) -> None:
     if bias.unusable:
         console.print(f"[yellow]left out[/] {bias.unusable:,} of them, as these fields reject them or they were erased")
     console.print(
-        f"{bias.blind_applications:.1%} of all applications and {bias.blind_range:.1%} of the range of risk lie in "
-        f"{len(bias.blind)} of {len(bias.bands)} bands of risk with fewer than {bias.fewest} outcomes: the model "
+        f"{bias.blind_applications:.1%} of all applications and {bias.blind_range:.1%} of the range of scores lie in "
+        f"{len(bias.blind)} of {len(bias.bands)} bands with fewer than {bias.fewest} outcomes: the model "
         "extrapolates there.",
         soft_wrap=True,
     )
@@ -34,7 +34,7 @@ def _show_fields(console: Console, bias: SelectionBias) -> None:
     if not bias.fields:
         console.print("Too few were refused to say how they differ.")
         return
-    table = Table("refused against known", "PSI", "limit", "most in", "known", "refused")
+    table = Table("refused against known", "PSI", "limit", "over-represented in", "known", "refused")
     for each in bias.fields[:MOST_FIELDS]:
         numbers = f"{each.psi:.3f}", f"{each.limit:.3f}"
         table.add_row(each.field, *numbers, each.bin, f"{each.known_share:.1%}", f"{each.refused_share:.1%}")

@@ -57,11 +57,12 @@ class Comparison(BaseModel):
     difference: Interval
 
 
-class RiskBand(BaseModel):
-    """Applications of similar risk under the new model, from `low` to `high`, by what is known of them."""
+class ScoreBand(BaseModel):
+    """Applications that the new model ranks alike, by what is known of them."""
 
-    low: float
+    low: float = Field(description="Log-odds before calibration, from which a calibration may make equal risks.")
     high: float
+    risk: float = Field(description="Mean risk probability.")
     known: int = Field(description="With an outcome.")
     open: int = Field(description="Approved; the outcome is not known yet.")
     refused: int = Field(description="Refused, without an outcome.")
@@ -78,7 +79,7 @@ class FieldGap(BaseModel):
     field: str
     psi: float
     limit: float = Field(description="The PSI above which they differ: notable, and more than chance.")
-    bin: str = Field(description="Where they differ most.")
+    bin: str = Field(description="Where the refused are over-represented most.")
     known_share: float = Field(description="Share of the applications with an outcome in that bin.")
     refused_share: float
 
@@ -109,15 +110,15 @@ class SelectionBias(BaseModel):
     known: int = Field(description="Applications with an outcome.")
     open: int = Field(description="Approved applications whose outcome is not known yet.")
     refused: int = Field(description="Refused applications without an outcome.")
-    unusable: int = Field(description="Applications without an outcome that this catalogue rejects; in no figure.")
+    unusable: int = Field(0, description="Applications without an outcome that this catalogue rejects; in no figure.")
     fewest: int = Field(description="A band with fewer outcomes than this counts as one without.")
-    bands: tuple[RiskBand, ...] = Field(description="With about equal numbers of applications, lowest risk first.")
+    bands: tuple[ScoreBand, ...] = Field(description="With about equal numbers of applications, lowest risk first.")
     fields: tuple[FieldGap, ...] = Field((), description="By PSI, greatest first; empty if too few were refused.")
     study: CutOffStudy | None = None
     no_study: str = Field("", description="Why there is no study.")
 
     @property
-    def blind(self) -> tuple[RiskBand, ...]:
+    def blind(self) -> tuple[ScoreBand, ...]:
         """The bands with fewer than `fewest` outcomes."""
         return tuple(band for band in self.bands if band.known < self.fewest)
 
@@ -128,7 +129,7 @@ class SelectionBias(BaseModel):
 
     @property
     def blind_range(self) -> float:
-        """Share of the range of risks that they cover."""
+        """Share of the range of scores, which are log-odds, that they cover."""
         width = self.bands[-1].high - self.bands[0].low if self.bands else 0.0
         return sum(each.high - each.low for each in self.blind) / width if width else 0.0
 

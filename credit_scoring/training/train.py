@@ -15,7 +15,7 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
-from credit_scoring.evaluation.selection_bias import selection_bias
+from credit_scoring.evaluation.selection_bias import Scored, selection_bias, together
 from credit_scoring.model.calibration import CalibratedClassifier, cross_calibrated
 from credit_scoring.model.card import Comparison, DataSummary, ModelCard, SelectionBias
 from credit_scoring.model.manifest import library_versions
@@ -29,7 +29,7 @@ from credit_scoring.training.growth import grown
 from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
 from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
-from credit_scoring.training.selection import Compared, calibrated_choice, compare, uncalibrated
+from credit_scoring.training.selection import Compared, calibrated_choice, compare, ranking, uncalibrated
 from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, OnStage, StageReport
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
@@ -156,11 +156,19 @@ class _Training:
         if share < 1:
             past = past.sampled(share, self.plan.seed)
             test_part = sampled(test_part, round(share * len(test_part.frame)), self.plan.seed)
-        features, catalogue = self.part.features, self.dataset.catalogue
-        known = pd.concat([found.part.frame, test_part.frame], ignore_index=True)
-        risk = np.concatenate([risk, _risk(pipeline, test_part.frame, features)])
-        bias = selection_bias(known, risk, past, features, catalogue, lambda frame: _risk(pipeline, frame, features))
-        return bias.model_copy(update={"study": studied.study, "no_study": studied.reason})
+        held_out = Scored(found.part.frame, found.log_odds, risk)
+        known = together(held_out, self._scored(test_part.frame, pipeline))
+        others = self._scored(past.open, pipeline), self._scored(past.refused, pipeline)
+        bias = selection_bias(known, *others, self.part.features, self.dataset.catalogue)
+        more = {"unusable": past.unusable, "study": studied.study, "no_study": studied.reason}
+        return bias.model_copy(update=more)
+
+    def _scored(self, frame: pd.DataFrame, pipeline: Pipeline) -> Scored:
+        if frame.empty:
+            return Scored(frame, np.empty(0), np.empty(0))
+        features = frame[list(self.part.features)]
+        log_odds = ranking(pipeline).decision_function(features)
+        return Scored(frame, log_odds, pipeline.predict_proba(features)[:, 1])
 
     def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:
         part, plan = self.part, self.plan
@@ -224,15 +232,9 @@ def _choose_policy(held_out_risk: Floats, part: Dataset, plan: TrainingPlan, car
     return Policy(threshold=threshold, costs=plan.costs, limits=plan.limits)
 
 
-def _risk(pipeline: Pipeline, frame: pd.DataFrame, features: Sequence[str]) -> Floats:
-    """Risk of each row, shape (rows,)."""
-    risk: Floats = pipeline.predict_proba(frame[list(features)])[:, 1]
-    return risk
-
-
 def _tested(card: ModelCard, pipeline: Pipeline, policy: Policy, part: Dataset) -> ModelCard:
     """The card with what the fitted pipeline reaches on the test part."""
-    risk = _risk(pipeline, part.frame, card.features)
+    risk = pipeline.predict_proba(part.frame[list(card.features)])[:, 1]
     test = bootstrap(part.defaulted, risk, policy.threshold, seed=card.seed)
     approved = metrics_of_approved(part.defaulted, risk, policy.threshold)
     return card.model_copy(update={"test": test, "test_approved": approved})
