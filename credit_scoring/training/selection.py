@@ -106,12 +106,6 @@ def uncalibrated(pipeline: Pipeline) -> Pipeline:
     return Pipeline([*steps, (name, classifier.estimator)])
 
 
-def ranking(pipeline: Pipeline) -> Pipeline:
-    """A fitted one without its calibration, which ranks what calibration may make equal."""
-    *steps, (name, classifier) = pipeline.steps
-    return Pipeline([*steps, (name, classifier.estimator_)])
-
-
 def calibrated(candidate: Candidate, part: Dataset, parameters: Parameters, plan: TrainingPlan) -> Pipeline:
     """The candidate's unfitted pipeline with its classifier calibrated on held-out log-odds."""
     pipeline = candidate.pipeline(part.columns, parameters, plan.seed)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
-import pandas as pd
 from joblib import effective_n_jobs
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
@@ -15,13 +13,13 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
-from credit_scoring.evaluation.selection_bias import Scored, selection_bias, together
 from credit_scoring.model.calibration import CalibratedClassifier, cross_calibrated
-from credit_scoring.model.card import Comparison, DataSummary, ModelCard, SelectionBias
+from credit_scoring.model.card import Comparison, DataSummary, ModelCard
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
 from credit_scoring.policy.policy import Policy
+from credit_scoring.training.blind_spots import blind_spots
 from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import sampled
@@ -29,7 +27,7 @@ from credit_scoring.training.growth import grown
 from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
 from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
-from credit_scoring.training.selection import Compared, calibrated_choice, compare, ranking, uncalibrated
+from credit_scoring.training.selection import Compared, calibrated_choice, compare, uncalibrated
 from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, OnStage, StageReport
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
@@ -142,33 +140,9 @@ class _Training:
         card = self._card(found, costs, classifier)
         policy = _choose_policy(risk, found.part, plan, card)
         card = _tested(card, pipeline, policy, self.test_part)
-        card = card.model_copy(update={"selection_bias": self._selection_bias(found, risk, pipeline, studied)})
+        bias = blind_spots(found, risk, pipeline, part, self.test_part, studied, plan.seed)
+        card = card.model_copy(update={"selection_bias": bias})
         return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk)
-
-    def _selection_bias(
-        self, found: Compared, risk: Floats, pipeline: Pipeline, studied: Studied
-    ) -> SelectionBias | None:
-        """Of a training on the decision log; where the comparison had a sample, of such a sample of all decisions."""
-        past, test_part = self.dataset.past, self.test_part
-        if past is None:
-            return None
-        share = len(found.part.frame) / len(self.part.frame)
-        if share < 1:
-            past = past.sampled(share, self.plan.seed)
-            test_part = sampled(test_part, round(share * len(test_part.frame)), self.plan.seed)
-        held_out = Scored(found.part.frame, found.log_odds, risk)
-        known = together(held_out, self._scored(test_part.frame, pipeline))
-        others = self._scored(past.open, pipeline), self._scored(past.refused, pipeline)
-        bias = selection_bias(known, *others, self.part.features, self.dataset.catalogue)
-        more = {"unusable": past.unusable, "study": studied.study, "no_study": studied.reason}
-        return bias.model_copy(update=more)
-
-    def _scored(self, frame: pd.DataFrame, pipeline: Pipeline) -> Scored:
-        if frame.empty:
-            return Scored(frame, np.empty(0), np.empty(0))
-        features = frame[list(self.part.features)]
-        log_odds = ranking(pipeline).decision_function(features)
-        return Scored(frame, log_odds, pipeline.predict_proba(features)[:, 1])
 
     def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:
         part, plan = self.part, self.plan

@@ -8,19 +8,18 @@ from rich.console import Console
 
 from credit_scoring.cli.selection_bias import MOST_FIELDS, show_selection_bias
 from credit_scoring.model.card import ModelCard
-from credit_scoring.model.scorer import Scorer
+from tests.evaluation.test_plots import card
 from tests.support.selection_bias import bias
 
 
-def _shown(scorer: Scorer, **changes: Any) -> str:
+def _shown(**changes: Any) -> str:
     text = io.StringIO()
-    card: ModelCard = scorer.card.model_copy(update={"selection_bias": bias(**changes)})
-    show_selection_bias(Console(file=text, width=200, color_system=None), card)
+    show_selection_bias(Console(file=text, width=200, color_system=None), card(selection_bias=bias(**changes)))
     return text.getvalue()
 
 
-def test_it_says_how_many_have_none_where_the_model_extrapolates_and_how_the_refused_differ(scorer: Scorer) -> None:
-    text = _shown(scorer)
+def test_it_says_how_many_have_none_where_the_model_extrapolates_and_how_the_refused_differ() -> None:
+    text = _shown()
     assert text.startswith(
         "Without an outcome: 1,200 refused applications and 300 approved ones, beside 3,000 with one.\n"
         "left out 7 of them, as these fields reject them or they were erased\n"
@@ -33,8 +32,8 @@ def test_it_says_how_many_have_none_where_the_model_extrapolates_and_how_the_ref
     ]
 
 
-def test_the_study_names_whom_it_hides_and_shows_both_models_with_the_difference(scorer: Scorer) -> None:
-    text = _shown(scorer)
+def test_the_study_names_whom_it_hides_and_shows_both_models_with_the_difference() -> None:
+    text = _shown()
     assert (
         "Had the riskiest third of those with an outcome been refused as well: 657 clients, default rate 0.200 "
         "[0.170, 0.230]. On them, trained with their outcomes and without:\n"
@@ -45,29 +44,29 @@ def test_the_study_names_whom_it_hides_and_shows_both_models_with_the_difference
     ]
 
 
-def test_without_a_study_it_says_why(scorer: Scorer) -> None:
-    text = _shown(scorer, study=None, no_study="there was no time left for it")
+def test_without_a_study_it_says_why() -> None:
+    text = _shown(study=None, no_study="there was no time left for it")
     assert text.endswith(
         "What a stricter past cut-off would have cost was not measured: there was no time left for it.\n"
     )
 
 
-def test_where_nobody_was_refused_it_says_so_in_place_of_a_table(scorer: Scorer) -> None:
-    text = _shown(scorer, refused=0, fields=(), unusable=0)
+def test_where_nobody_was_refused_it_says_so_in_place_of_a_table() -> None:
+    text = _shown(refused=0, fields=(), unusable=0)
     assert "Too few were refused to say how they differ.\n" in text
     assert "left out" not in text
 
 
-def test_only_the_fields_that_differ_most_are_listed(scorer: Scorer) -> None:
+def test_only_the_fields_that_differ_most_are_listed() -> None:
     one = bias().fields[-1]
     many = tuple(one.model_copy(update={"field": f"field_{place:02}"}) for place in range(MOST_FIELDS + 5))
-    text = _shown(scorer, fields=many)
+    text = _shown(fields=many)
     assert [name in text for name in (f"field_{MOST_FIELDS - 1:02}", f"field_{MOST_FIELDS:02}")] == [True, False]
 
 
 @pytest.mark.parametrize("older", [True, False])
-def test_of_a_model_trained_on_a_file_and_of_an_older_one_it_says_nothing(scorer: Scorer, *, older: bool) -> None:
+def test_of_a_model_trained_on_a_file_and_of_an_older_one_it_says_nothing(*, older: bool) -> None:
     text = io.StringIO()
-    content = scorer.card.model_dump(exclude={"selection_bias"} if older else None)
+    content = card().model_dump(exclude={"selection_bias"} if older else None)
     show_selection_bias(Console(file=text, width=200), ModelCard.model_validate(content))
     assert text.getvalue() == ""

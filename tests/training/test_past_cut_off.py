@@ -36,6 +36,8 @@ from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH
 from credit_scoring.training.train import train
 from tests.support.command_line import run_here
 
+pytestmark = pytest.mark.slow
+
 PLAN = TrainingPlan(folds=5, repeats=2, jobs=1)
 ROWS = 3000
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
