@@ -44,6 +44,7 @@ def main(
     lines = [f"`python -m benchmarks.selection_bias --rows {most}`, {described()}.", HEADER.rstrip("\n")]
     for public in [SETS[name] for name in sets.split(",")]:
         if public.path.is_file() or public.name == "credit_data":
+            typer.echo(f"{public.name} …", err=True)
             lines += _measured(public, TrainingPlan(jobs=jobs), most)
         else:
             typer.echo(f"{public.name}: NOT RUN, {public.path} is not there.", err=True)

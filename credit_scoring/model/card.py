@@ -110,7 +110,9 @@ class SelectionBias(BaseModel):
     known: int = Field(description="Applications with an outcome.")
     open: int = Field(description="Approved applications whose outcome is not known yet.")
     refused: int = Field(description="Refused applications without an outcome.")
-    unusable: int = Field(0, description="Applications without an outcome that this catalogue rejects; in no figure.")
+    unusable: int = Field(
+        0, description="Others without an outcome: erased, or rejected by this catalogue; in no figure."
+    )
     fewest: int = Field(description="A band with fewer outcomes than this counts as one without.")
     bands: tuple[ScoreBand, ...] = Field(description="With about equal numbers of applications, lowest risk first.")
     fields: tuple[FieldGap, ...] = Field((), description="By PSI, greatest first; empty if too few were refused.")
