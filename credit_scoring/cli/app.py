@@ -32,6 +32,7 @@ from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
 from credit_scoring.cli.prices import show_prices
 from credit_scoring.cli.progress import Planned, duration, stage, training
+from credit_scoring.cli.selection_bias import show_selection_bias
 from credit_scoring.cli.sources import DataOptions, FieldsOption
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
@@ -315,6 +316,7 @@ def _show_result(scorer: Scorer) -> None:
     if card.monotone_price:
         console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
     show_prices(console, scorer)
+    show_selection_bias(console, card)
     console.print(
         f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the exposure, "
         f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."

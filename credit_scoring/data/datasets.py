@@ -21,6 +21,7 @@ from credit_scoring.application.schemas import faults
 from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
+from credit_scoring.data.past_decisions import PastDecisions
 from credit_scoring.data.tables import Table, read_content, read_table
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import Columns, application_frame
@@ -66,7 +67,7 @@ class Dataset:
 
     The frame has a column for each field of the catalogue. `days` are those of the decisions, where they are known.
     `unknown` rows were left out because their outcome was not known yet; `young` ones are in, but had less time to
-    default than the outcome's window. `written` says how the file was read.
+    default than the outcome's window. `written` says how the file was read. `past` is what only a decision log knows.
     """
 
     source: str
@@ -81,6 +82,7 @@ class Dataset:
     unknown: int = 0
     young: int = 0
     written: str = ""
+    past: PastDecisions | None = None
 
     @property
     def columns(self) -> Columns:
@@ -136,7 +138,8 @@ class Dataset:
         """The part of the data with these row numbers."""
         frame = self.frame.iloc[rows].reset_index(drop=True)
         days = None if self.days is None else self.days[rows]
-        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days)
+        past = None if self.past is None else self.past.rows(rows)
+        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days, past=past)
 
 
 def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:

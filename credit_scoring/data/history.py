@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
-from pydantic_core import from_json
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import REPLACES, SOURCES, Answer, Fault, faults
+from credit_scoring.application.schemas import Answer
 from credit_scoring.data.datasets import DECISIONS, BadRow, Dataset, check_outcomes
+from credit_scoring.data.past_decisions import WithoutOutcome, received
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.outcomes import Outcome
 from credit_scoring.decisions.queries import WHAT_WAS_SAID, Record, Wanted, chunks
@@ -31,26 +30,31 @@ def load_decisions(
     """Every decision with an outcome, oldest first; raises DataError where there are too few.
 
     Applications are taken as received; those that the catalogue rejects are bad rows, numbered among the decisions
-    with an outcome. `on_progress` gets the number of decisions in each chunk that was read.
+    with an outcome. The others are kept beside the rows, as `past`. `on_progress` gets the number of decisions in each
+    chunk that was read.
     """
     records: list[dict[str, Any]] = []
     by_people = 0
     defaulted: list[bool] = []
     days: list[Any] = []
+    past: list[tuple[float, str]] = []
     bad_rows: list[BadRow] = []
+    others = WithoutOutcome(catalogue)
     digest = hashlib.sha256()
-    for number, record in enumerate(_known(database, wanted, on_progress), start=1):
-        application, found = _application(record, catalogue)
+    for number, record in enumerate(_known(database, wanted, on_progress, others), start=1):
+        application, found = received(record, catalogue)
         bad_rows += [BadRow(number, fault.field, fault.message) for fault in found]
         if found:
             continue
         records.append(application)
         defaulted.append(record["outcome"] == Outcome.DEFAULTED)
         days.append(record["decided_at"].date())
+        past.append((record["risk_probability"], record["model"]))
         by_people += record["effective_decision"] == Answer.APPROVED != record["decision"]
         digest.update(f"{record['id']} {record['outcome']}\n".encode())
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(DECISIONS, outcomes, "outcome, by POST /outcomes")
+    risk, model = zip(*past, strict=True)
     return Dataset(
         source=DECISIONS,
         sha256=digest.hexdigest(),
@@ -61,22 +65,15 @@ def load_decisions(
         bad_rows=tuple(bad_rows),
         unused_columns=(),
         days=np.array(days, dtype="datetime64[D]"),
+        past=others.beside(np.array(risk), np.array(model, dtype=object)),
     )
 
 
-def _known(database: Database, wanted: Wanted, on_progress: Callable[[int], None]) -> Iterator[Record]:
-    """The decisions with an outcome."""
+def _known(
+    database: Database, wanted: Wanted, on_progress: Callable[[int], None], others: WithoutOutcome
+) -> Iterator[Record]:
+    """The decisions with an outcome; `others` takes those without one."""
     for chunk in chunks(database, wanted, WHAT_WAS_SAID):
+        others.add(chunk)
         yield from (record for record in chunk if record["outcome"])
         on_progress(len(chunk))
-
-
-def _application(record: Record, catalogue: Catalogue) -> tuple[dict[str, Any], list[Fault]]:
-    """The fields of an application, or why this catalogue rejects it."""
-    try:
-        received = from_json(record["received"])
-        for name in ("application_id", SOURCES, REPLACES):
-            received.pop(name, None)
-        return catalogue.application.model_validate(received).model_dump(), []
-    except ValidationError as error:
-        return {}, faults(error)

@@ -16,6 +16,7 @@ from credit_scoring.evaluation.html import environment
 from credit_scoring.evaluation.plots import FIGURES, HALF, svg
 from credit_scoring.evaluation.results import Assessment, Importance, PartialDependence
 from credit_scoring.model.card import Interval, ModelCard
+from credit_scoring.model.reference import NOTABLE
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.words import in_words
@@ -153,6 +154,9 @@ def model_page(tag: str, card: ModelCard, catalogue: Catalogue, assessment: Asse
         answers=Answer,
         policy=policy,
         rules=[(rule, in_words(rule, catalogue)) for rule in policy.rules],
+        bias=card.selection_bias,
+        effect_names={"auc": "AUC", "predicted_default_rate": "Default rate predicted"},
+        notable=NOTABLE,
         gini=_gini(assessment.metrics["auc"]),
     )
 

@@ -57,6 +57,85 @@ class Comparison(BaseModel):
     difference: Interval
 
 
+class ScoreBand(BaseModel):
+    """Applications that the new model ranks alike, by what is known of them."""
+
+    low: float = Field(description="Log-odds before calibration, from which a calibration may make equal risks.")
+    high: float
+    risk: float = Field(description="Mean risk probability.")
+    known: int = Field(description="With an outcome.")
+    open: int = Field(description="Approved; the outcome is not known yet.")
+    refused: int = Field(description="Refused, without an outcome.")
+
+    @property
+    def applications(self) -> int:
+        """All of them."""
+        return self.known + self.open + self.refused
+
+
+class FieldGap(BaseModel):
+    """How far refused applications without an outcome differ from those with one in a field."""
+
+    field: str
+    psi: float
+    limit: float = Field(description="The PSI above which they differ: notable, and more than chance.")
+    bin: str = Field(description="Where the refused are over-represented most.")
+    known_share: float = Field(description="Share of the applications with an outcome in that bin.")
+    refused_share: float
+
+
+class Effect(BaseModel):
+    """A metric of clients whose outcome is known, by a model that has learned from such clients and by one without."""
+
+    full: Interval = Field(description="Trained with such clients among the others.")
+    hidden: Interval = Field(description="Trained without any of them.")
+    difference: Interval = Field(description="`hidden` less `full`.")
+
+
+class CutOffStudy(BaseModel):
+    """What a stricter cut-off of the past would have cost: its refused are known clients, whose outcomes are hidden."""
+
+    seen_rows: int
+    hidden_rows: int
+    seen_default_rate: Interval
+    hidden_default_rate: Interval
+    effects: dict[str, Effect] = Field(
+        description="On the hidden clients, held out: `auc`, and `predicted_default_rate`, to be compared with theirs."
+    )
+
+
+class SelectionBias(BaseModel):
+    """What a model that learns from decisions cannot know: those who were refused have no outcome."""
+
+    known: int = Field(description="Applications with an outcome.")
+    open: int = Field(description="Approved applications whose outcome is not known yet.")
+    refused: int = Field(description="Refused applications without an outcome.")
+    unusable: int = Field(
+        0, description="Others without an outcome: erased, or rejected by this catalogue; in no figure."
+    )
+    fewest: int = Field(description="A band with fewer outcomes than this counts as one without.")
+    bands: tuple[ScoreBand, ...] = Field(description="With about equal numbers of applications, lowest risk first.")
+    fields: tuple[FieldGap, ...] = Field((), description="By PSI, greatest first; empty if too few were refused.")
+    study: CutOffStudy | None = None
+    no_study: str = Field("", description="Why there is no study.")
+
+    @property
+    def blind(self) -> tuple[ScoreBand, ...]:
+        """The bands with fewer than `fewest` outcomes."""
+        return tuple(band for band in self.bands if band.known < self.fewest)
+
+    @property
+    def blind_applications(self) -> float:
+        """Share of all applications that are in them."""
+        return sum(each.applications for each in self.blind) / max(sum(each.applications for each in self.bands), 1)
+
+    @property
+    def blind_range(self) -> float:
+        """Share of the range of scores, which are log-odds, that they cover."""
+        width = self.bands[-1].high - self.bands[0].low if self.bands else 0.0
+        return sum(each.high - each.low for each in self.blind) / width if width else 0.0
+
+
 class ModelCard(BaseModel):
     """Everything a reader needs to judge a model, kept beside it in the store."""
 
@@ -84,6 +163,9 @@ class ModelCard(BaseModel):
     test: dict[str, Interval] = Field(description="Metrics on the untouched test part, with 95 % intervals.")
     test_approved: dict[str, Interval] = Field(
         {}, description="Those of its approved clients alone, as the monitor measures them; empty in older models."
+    )
+    selection_bias: SelectionBias | None = Field(
+        None, description="Of a model trained on the decision log; absent in others and in older models."
     )
     against: Comparison | None = Field(None, description="The stored model that it had to be no worse than, if any.")
     minimum_auc: float

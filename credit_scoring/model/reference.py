@@ -150,8 +150,14 @@ def smoothed_shares(counts: Counts) -> Floats:
 
 def psi(bins: FieldBins, counts: Counts) -> float:
     """Population stability index of these counts against the reference."""
+    return float(psi_by_bin(bins, counts).sum())
+
+
+def psi_by_bin(bins: FieldBins, counts: Counts) -> Floats:
+    """What each bin contributes to it; nothing is below 0."""
     now, then = smoothed_shares(counts), bins.shares
-    return float(((now - then) * np.log(now / then)).sum())
+    contributions: Floats = (now - then) * np.log(now / then)
+    return contributions
 
 
 def psi_limit(bins: FieldBins, decisions: int, rows: int) -> float:

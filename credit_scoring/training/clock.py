@@ -9,6 +9,7 @@ Now = Callable[[], float]
 SEARCH_SHARE = 0.4  # of the time that is left when the search begins; the rest compares, fits and measures
 COMPARE_SHARE = 0.4
 PRICES_SHARE = 0.5
+CUT_OFF_SHARE = 0.5
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,12 @@ def calibrated_choice(found: Compared, part: Dataset, plan: TrainingPlan) -> Pip
     return calibrated(CANDIDATE_BY_NAME[found.chosen], part, found.parameters[found.chosen], plan)
 
 
+def uncalibrated(pipeline: Pipeline) -> Pipeline:
+    """An unfitted pipeline that `calibrated_choice` gives, without its calibration."""
+    *steps, (name, classifier) = pipeline.steps
+    return Pipeline([*steps, (name, classifier.estimator)])
+
+
 def calibrated(candidate: Candidate, part: Dataset, parameters: Parameters, plan: TrainingPlan) -> Pipeline:
     """The candidate's unfitted pipeline with its classifier calibrated on held-out log-odds."""
     pipeline = candidate.pipeline(part.columns, parameters, plan.seed)

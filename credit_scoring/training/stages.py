@@ -6,6 +6,7 @@ from dataclasses import dataclass
 SEARCH = "Search"
 COMPARE = "Compare"
 PRICES = "Price the directions of risk"
+CUT_OFF = "Hide outcomes at a past cut-off"
 FIT = "Calibrate, fit, test"
 
 

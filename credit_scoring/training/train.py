@@ -19,15 +19,16 @@ from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
 from credit_scoring.policy.policy import Policy
-from credit_scoring.training.candidates import ENSEMBLE
-from credit_scoring.training.clock import COMPARE_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
+from credit_scoring.training.blind_spots import blind_spots
+from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import sampled
 from credit_scoring.training.growth import grown
+from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
 from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
-from credit_scoring.training.selection import Compared, calibrated_choice, compare
-from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, OnStage, StageReport
+from credit_scoring.training.selection import Compared, calibrated_choice, compare, uncalibrated
+from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, OnStage, StageReport
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
 GROWTH = 1.5  # times as many rows as were searched on: then the number of trees is sought again
@@ -66,7 +67,9 @@ class _Training:
         results, unconstrained = self._search()
         found = self._compare(results, unconstrained)
         costs = self._prices(next(each for each in results if each.name == found.heaviest))
-        return self._fit(found, costs, results)
+        used = [each for each in results if each.name in found.used]
+        studied = self._study(found, used)
+        return self._fit(found, costs, used, studied)
 
     def _search(self) -> tuple[list[Searched], Searched]:
         clock = self.clock.share(SEARCH_SHARE)
@@ -107,11 +110,23 @@ class _Training:
         self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))
         return prices(one, self.part, self.plan, clock, self._folds_of(one, rows))
 
-    def _fit(self, found: Compared, costs: Prices, results: Sequence[Searched]) -> Scorer:
+    def _study(self, found: Compared, used: Sequence[Searched]) -> Studied:
+        """What a past cut-off would have cost, of a training on the decision log."""
+        part = sampled(self.part, self.plan.price_rows, self.plan.seed)
+        if part.past is None:
+            return NOT_STUDIED
+        above = above_cut_off(part.past)
+        if reason := too_few(part.defaulted, above):
+            return Studied(None, reason)
+        clock = self.clock.share(CUT_OFF_SHARE)
+        seconds = 2 * sum(self._folds_of(each, len(part.frame)) for each in used)
+        detail = f"{above.sum():,} of {len(above):,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
+        self.on_stage(StageReport(CUT_OFF, detail, min(seconds * self.plan.repeats, clock.left)))
+        pipeline = uncalibrated(calibrated_choice(found, part, self.plan))
+        return cut_off_study(pipeline, part, above, self.plan, clock, seconds)
+
+    def _fit(self, found: Compared, costs: Prices, used: Sequence[Searched], studied: Studied) -> Scorer:
         part, plan = self.part, self.plan
-        used = [
-            each for each in results if each.name in (found.weights if found.chosen == ENSEMBLE else [found.chosen])
-        ]
         grows = len(part.frame) > GROWTH * len(found.part.frame)
         seconds = sum(each.seconds_on(len(part.frame)) for each in used) * (2 if grows else 1)
         self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
@@ -125,6 +140,8 @@ class _Training:
         card = self._card(found, costs, classifier)
         policy = _choose_policy(risk, found.part, plan, card)
         card = _tested(card, pipeline, policy, self.test_part)
+        bias = blind_spots(found, risk, pipeline, part, self.test_part, studied, plan.seed)
+        card = card.model_copy(update={"selection_bias": bias})
         return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk)
 
     def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:

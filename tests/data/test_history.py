@@ -336,5 +336,9 @@ def test_a_model_is_trained_on_the_log_and_its_card_says_so(
     assert card.data.split == f"out of time, tested from {(NOON + 24 * DAY).date()} on"
     assert card.features == log.features
     assert f"chosen {card.data.split}" in (folder / "card.html").read_text(encoding="utf-8")
+    assert card.selection_bias is not None
+    assert (card.selection_bias.refused, card.selection_bias.fields, card.selection_bias.study) == (0, (), None)
+    assert "Too few were refused to say how they differ." in found.stderr
+    assert "not measured: above the cut-off that would have refused the riskiest third, 0 clients" in found.stderr
     risk = Scorer.load(folder).score(log.frame)
     assert ((risk > 0) & (risk < 1)).all()

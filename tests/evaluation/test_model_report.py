@@ -16,6 +16,7 @@ from credit_scoring.policy.costs import CostMatrix
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
 from tests.evaluation.test_plots import HOSTILE, HOSTILE_CHANGES, around, assessment, card, dependence, groups
+from tests.support.selection_bias import bias
 
 TAG = "credit_scoring:3xk5q2ua6kz7dqwe"
 RULE = Rule.model_validate(
@@ -108,6 +109,7 @@ def other() -> Outline:
 
 @pytest.fixture(scope="module")
 def hostile() -> Outline:
+    hostile_gap = bias().fields[0].model_copy(update={"field": HOSTILE, "bin": HOSTILE})
     names = {
         "chosen": HOSTILE,
         "features": (HOSTILE,),
@@ -115,6 +117,7 @@ def hostile() -> Outline:
         "library_versions": {HOSTILE: HOSTILE},
         "calibration": HOSTILE,
         "calibration_briers": {HOSTILE: 0.1},
+        "selection_bias": bias(no_study=HOSTILE, study=None, fields=(hostile_gap,)),
         "data": card().data.model_copy(update={"source": HOSTILE, "sha256": HOSTILE, "note": HOSTILE}),
     }
     measured = assessment(**HOSTILE_CHANGES, data=HOSTILE, note=HOSTILE, warnings=(HOSTILE,))
@@ -144,6 +147,36 @@ def test_the_page_says_which_direction_the_data_contradict_and_what_each_costs()
     assert "up 0.001 [-0.002, 0.004]" in text
     assert "There was no time to price the directions of job_tenure_years" in text
     assert "counts as the worst one of a field with a direction costs 0.002 [0.001, 0.003] of AUC" in text
+
+
+def test_of_a_model_trained_on_the_decision_log_the_page_says_what_it_cannot_know() -> None:
+    text = Outline(model_page(TAG, card(selection_bias=bias()), CATALOGUE, assessment(), POLICY)).text
+    for said in (
+        "3,000 applications have a known outcome. 1,200 were refused and have none; of 300 approved ones it is not",
+        "7 others without an outcome are left out",
+        "1 of 2 parts have fewer than 20 outcomes; they hold 33.3 % of all applications and 75.0 % of the range",
+        "1 10.0 % 2,990 10 0 99.7 %",
+        "2 40.0 % 10 290 1,200 0.7 % extrapolated",
+        "monthly_income Renda mensal 0.815 0.100 missing 2.6 % 18.3 %",
+        "657 as well",
+        "20.0 % [17.0, 23.0] of them defaulted, and 5.0 % [2.0, 8.0] of the others.",
+        "AUC 0.650 [0.620, 0.680] 0.600 [0.570, 0.630] -0.050 [-0.080, -0.020]",
+        "Default rate predicted 0.190 [0.160, 0.220] 0.050 [0.020, 0.080] -0.140 [-0.170, -0.110]",
+    ):
+        assert said in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_where_nobody_was_refused_and_nothing_could_be_studied_the_page_says_that() -> None:
+    little = bias(refused=0, fields=(), study=None, no_study="there was no time left for it", unusable=0)
+    found = Outline(model_page(TAG, card(selection_bias=little), CATALOGUE, assessment(), POLICY))
+    assert "Too few were refused to say how they differ." in found.text
+    assert "It was not measured: there was no time left for it." in found.text
+    assert "are left out" not in found.text
+    assert (found.open, found.faults) == ([], [])
+
+
+def test_of_a_model_trained_on_a_file_the_page_says_nothing_of_it(usual: Outline) -> None:
+    assert "without an outcome" not in usual.text.lower()
 
 
 def test_a_hostile_name_stays_text(hostile: Outline) -> None:

@@ -1,0 +1,1 @@
+"""What the study at a past cut-off says, beside what selection really cost."""
