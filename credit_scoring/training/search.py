@@ -148,7 +148,7 @@ class _Search:
             study.tell(trial, found.auc)
             idle = 0 if found is self.best else idle + 1
             last = number == trials or self._ends(number, idle)
-            on_trial(TrialReport(self.candidate, number, trials, found.auc, study.best_value, last))
+            on_trial(TrialReport(self.candidate, number, trials, found.auc, self.best.auc, last))
         return Searched(
             self.candidate.name,
             number,
@@ -197,7 +197,7 @@ class _Search:
 
     def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
-        rounds = math.ceil(len(folds) / effective_n_jobs(self.plan.jobs))
+        rounds = max(1, math.ceil(len(folds) / effective_n_jobs(self.plan.jobs)))
         seconds = max(self.clock.left, SHORTEST_S) / rounds
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
             delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
