@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 
-from credit_scoring.application.arrays import Floats
+from credit_scoring.application.arrays import Floats, Rows
 from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
@@ -66,7 +66,8 @@ class Dataset:
 
     The frame has a column for each field of the catalogue. `days` are those of the decisions, where they are known.
     `unknown` rows were left out because their outcome was not known yet; `young` ones are in, but had less time to
-    default than the outcome's window. `written` says how the file was read.
+    default than the outcome's window. `written` says how the file was read, `lines` where in it each row is: the number
+    of its last line, the header being the first; None where the rows are of no file.
     """
 
     source: str
@@ -81,6 +82,7 @@ class Dataset:
     unknown: int = 0
     young: int = 0
     written: str = ""
+    lines: Rows | None = None
 
     @property
     def columns(self) -> Columns:
@@ -136,7 +138,8 @@ class Dataset:
         """The part of the data with these row numbers."""
         frame = self.frame.iloc[rows].reset_index(drop=True)
         days = None if self.days is None else self.days[rows]
-        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days)
+        lines = None if self.lines is None else self.lines[rows]
+        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days, lines=lines)
 
 
 def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
@@ -188,6 +191,7 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
     days: list[date | None] = []
+    lines: list[int] = []
     bad_rows: list[BadRow] = []
     unknown = 0
     for line, row in table.rows():
@@ -201,6 +205,7 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
             records.append(record)
             defaulted.append(bool(mapping.defaulted(row)))
             days.append(mapping.day(row))
+            lines.append(line)
     _check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(source, outcomes, f"column {mapping.target.column}")
@@ -219,6 +224,7 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
         unknown=unknown,
         young=_younger(known_days, mapping.target.window_months),
         written=mapping.summary,
+        lines=np.array(lines),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 SEARCH = "Search"
 COMPARE = "Compare"
+TEACH = "Compare with taught candidates"
 PRICES = "Price the directions of risk"
 FIT = "Calibrate, fit, test"
 
