@@ -65,6 +65,7 @@ def write_teacher_rows(dataset: Dataset, seed: int, path: Path) -> None:
     """The lines that a training with this seed fits on, with folds for a teacher, as CSV."""
     plan = TrainingPlan(seed=seed)
     part, _ = dataset.split(plan.test_share, seed)
+    lines = _lines(part)
     folds = np.empty(len(part.frame), dtype=np.intp)
     for number, (_, held_out) in enumerate(plan.comparison_splitters()[0].split(part.defaulted, part.defaulted), 1):
         folds[held_out] = number
@@ -72,7 +73,7 @@ def write_teacher_rows(dataset: Dataset, seed: int, path: Path) -> None:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow((LINE, FOLD))
-            writer.writerows(zip(_lines(part).tolist(), folds.tolist(), strict=True))
+            writer.writerows(zip(lines.tolist(), folds.tolist(), strict=True))
     except OSError as error:
         raise ConfigurationError(
             f"--teacher-rows {path}: cannot be written ({error.strerror}). Name another."
