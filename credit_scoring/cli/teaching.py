@@ -12,4 +12,4 @@ def show_teaching(console: Console, teaching: Teaching) -> None:
         highlight=False,
     )
     for name, gain in teaching.gains.items():
-        console.print(f"{name} gains {gain} of AUC over {teaching.over}.", highlight=False)
+        console.print(f"{name} has {gain} more AUC than {teaching.over}, by outcomes alone.", highlight=False)

@@ -84,7 +84,7 @@ def read_teacher(path: Path, part: Dataset) -> Teacher:
     """What this file says of the training part; raises DataError where it is incomplete or plainly not out of fold."""
     name = f"--teacher {path}"
     expected = _lines(part)
-    content = read_content(path, name)
+    content = read_content(path, name, " Check the path.")
     table = read_table(content, path.suffix, name, Layout())
     names = _without(table)
     columns = _columns(table, [OUT_OF_FOLD, *names])

@@ -1,6 +1,7 @@
 """Students beside what was chosen without a teacher: taken only beyond noise, measured by outcomes they cannot know."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def _trained(clients: Dataset, risk: Floats, stages: list[StageReport]) -> tuple
 
 
 @pytest.mark.usefixtures("only_lightgbm")
-def test_a_taught_model_is_trained_stored_and_served_without_its_teacher(clients: Dataset) -> None:
+def test_a_taught_model_is_trained_stored_and_served_without_its_teacher(clients: Dataset, tmp_path: Path) -> None:
     stages: list[StageReport] = []
     scorer, teaching = _trained(clients, _true_risk(clients), stages)
     assert TEACH in [stage.title for stage in stages]
@@ -166,7 +167,10 @@ def test_a_taught_model_is_trained_stored_and_served_without_its_teacher(clients
     classifier: CalibratedClassifier = scorer.pipeline.named_steps["classifier"]
     assert isinstance(classifier.estimator_, TaughtLightGBM)
     risk = scorer.pipeline.predict_proba(clients.frame[list(scorer.card.features)])[:, 1]
-    assert scorer.score(clients.frame).tobytes() == risk.tobytes()
+    scorer.save(tmp_path)
+    stored = Scorer.load(tmp_path)
+    assert stored.card == scorer.card
+    assert stored.score(clients.frame).tobytes() == scorer.score(clients.frame).tobytes() == risk.tobytes()
     assert abs(risk.mean() - clients.defaulted.mean()) < 0.05
 
 
