@@ -1,4 +1,4 @@
-"""What a neural network says of each row of a public set; run in the teachers' environment.
+"""What an outside model says of each row of a public set; run in the teachers' environment.
 
 `python -m benchmarks.quality.teacher_labels TEACHER SET FOLDER` writes a file for each outer fold,
 FOLDER/SET-TEACHER-1.json and so on, and leaves those that are there as they are. Teachers are fitted from scratch.
@@ -20,6 +20,7 @@ from pytabkit import (  # type: ignore[import-not-found]  # only in the teachers
     RealMLP_TD_S_Classifier,
     TabM_D_Classifier,
 )
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold
 
 from benchmarks.quality.sets import SETS
@@ -28,7 +29,8 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.features import DerivedFields
 
 OUTER_FOLDS = 5
-TEACHERS: Mapping[str, Callable[..., Any]] = {
+FOREST = "extra-trees"
+NETWORKS: Mapping[str, Callable[..., Any]] = {
     "realmlp": RealMLP_TD_Classifier,
     "realmlp-s": RealMLP_TD_S_Classifier,
     "tabm": TabM_D_Classifier,
@@ -61,9 +63,12 @@ def _labels(teacher: str, data: Dataset, fit_rows: Rows, held_out: Rows, folds: 
 
 
 def _frame(data: Dataset) -> pd.DataFrame:
-    """All fields, derived ones too, with a column for what is missing."""
+    """All fields, derived ones too, with a column for what is missing; a division by zero is the largest number."""
     raw = data.frame[list(data.features)]
     frame = DerivedFields(data.columns.derived).fit(raw).transform(raw)
+    numbers = frame[list(data.columns.all_numbers)]
+    finite = numbers.where(np.isfinite(numbers))
+    frame[numbers.columns] = numbers.clip(finite.min(), finite.max(), axis=1)
     gaps = {f"{name}_missing": frame[name].isna().astype(float) for name in frame if frame[name].isna().any()}
     categories = {name: frame[name].fillna("").astype("category") for name in data.columns.categories}
     return frame.assign(**categories, **gaps)
@@ -71,7 +76,10 @@ def _frame(data: Dataset) -> pd.DataFrame:
 
 def _risk(teacher: str, frame: pd.DataFrame, defaulted: Flags, fit_rows: Rows, held_out: Rows) -> Floats:
     filled = frame.fillna(frame.iloc[fit_rows].median(numeric_only=True))
-    model = TEACHERS[teacher](device="cpu", random_state=0, n_threads=1, val_metric_name="1-auc_ovr")
+    if teacher == FOREST:
+        filled, model = pd.get_dummies(filled), ExtraTreesClassifier(500, min_samples_leaf=3, random_state=0)
+    else:
+        model = NETWORKS[teacher](device="cpu", random_state=0, n_threads=1, val_metric_name="1-auc_ovr")
     model.fit(filled.iloc[fit_rows], defaulted[fit_rows].astype(int))
     risk: Floats = model.predict_proba(filled.iloc[held_out])[:, 1].astype(np.float64)
     return risk

@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
+from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks.support.made_up import made_up
-from credit_scoring.application.arrays import Floats
+from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.catalogue import freed
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import auc
@@ -29,6 +31,7 @@ from credit_scoring.training.students import STUDENT_BY_TWIN, STUDENTS, softened
 from credit_scoring.training.teacher import Teacher
 from credit_scoring.training.teaching import pupils, taught
 from credit_scoring.training.train import train
+from tests.support.teachers import filled
 
 PLAN = TrainingPlan(trials=1, jobs=1, repeats=1, folds=3, minimum_auc=0.5)
 FOLDS = TrainingPlan(folds=5).splitter()
@@ -105,6 +108,29 @@ def test_what_is_said_of_a_fold_while_it_is_held_out_is_used_by_no_student(clien
     expected, _ = taught(found, [_searched("lightgbm")], clients, teacher, PLAN)
     chosen, _ = taught(found, [_searched("lightgbm")], clients, silent, PLAN)
     assert chosen.log_odds.tobytes() == expected.log_odds.tobytes()
+
+
+def test_on_mere_chance_only_labels_that_know_the_held_out_outcomes_seem_to_gain(clients: Dataset) -> None:
+    """Why a teacher is fitted for each pair of folds: its neighbours' labels would tell what is held out."""
+    chance = replace(clients, defaulted=np.random.default_rng(2).random(ROWS) < 0.5)
+    found = compare([_searched("lightgbm")], chance, PLAN)
+    numbers = chance.frame.to_numpy()
+    folds = _teacher(chance, np.zeros(ROWS)).folds
+
+    def says(fit_rows: Flags, on: Flags) -> Floats:
+        model = KNeighborsClassifier(5).fit(numbers[fit_rows], chance.defaulted[fit_rows])
+        risk: Floats = model.predict_proba(numbers[on])[:, 1]
+        return risk
+
+    table = filled(pd.DataFrame({"line": chance.lines, "fold": folds}), says)
+    out_of_fold = table.out_of_fold.to_numpy()
+    pairs = table[[f"without_{fold}" for fold in range(FOLDS.get_n_splits())]].to_numpy().T
+    assert chance.lines is not None
+    honest = Teacher("f" * 64, chance.lines, folds, out_of_fold, pairs)
+    knowing = replace(honest, without=np.array([out_of_fold] * len(pairs)))
+    for teacher, taken in ((honest, "lightgbm"), (knowing, "lightgbm_taught")):
+        chosen, _ = taught(found, [_searched("lightgbm")], chance, teacher, PLAN)
+        assert chosen.chosen == taken
 
 
 def test_an_ensemble_is_compared_as_a_whole(clients: Dataset) -> None:
