@@ -16,6 +16,7 @@ import numpy as np
 from credit_scoring.application.arrays import Floats, Rows
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.data.layout import Layout, number_of
+from credit_scoring.data.mapping import names_found
 from credit_scoring.data.tables import Table, read_content, read_table
 from credit_scoring.errors import ConfigurationError, DataError
 from credit_scoring.evaluation.performance import auc
@@ -113,7 +114,7 @@ def _without(table: Table) -> list[str]:
     if len(found) < FEWEST_FOLDS:
         absent += [f"{WITHOUT}{number}" for number in range(len(found) + 1, FEWEST_FOLDS + 1)]
     if absent:
-        raise DataError(f"{table.name}: no column {', '.join(absent)}; found {', '.join(table.header)}. {_HOW}")
+        raise DataError(f"{table.name}: no column {', '.join(absent)}; found {names_found(table.header)}. {_HOW}")
     return sorted(found, key=lambda each: int(each.removeprefix(WITHOUT)))
 
 
