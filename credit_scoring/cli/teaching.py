@@ -11,5 +11,7 @@ def show_teaching(console: Console, teaching: Teaching) -> None:
         f"Teacher {teaching.sha256[:12]}…: AUC {teaching.auc:.3f}, out of fold; {teaching.share:.0%} of each label.",
         highlight=False,
     )
+    if not teaching.gains:
+        console.print("Nobody learned from it: every booster is far behind the best candidate.")
     for name, gain in teaching.gains.items():
         console.print(f"{name} has {gain} more AUC than {teaching.over}, by outcomes alone.", highlight=False)

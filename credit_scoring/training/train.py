@@ -107,9 +107,9 @@ class _Training:
         return min(rows, max(FEWEST_ROWS, int(rows * clock.left / seconds))), min(seconds, clock.left)
 
     def _teach(self, found: Compared, results: Sequence[Searched]) -> Compared:
-        if not (self.teacher and (students := pupils(results))):
+        if not self.teacher:
             return found
-        clock = self.clock.share(COMPARE_SHARE)
+        clock, students = self.clock.share(COMPARE_SHARE), pupils(results)
         rows, seconds = self._rows_in_time([*self._used(found, results), *students], clock)
         folds = len(self.teacher.without)
         self.on_stage(StageReport(TEACH, f"{len(students)} taught candidates, {rows:,} rows, {folds} folds", seconds))

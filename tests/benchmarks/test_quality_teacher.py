@@ -34,7 +34,7 @@ def _gains(row: str) -> list[tuple[str, float]]:
 
 def test_each_student_has_a_row_with_a_gain_for_each_share_and_bold_means_beyond_noise(clients: Dataset) -> None:
     public = PublicSet("made-up", "none", lambda _: clients, 0.5, "", 1, 5)
-    turned = 1.0 - clients.defaulted
+    turned = 1 - clients.defaulted.astype(np.float64)
     rows = list(_rows("liar", public, list(_said(clients, turned, clients.defaulted.astype(float)))))
     assert [row.split("|")[4].strip() for row in rows] == list(TWINS)
     for row in rows:

@@ -157,6 +157,16 @@ def test_only_boosters_that_are_not_far_behind_are_taught() -> None:
     assert [each.name for each in pupils(results)] == ["xgboost"]
 
 
+def test_where_no_booster_is_near_the_best_the_card_still_names_the_teacher(clients: Dataset) -> None:
+    results = [_searched("logistic_regression", 0.9), _searched("lightgbm", 0.8)]
+    results[0] = replace(results[0], parameters={"C": 1.0})
+    found = compare(results, clients, PLAN)
+    chosen, teaching = taught(found, results, clients, _teacher(clients, _true_risk(clients)), PLAN)
+    assert (chosen.chosen, chosen.results) == (found.chosen, found.results)
+    assert teaching.gains == {}
+    assert teaching.auc > 0.5
+
+
 @pytest.mark.parametrize("name", STUDENT_BY_TWIN)
 def test_a_student_costs_one_more_than_its_twin_and_keeps_its_directions(name: str) -> None:
     twin, student = CANDIDATE_BY_NAME[name], STUDENT_BY_TWIN[name]
