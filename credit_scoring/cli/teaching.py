@@ -14,4 +14,4 @@ def show_teaching(console: Console, teaching: Teaching) -> None:
     if not teaching.gains:
         console.print("Nobody learned from it: every booster is far behind the best candidate.")
     for name, gain in teaching.gains.items():
-        console.print(f"{name} has {gain} more AUC than {teaching.over}, by outcomes alone.", highlight=False)
+        console.print(f"{name} against {teaching.over}, by outcomes alone: {gain} of AUC.", highlight=False)

@@ -61,7 +61,7 @@ def test_from_the_rows_to_fill_to_a_card_that_says_what_the_teacher_gave(
     assert 0.7 < card.teacher.auc < 0.95
     assert {each.name for each in card.candidates} >= {"lightgbm", "lightgbm_taught"}
     gain = card.teacher.gains["lightgbm_taught"]
-    assert f"lightgbm_taught has {gain} more AUC than lightgbm, by outcomes alone." in found.stderr
+    assert f"lightgbm_taught against lightgbm, by outcomes alone: {gain} of AUC." in found.stderr
     page = (folder / "card.html").read_text(encoding="utf-8")
     assert card.teacher.sha256 in page
     assert f"lightgbm_taught {gain}." in page
