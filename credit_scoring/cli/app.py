@@ -34,6 +34,7 @@ from credit_scoring.cli.prices import show_prices
 from credit_scoring.cli.progress import Planned, duration, stage, training
 from credit_scoring.cli.selection_bias import show_selection_bias
 from credit_scoring.cli.sources import DataOptions, FieldsOption
+from credit_scoring.cli.teaching import show_teaching
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
 from credit_scoring.data import datasets
 from credit_scoring.data.datasets import BadRowsError, Dataset
@@ -49,6 +50,7 @@ from credit_scoring.settings import CHAMPION, misspelt
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.teacher import Teacher, read_teacher, write_teacher_rows
 
 INTERRUPTED = 130
 TOLERATED = 0.1  # of a time limit, before it is said that it was exceeded
@@ -97,6 +99,11 @@ def data(
     bad_rows: Annotated[
         Path | None, typer.Option(help="CSV file to list every bad row in: line, column and problem, never a value.")
     ] = None,
+    teacher_rows: Annotated[
+        Path | None,
+        typer.Option(help="CSV file to list the rows of the training part in, with folds, for `train --teacher`."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the training, for --teacher-rows.")] = TrainingPlan.seed,
 ) -> None:
     """Check a data source and show the data set that training would use.
 
@@ -110,6 +117,8 @@ def data(
         raise
     if bad_rows:
         write_bad_rows(dataset.bad_rows, bad_rows)
+    if teacher_rows:
+        write_teacher_rows(dataset, seed, teacher_rows)
     _show_data(dataset)
     show_overview(dataset)
 
@@ -127,6 +136,15 @@ def train(
         list[str] | None,
         typer.Option(help="Repeatable: a field whose declared direction of risk this model need not keep to."),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV or Parquet file with another model's probabilities of default, which boosters then learn from as "
+            "well. They MUST be out of fold, as docs/training.md says: a teacher that has seen the outcomes of the "
+            "rows it speaks of, or of the test part, makes every figure untrue.",
+        ),
+    ] = None,
 ) -> None:
     """Search, compare and calibrate the candidates; publish the chosen one if it passes the gate."""
     plan = plan_of(search, threshold, gate)
@@ -137,10 +155,11 @@ def train(
     dataset = data.load(console, data.catalogue(fields))
     dataset = replace(dataset, catalogue=freed(dataset.catalogue, free or ()))
     _show_data(dataset)
+    labels = read_teacher(teacher, dataset.split(plan.test_share, plan.seed)[0]) if teacher else None
     if opponent:
         opponent.check(dataset, plan.seed, console)
     with compute.engaged():
-        tag = _train_and_publish(dataset, plan, clock, opponent)
+        tag = _train_and_publish(dataset, plan, clock, opponent, labels)
     if clock.left < -TOLERATED * (clock.seconds or 0):
         console.print(
             f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}, the least that these "
@@ -151,10 +170,12 @@ def train(
     print(tag)
 
 
-def _train_and_publish(dataset: Dataset, plan: TrainingPlan, clock: Clock, opponent: Opponent | None) -> str:
+def _train_and_publish(
+    dataset: Dataset, plan: TrainingPlan, clock: Clock, opponent: Opponent | None, teacher: Teacher | None
+) -> str:
     try:
         with _interruptible():
-            scorer = _train_with_progress(dataset, plan, clock)
+            scorer = _train_with_progress(dataset, plan, clock, teacher)
             if opponent:
                 scorer = _training().compared(scorer, opponent.scorer, opponent.tag, dataset, plan)
             _show_result(scorer)
@@ -264,7 +285,7 @@ def _not_installed(error: ImportError) -> ConfigurationError:
     return ConfigurationError(f"{error.name} is not installed: training and evaluation need `make install`.")
 
 
-def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> Scorer:
+def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock, teacher: Teacher | None) -> Scorer:
     rows, fields = min(len(dataset.frame), plan.search_rows), len(dataset.features)
     tried = [candidate for candidate in CANDIDATES if candidate.suits(rows, fields)]
     for candidate in [each for each in CANDIDATES if each not in tried]:
@@ -272,7 +293,7 @@ def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock) -> 
     planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
     planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
     with training(console, planned) as progress:
-        scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock)
+        scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock, teacher)
     return scorer
 
 
@@ -309,10 +330,9 @@ def _show_result(scorer: Scorer) -> None:
         recall = f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"
         table.add_row(name, str(each.trials or ""), str(each.repeated_auc), str(each.behind_best), recall)
     console.print(table)
-    console.print(
-        f"Chosen: {card.chosen}, the cheapest to serve of the candidates that no other beats by more than noise. "
-        f"Calibration: {card.calibration}."
-    )
+    if card.teacher:
+        show_teaching(console, card.teacher)
+    console.print(f"Chosen: {card.chosen}, {card.why_chosen}. Calibration: {card.calibration}.")
     if card.monotone_price:
         console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
     show_prices(console, scorer)

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 
-from credit_scoring.application.arrays import Floats
+from credit_scoring.application.arrays import Floats, Rows
 from credit_scoring.application.catalogue import Catalogue, shipped
 from credit_scoring.application.fields import Role
 from credit_scoring.application.schemas import faults
@@ -67,7 +67,9 @@ class Dataset:
 
     The frame has a column for each field of the catalogue. `days` are those of the decisions, where they are known.
     `unknown` rows were left out because their outcome was not known yet; `young` ones are in, but had less time to
-    default than the outcome's window. `written` says how the file was read. `past` is what only a decision log knows.
+    default than the outcome's window. `written` says how the file was read, `lines` where in it each row is: the number
+    of its last line, the header being the first; None where the rows are of no file. `past` is what only a decision log
+    knows.
     """
 
     source: str
@@ -83,6 +85,7 @@ class Dataset:
     young: int = 0
     written: str = ""
     past: PastDecisions | None = None
+    lines: Rows | None = None
 
     @property
     def columns(self) -> Columns:
@@ -139,7 +142,9 @@ class Dataset:
         frame = self.frame.iloc[rows].reset_index(drop=True)
         days = None if self.days is None else self.days[rows]
         past = None if self.past is None else self.past.rows(rows)
-        return replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days, past=past)
+        lines = None if self.lines is None else self.lines[rows]
+        part = replace(self, frame=frame, defaulted=self.defaulted[rows], bad_rows=(), days=days)
+        return replace(part, past=past, lines=lines)
 
 
 def load_embedded(data_folder: Path, max_bad_share: float = MAX_BAD_SHARE) -> Dataset:
@@ -191,6 +196,7 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
     records: list[dict[str, Any]] = []
     defaulted: list[bool] = []
     days: list[date | None] = []
+    lines: list[int] = []
     bad_rows: list[BadRow] = []
     unknown = 0
     for line, row in table.rows():
@@ -204,6 +210,7 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
             records.append(record)
             defaulted.append(bool(mapping.defaulted(row)))
             days.append(mapping.day(row))
+            lines.append(line)
     _check_bad_share(source, bad_rows, len(records), max_bad_share)
     outcomes = np.array(defaulted, dtype=np.bool_)
     check_outcomes(source, outcomes, f"column {mapping.target.column}")
@@ -222,6 +229,7 @@ def parse(file: File, mapping: ColumnMapping, max_bad_share: float) -> Dataset:
         unknown=unknown,
         young=_younger(known_days, mapping.target.window_months),
         written=mapping.summary,
+        lines=np.array(lines),
     )
 
 

@@ -115,10 +115,11 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):
         self.folds = folds
         self.seed = seed
 
-    def fit(self, X: Any, y: Any, held_out: tuple[Floats, Flags] | None = None) -> Self:
+    def fit(self, X: Any, y: Any, held_out: tuple[Floats, Flags] | None = None, labels: Floats | None = None) -> Self:
         """Fit model and calibrator; `held_out` are log-odds and outcomes of rows that such a model has not seen.
 
-        Without them, they are made by cross-validation, which takes `folds` more fits.
+        Without them, they are made by cross-validation, which takes `folds` more fits. `labels` are for a model that is
+        fitted on other ones than outcomes; calibration knows outcomes alone.
         """
         validate_data(self, X, skip_check_array=True)  # the model checks it: frames are for pipelines
         self.classes_, y = two_classes(y)
@@ -127,7 +128,7 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):
             held_out = cross_val_predict(clone(self.estimator), X, y, cv=splitter, method="decision_function"), y
         self.briers_, self.method_ = compare_calibrators(*held_out, splitter)
         self.calibrator_ = CALIBRATORS[self.method_]().fit(*held_out)
-        self.estimator_ = clone(self.estimator).fit(X, y)
+        self.estimator_ = clone(self.estimator).fit(X, y, **({} if labels is None else {"labels": labels}))
         return self
 
     def predict_proba(self, X: Any) -> Floats:

@@ -136,6 +136,16 @@ class SelectionBias(BaseModel):
         return sum(each.high - each.low for each in self.blind) / width if width else 0.0
 
 
+class Teaching(BaseModel):
+    """A teacher whose probabilities boosters were also fitted on, and what that gained on folds that neither knows."""
+
+    sha256: str = Field(description="Of the file that it was read from.")
+    auc: float = Field(description="The teacher's own on the training part, out of fold.")
+    share: float = Field(description="Of each label; the rest is the outcome.")
+    over: str = Field(description="The candidate that was chosen without a teacher.")
+    gains: dict[str, Interval] = Field(description="How much more AUC each taught candidate has than that one.")
+
+
 class ModelCard(BaseModel):
     """Everything a reader needs to judge a model, kept beside it in the store."""
 
@@ -168,9 +178,19 @@ class ModelCard(BaseModel):
         None, description="Of a model trained on the decision log; absent in others and in older models."
     )
     against: Comparison | None = Field(None, description="The stored model that it had to be no worse than, if any.")
+    teacher: Teaching | None = Field(
+        None, description="What else than outcomes candidates were fitted on, if anything."
+    )
     minimum_auc: float
     minimum_recall: float
     library_versions: dict[str, str]
+
+    @property
+    def why_chosen(self) -> str:
+        """The rule by which the candidate was taken."""
+        if self.teacher and self.chosen in self.teacher.gains:
+            return f"which is better than {self.teacher.over} beyond noise"
+        return "the cheapest to serve of the candidates that no other beats by more than noise"
 
     @property
     def contradicted(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class GrownByTrees(Protocol):
         """
 
 
-class _ByLogOdds(ClassifierMixin, BaseEstimator):
+class ByLogOdds(ClassifierMixin, BaseEstimator):
     """What follows from log-odds for a classifier of its own."""
 
     decision_function: Callable[[Any], Floats]
@@ -61,7 +61,7 @@ class _ByLogOdds(ClassifierMixin, BaseEstimator):
         return binary_only(super().__sklearn_tags__())
 
 
-class MonotoneLogisticRegression(_ByLogOdds):
+class MonotoneLogisticRegression(ByLogOdds):
     """Logistic regression with an L2 penalty whose coefficients keep the signs they are given.
 
     `C` is the inverse strength of the penalty, which spares the intercept, as in scikit-learn (whose own estimator
@@ -231,7 +231,7 @@ class LogOddsXGBoost(XGBClassifier):
         return binary_only(super().__sklearn_tags__())
 
 
-class LogOddsEnsemble(_ByLogOdds):
+class LogOddsEnsemble(ByLogOdds):
     """The weighted mean of several models' log-odds; each member is a whole pipeline with its own preprocessing."""
 
     def __init__(self, members: Sequence[Pipeline], weights: Sequence[float]) -> None:

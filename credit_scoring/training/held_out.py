@@ -17,20 +17,41 @@ Split = tuple[Rows, Rows]
 
 
 def held_out_log_odds(
-    pipelines: Mapping[str, Pipeline], part: Dataset, splits: Sequence[Split], plan: TrainingPlan
+    pipelines: Mapping[str, Pipeline],
+    part: Dataset,
+    splits: Sequence[Split],
+    plan: TrainingPlan,
+    labels: Mapping[str, Sequence[Floats]] | None = None,
 ) -> dict[str, Floats]:
-    """Log-odds by name, shape (rows,), each from a model that did not see the row."""
+    """Log-odds by name, shape (rows,), each from a model that did not see the row.
+
+    `labels` are those of the pipelines that are fitted on other ones than outcomes: shape (rows,) for each split.
+    """
     frame, defaulted = part.frame[list(part.features)], part.defaulted
-    jobs = [(name, *split) for split in splits for name in pipelines]
+    labelled = labels or {}
+    jobs = [
+        (name, *split, labelled[name][number][split[0]] if name in labelled else None)
+        for number, split in enumerate(splits)
+        for name in pipelines
+    ]
     scores = Parallel(n_jobs=plan.jobs)(
-        delayed(_fold_log_odds)(pipelines[name], frame, defaulted, fit_rows, held_out)
-        for name, fit_rows, held_out in jobs
+        delayed(_fold_log_odds)(pipelines[name], frame, defaulted, fit_rows, held_out, own)
+        for name, fit_rows, held_out, own in jobs
     )
     found = {name: np.empty(len(defaulted)) for name in pipelines}
-    for (name, _, held_out), each in zip(jobs, scores, strict=True):
+    for (name, _, held_out, _), each in zip(jobs, scores, strict=True):
         found[name][held_out] = each
     return found
 
 
-def _fold_log_odds(pipeline: Pipeline, frame: pd.DataFrame, defaulted: Outcomes, fit_rows: Rows, held_out: Rows) -> Any:
-    return clone(pipeline).fit(frame.iloc[fit_rows], defaulted[fit_rows]).decision_function(frame.iloc[held_out])
+def _fold_log_odds(
+    pipeline: Pipeline,
+    frame: pd.DataFrame,
+    defaulted: Outcomes,
+    fit_rows: Rows,
+    held_out: Rows,
+    labels: Floats | None,
+) -> Any:
+    options = {} if labels is None else {"classifier__labels": labels}
+    fitted = clone(pipeline).fit(frame.iloc[fit_rows], defaulted[fit_rows], **options)
+    return fitted.decision_function(frame.iloc[held_out])

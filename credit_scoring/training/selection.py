@@ -18,6 +18,7 @@ from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.contest import Contest
 from credit_scoring.training.search import Searched
 from credit_scoring.training.spaces import Parameters
+from credit_scoring.training.students import candidate_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def calibrated_choice(found: Compared, part: Dataset, plan: TrainingPlan) -> Pip
     """The unfitted, calibrated pipeline of the chosen candidate or ensemble."""
     if found.chosen == ENSEMBLE:
         return calibrated_ensemble(found.weights, found.parameters, part, plan)
-    return calibrated(CANDIDATE_BY_NAME[found.chosen], part, found.parameters[found.chosen], plan)
+    return calibrated(candidate_of(found.chosen), part, found.parameters[found.chosen], plan)
 
 
 def uncalibrated(pipeline: Pipeline) -> Pipeline:
@@ -118,6 +119,13 @@ def calibrated_ensemble(
     weights: Mapping[str, float], parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan
 ) -> Pipeline:
     """The unfitted weighted mean of these candidates at their parameters, calibrated as one."""
+    classifier = CalibratedClassifier(ensemble(weights, parameters, part, plan), plan.folds, plan.seed)
+    return Pipeline([("classifier", classifier)])
+
+
+def ensemble(
+    weights: Mapping[str, float], parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan
+) -> LogOddsEnsemble:
+    """The same, unfitted and not calibrated."""
     members = [CANDIDATE_BY_NAME[name].pipeline(part.columns, parameters[name], plan.seed) for name in weights]
-    ensemble = LogOddsEnsemble(members, [*weights.values()])
-    return Pipeline([("classifier", CalibratedClassifier(ensemble, plan.folds, plan.seed))])
+    return LogOddsEnsemble(members, [*weights.values()])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 SEARCH = "Search"
 COMPARE = "Compare"
+TEACH = "Compare with taught candidates"
 PRICES = "Price the directions of risk"
 CUT_OFF = "Hide outcomes at a past cut-off"
 FIT = "Calibrate, fit, test"

@@ -14,7 +14,7 @@ from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
 from credit_scoring.model.calibration import CalibratedClassifier, cross_calibrated
-from credit_scoring.model.card import Comparison, DataSummary, ModelCard
+from credit_scoring.model.card import Comparison, DataSummary, ModelCard, Teaching
 from credit_scoring.model.manifest import library_versions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
@@ -28,7 +28,10 @@ from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut
 from credit_scoring.training.prices import Prices, priced, prices
 from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
 from credit_scoring.training.selection import Compared, calibrated_choice, compare, uncalibrated
-from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, OnStage, StageReport
+from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, TEACH, OnStage, StageReport
+from credit_scoring.training.students import STUDENTS, softened, twin_of
+from credit_scoring.training.teacher import Teacher
+from credit_scoring.training.teaching import pupils, taught
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
 GROWTH = 1.5  # times as many rows as were searched on: then the number of trees is sought again
@@ -42,32 +45,42 @@ def train(
     on_trial: OnTrial = lambda _: None,
     on_stage: OnStage = lambda _: None,
     clock: Clock | None = None,
+    teacher: Teacher | None = None,
 ) -> Scorer:
     """The best candidate, calibrated, with its threshold, tested once on data that no choice has used.
 
+    With a `teacher`, which was read for the training part of this data set and plan, boosters learn from it as well.
     BLAS gets one thread: its threads wait for each other in busy loops, at the expense of the folds.
     """
     with threadpool_limits(1, user_api="blas"):
-        return _Training(dataset, plan, on_trial, on_stage, clock or Clock(plan.timeout)).run()
+        return _Training(dataset, plan, on_trial, on_stage, clock or Clock(plan.timeout), teacher).run()
 
 
 class _Training:
     """One training, stage by stage."""
 
     def __init__(
-        self, dataset: Dataset, plan: TrainingPlan, on_trial: OnTrial, on_stage: OnStage, clock: Clock
+        self,
+        dataset: Dataset,
+        plan: TrainingPlan,
+        on_trial: OnTrial,
+        on_stage: OnStage,
+        clock: Clock,
+        teacher: Teacher | None,
     ) -> None:
         self.dataset, self.plan, self.clock = dataset, plan, clock
         self.on_trial, self.on_stage = on_trial, on_stage
+        self.teacher = teacher
+        self.teaching: Teaching | None = None
         self.part, self.test_part = dataset.split(plan.test_share, plan.seed)
         self.workers: int = effective_n_jobs(plan.jobs)
 
     def run(self) -> Scorer:
         """All stages."""
         results, unconstrained = self._search()
-        found = self._compare(results, unconstrained)
-        costs = self._prices(next(each for each in results if each.name == found.heaviest))
-        used = [each for each in results if each.name in found.used]
+        found = self._teach(self._compare(results, unconstrained), results)
+        costs = self._prices(next(each for each in results if each.name == twin_of(found.heaviest)))
+        used = self._used(found, results)
         studied = self._study(found, used)
         return self._fit(found, costs, used, studied)
 
@@ -80,11 +93,7 @@ class _Training:
 
     def _compare(self, results: Sequence[Searched], unconstrained: Searched) -> Compared:
         clock = self.clock.share(COMPARE_SHARE)
-        rows = min(len(self.part.frame), self.plan.compare_rows)
-        seconds = sum(self._folds_of(each, rows) for each in (*results, unconstrained))
-        if clock.left < seconds:
-            rows = min(rows, max(FEWEST_ROWS, int(rows * clock.left / seconds)))
-            seconds = min(seconds, clock.left)
+        rows, seconds = self._rows_in_time((*results, unconstrained), clock)
         detail = f"{len(results) + 1} candidates, {rows:,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
         self.on_stage(StageReport(COMPARE, detail, seconds * self.plan.repeats if clock.seconds is None else seconds))
         part = sampled(self.part, rows, self.plan.seed)
@@ -92,6 +101,30 @@ class _Training:
             longer = grown({each.name: each.parameters for each in results}, part, self.plan)
             results = [replace(each, parameters=longer[each.name]) for each in results]
         return compare(results, part, self.plan, unconstrained, clock)
+
+    def _rows_in_time(self, candidates: Sequence[Searched], clock: Clock) -> tuple[int, float]:
+        """How many rows these can be compared on once, and the seconds for that."""
+        rows = min(len(self.part.frame), self.plan.compare_rows)
+        seconds = sum(self._folds_of(each, rows) for each in candidates)
+        if clock.left >= seconds:
+            return rows, seconds
+        return min(rows, max(FEWEST_ROWS, int(rows * clock.left / seconds))), min(seconds, clock.left)
+
+    def _teach(self, found: Compared, results: Sequence[Searched]) -> Compared:
+        if not self.teacher:
+            return found
+        clock, students = self.clock.share(COMPARE_SHARE), pupils(results)
+        rows, seconds = self._rows_in_time([*self._used(found, results), *students], clock)
+        folds = len(self.teacher.without)
+        self.on_stage(StageReport(TEACH, f"{len(students)} taught candidates, {rows:,} rows, {folds} folds", seconds))
+        part = sampled(self.part, rows, self.plan.seed)
+        found, self.teaching = taught(found, results, part, self.teacher, self.plan)
+        return found
+
+    def _used(self, found: Compared, results: Sequence[Searched]) -> list[Searched]:
+        """What the search found of the chosen candidate, of a student's twin, or of an ensemble's members."""
+        names = {twin_of(name) for name in found.used}
+        return [each for each in results if each.name in names]
 
     def _folds_of(self, searched: Searched, rows: int) -> float:
         """Seconds for one repeat of all folds."""
@@ -134,7 +167,11 @@ class _Training:
             found = found.with_parameters(grown(found.used, part, plan))
         pipeline = calibrated_choice(found, part, plan)
         held_out = found.log_odds, found.part.defaulted
-        pipeline.fit(part.frame[list(part.features)], part.defaulted, classifier__held_out=held_out)
+        labels = None
+        if self.teacher and found.chosen in STUDENTS:
+            labels = softened(part.defaulted, self.teacher.of(part).out_of_fold)
+        frame = part.frame[list(part.features)]
+        pipeline.fit(frame, part.defaulted, classifier__held_out=held_out, classifier__labels=labels)
         classifier: CalibratedClassifier = pipeline.named_steps["classifier"]
         risk = cross_calibrated(*held_out, classifier.method_, plan.splitter())
         card = self._card(found, costs, classifier)
@@ -159,6 +196,7 @@ class _Training:
             direction_prices=dict(costs.directions),
             unpriced=costs.unknown,
             missing_price=costs.missing,
+            teacher=self.teaching,
             test={},
             minimum_auc=plan.minimum_auc,
             minimum_recall=plan.minimum_recall,

@@ -18,6 +18,7 @@ from credit_scoring.model.estimators import (
     MonotoneLogisticRegression,
 )
 from credit_scoring.model.features import OutlierClipper
+from credit_scoring.model.taught import TaughtLightGBM, TaughtXGBoost
 
 FEW = 5  # trees
 MEMBERS = [make_pipeline(MonotoneLogisticRegression(C=strength)) for strength in (1.0, 0.1)]
@@ -29,6 +30,8 @@ ESTIMATORS = [
     LogOddsRandomForest(n_estimators=FEW),
     LogOddsLightGBM(n_estimators=FEW),
     LogOddsXGBoost(n_estimators=FEW),
+    TaughtLightGBM(LogOddsLightGBM(n_estimators=FEW)),
+    TaughtXGBoost(LogOddsXGBoost(n_estimators=FEW)),
 ]
 
 RESAMPLED = "a forest draws rows, so that a row of weight 2 is not two rows; scikit-learn excuses its own forest, too"
