@@ -44,15 +44,6 @@ class TestList:
         assert scorer.policy.version in below
         assert "promoted by ana: first" in found.stderr
 
-    def test_the_tables_fit_80_columns_off_a_terminal_with_whole_tags(
-        self, promotions: Promotions, model_tag: str, newer: str
-    ) -> None:
-        run_here("models", "promote", model_tag, "--reason", "first", "--by", "ana")
-        run_here("models", "promote", newer, "--reason", "a long reason " * 10, "--by", "comitê de crédito")
-        listed, told = (run("models", command, COLUMNS="80").stdout for command in ("list", "history"))
-        assert all(tag in text for tag in (model_tag, newer) for text in (listed, told))
-        assert max(map(len, lines_of(listed + told))) <= 80
-
     def test_an_incomplete_model_is_listed_as_such(self, promotions: Promotions, newer: str) -> None:
         (Path(store.find(newer).path) / "card.json").unlink()
         found = run_here("models", "list")
