@@ -87,6 +87,14 @@ DEFECTS = {
         ["code", "Extra inputs", "known ones are id"],
     ),
     "a misspelt key": (GOOD.replace('then = "review"', 'then = "review"\nbases = "x"'), ["did you mean basis?"]),
+    "a misspelt key of a predicate": (
+        GOOD + rule('{ feild = "monthly_income", below = 1 }'),
+        ["rule.3.when.all.0.feild", "did you mean field?"],
+    ),
+    "a misspelt key of several": (
+        GOOD + rule('{ al = [{ field = "monthly_income", below = 1 }] }'),
+        ["rule.3.when.al", "did you mean all?"],
+    ),
     "code for a predicate": (GOOD + rule("\"__import__('os')\""), ["rule.3.when", "__import__"]),
     "an id in lower case": (GOOD + rule(INCOME, id="income"), ["rule.3.id", "'income'"]),
     "an id used twice": (GOOD + rule(INCOME, id="INCOME"), ["rule INCOME", "2 rules", "rename"]),
