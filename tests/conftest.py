@@ -229,7 +229,8 @@ LONGEST = (
 
 
 # What `make test` leaves to `make test-all`: modules that train, build, start many processes, drive a browser, Spark or
-# Prometheus' tools, or overload and kill services of their own. So it does all that needs PostgreSQL.
+# Prometheus' tools, or overload and kill services of their own. So it does all that needs PostgreSQL, and tests with a
+# mark: to start a service takes 5 s of a processor, so in the quick tests many share each, and none has its own.
 SLOW = {
     *LONGEST,
     "test_accessibility",
@@ -262,10 +263,16 @@ SLOW = {
     "test_spark_cluster",
     "test_spark_search",
     "test_spool",
+    "test_walk",
     "test_what_if",
 } - {
     "test_service"
 }  # of which only what is marked is slow
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is slow as a whole is not even imported where nothing slow is asked for."""
+    return True if "not slow" in config.option.markexpr and collection_path.stem in SLOW else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
