@@ -255,6 +255,7 @@ SLOW = {
     "test_openapi",
     "test_out_of_time",
     "test_prices",
+    "test_reasons_of_rows",
     "test_release_model",
     "test_rollout",
     "test_scikit_learn",
@@ -286,7 +287,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _needs_postgres(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return "postgres" in getattr(item, "fixturenames", ()) or parameters.get("address") == "postgresql"
+    kinds = [each for each in parameters.values() if isinstance(each, str)]
+    return "postgres" in getattr(item, "fixturenames", ()) or "postgresql" in kinds
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

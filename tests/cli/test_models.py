@@ -143,6 +143,7 @@ def test_scripts_get_the_own_tag_of_the_champion(promotions: Promotions, model_t
     assert run_here("models", "resolve", "credit_scoring:latest").stdout == f"{newer}\n"
 
 
+@pytest.mark.slow
 def test_every_command_that_takes_a_model_takes_the_champion(
     promotions: Promotions, model_tag: str, newer: str, tmp_path: Path
 ) -> None:
