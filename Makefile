@@ -9,7 +9,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 POETRY := .poetry/bin/poetry
-PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -p no:schemathesis
 SERVICE := credit_scoring.service:CreditScoring
 DEMO_MODEL := data/models/demo.bentomodel
 # The first of these that is 3.11 to 3.13.

@@ -229,7 +229,8 @@ LONGEST = (
 
 
 # What `make test` leaves to `make test-all`: modules that train, build, start many processes, drive a browser, Spark or
-# Prometheus' tools, or overload and kill services of their own. So it does all that needs PostgreSQL.
+# Prometheus' tools, or overload and kill services of their own. So it does all that needs PostgreSQL, and tests with a
+# mark: to start a service takes 5 s of a processor, so in the quick tests many share each, and none has its own.
 SLOW = {
     *LONGEST,
     "test_accessibility",
@@ -254,6 +255,7 @@ SLOW = {
     "test_openapi",
     "test_out_of_time",
     "test_prices",
+    "test_reasons_of_rows",
     "test_release_model",
     "test_rollout",
     "test_scikit_learn",
@@ -262,10 +264,16 @@ SLOW = {
     "test_spark_cluster",
     "test_spark_search",
     "test_spool",
+    "test_walk",
     "test_what_if",
 } - {
     "test_service"
 }  # of which only what is marked is slow
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is slow as a whole is not even imported where nothing slow is asked for."""
+    return True if "not slow" in config.option.markexpr and collection_path.stem in SLOW else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
@@ -279,7 +287,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _needs_postgres(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return "postgres" in getattr(item, "fixturenames", ()) or parameters.get("address") == "postgresql"
+    kinds = [each for each in parameters.values() if isinstance(each, str)]
+    return "postgres" in getattr(item, "fixturenames", ()) or "postgresql" in kinds
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

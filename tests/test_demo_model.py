@@ -13,7 +13,7 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.training.train import train
-from tests.support.command_line import error_of, run
+from tests.support.command_line import error_here, run, walk
 from tests.test_readme import answered
 
 FILE = PROJECT_FOLDER / "data" / "models" / "demo.bentomodel"
@@ -40,22 +40,19 @@ def demo(model: Path) -> Scorer:
     return Scorer.load(model)
 
 
-def test_it_becomes_champion_of_an_empty_store_with_its_tag_printed(home: Path, model: Path) -> None:
+def test_it_becomes_champion_of_an_empty_store_and_is_not_imported_again_if_missing(home: Path, model: Path) -> None:
     tag = f"credit_scoring:{model.name}"
-    assert run("models", "resolve", BENTOML_HOME=str(home)).stdout == f"{tag}\n"
-    assert tag in run("models", "history", BENTOML_HOME=str(home)).stdout
+    again = "models import no-such-file --if-missing"
+    printed = walk(again, "models resolve", "models history", BENTOML_HOME=str(home))
+    assert (printed[again], printed["models resolve"]) == ("", f"{tag}\n")
+    assert tag in printed["models history"]
 
 
-def test_where_there_is_a_model_already_nothing_is_done_if_missing(home: Path) -> None:
-    found = run("models", "import", "no-such-file", "--if-missing", BENTOML_HOME=str(home))
-    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
-
-
-def test_another_hash_is_one_line(tmp_path: Path) -> None:
+def test_another_hash_is_refused(tmp_path: Path) -> None:
     file = tmp_path / FILE.name
     file.write_bytes(FILE.read_bytes() + b"\0")
     file.with_name(f"{FILE.name}.sha256").write_bytes(FILE.with_name(f"{FILE.name}.sha256").read_bytes())
-    assert "Nothing was imported" in error_of(run("models", "import", file, BENTOML_HOME=str(tmp_path / "home")))
+    assert "Nothing was imported" in error_here("models", "import", file)
 
 
 def test_its_card_says_that_it_is_a_demo(demo: Scorer, model: Path) -> None:

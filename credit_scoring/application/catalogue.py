@@ -22,6 +22,7 @@ from credit_scoring.application.fields import (
 )
 from credit_scoring.application.schemas import Application
 from credit_scoring.application.slopes import one_way
+from credit_scoring.application.suggestions import or_nearest
 from credit_scoring.application.toml_files import read_toml, told
 from credit_scoring.application.validation import application_class
 from credit_scoring.errors import CatalogueError
@@ -167,11 +168,12 @@ def freed(catalogue: Catalogue, names: Collection[str]) -> Catalogue:
     directed = [name for name, entry in entries.items() if entry["risk_moves"]]
     for name in names:
         if name not in directed:
-            raise CatalogueError(
-                f"--free {name[:40]}: no field with risk_moves; expected one of {', '.join(directed)}."
-            )
+            advice = or_nearest(name, directed) or f"; expected one of {', '.join(directed)}."
+            raise CatalogueError(f"--free {name[:40]}: no field with risk_moves{advice}")
         entries[name]["risk_moves"] = None
     try:
         return Catalogue.model_validate(content)
     except ValidationError as error:
-        raise CatalogueError(f"--free: {'; '.join(line for each in error.errors() for line in told(each))}.") from None
+        raise CatalogueError(
+            f"--free: {'; '.join(line for each in error.errors() for line in told(each, Catalogue))}."
+        ) from None

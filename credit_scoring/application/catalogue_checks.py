@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from credit_scoring.application.expressions import Expression
 from credit_scoring.application.fields import ApplicationField, Derived, Group, Lever, Role
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
+from credit_scoring.application.suggestions import or_nearest
 
 RESERVED = {
     *(
@@ -42,7 +43,8 @@ def problems(fields: _Fields, derived: _Derived, groups: Mapping[str, Group], ex
         yield from _prohibited(field)
         yield from (f"fields.{name}.lever: {problem}" for problem in _lever(field))
         if field.group is not None and field.group not in groups:
-            yield f"fields.{name}: group '{field.group}' is not among {_listed(groups)}; add [groups.{field.group}]"
+            advice = or_nearest(field.group, groups) or f"; add [groups.{field.group}]"
+            yield f"fields.{name}: group '{field.group}' is not among {_listed(groups)}{advice}"
     yield from _expressions(fields, derived)
     if exposure is not None:
         yield from _exposure(exposure, fields)
@@ -134,7 +136,8 @@ def _why_not(name: str, fields: _Fields, derived: _Derived) -> str:
     if name in derived:
         return "which is itself, or stands below it; move it up, and break any cycle"
     if name not in fields:
-        return "which is no field; add it to the catalogue or correct the name"
+        advice = or_nearest(name, [*fields, *derived])
+        return f"which is no field{advice or '; add it to the catalogue or correct the name'}"
     if fields[name].role is Role.AUDIT:
         return "an audit field, which is never scored; leave it out"
     return f"a {fields[name].kind}; only numbers, flags and derived fields above it can be computed with"
@@ -143,7 +146,7 @@ def _why_not(name: str, fields: _Fields, derived: _Derived) -> str:
 def _exposure(name: str, fields: _Fields) -> Iterator[str]:
     field = fields.get(name)
     if field is None:
-        yield f"exposure: {name[:40]} is no field; name one, or leave exposure out"
+        yield f"exposure: {name[:40]} is no field{or_nearest(name, fields) or '; name one, or leave exposure out'}"
     elif not (field.is_number and field.required and (field.above or 0) >= 0 and field.above is not None):
         yield f"exposure: {name} must be a number that is required and above 0; costs are shares of it"
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from credit_scoring.application.fields import APPLICATION_ID, MAX_TEXT, TEXT_PATTERN
 from credit_scoring.application.forbidden import forbidden_reason
-from credit_scoring.application.suggestions import nearest
+from credit_scoring.application.suggestions import names_at, or_known, or_nearest
 from credit_scoring.errors import RequestError
 
 MAX_FAULTS = 50
@@ -151,24 +151,43 @@ class ItemError(BaseModel):
     faults: list[Fault] = _FAULTS
 
 
-class InvalidApplicationError(RequestError):
-    """An application is not what its catalogue asks for; every fault is named."""
+class InvalidBodyError(RequestError):
+    """A body is not what was asked for; every fault is named."""
+
+    def __init__(self, found: list[Fault], message: str = "The body is not valid.", kind: str = "invalid_body") -> None:
+        super().__init__(400, message, kind)
+        self.faults = found
+
+
+class InvalidApplicationError(InvalidBodyError):
+    """An application is not what its catalogue asks for."""
 
     def __init__(self, found: list[Fault]) -> None:
-        super().__init__(400, "The application is not valid.", "invalid_application")
-        self.faults = found
+        super().__init__(found, "The application is not valid.", "invalid_application")
 
 
 def faults(error: ValidationError, known: Iterable[str] = ()) -> list[Fault]:
     """Every fault in a failed validation, without the values that were sent; of very many, the first.
 
-    Where a field is unknown, the one of the `known` that was probably meant is named, or all of them.
+    Where a field is unknown, the one of the `known` that was probably meant is named, or all of them; not so of fields
+    within fields.
     """
     details = error.errors(include_url=False, include_input=False, include_context=False)
     found = [_fault(".".join(map(str, d["loc"])), d["msg"], d["type"]) for d in details[:MAX_FAULTS]]
-    _advise([fault for fault in found if fault.code == "unknown_field"], [*known])
+    outermost = [fault for fault, each in zip(found, details, strict=False) if len(each["loc"]) == 1]
+    _advise([fault for fault in outermost if fault.code == "unknown_field"], [*known])
     if len(details) > MAX_FAULTS:
         found.append(Fault(field="", message=f"{len(details) - MAX_FAULTS} more faults", code="more_faults"))
+    return found
+
+
+def faults_of_file(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    """The same for a `model` that people wrote as a file, with advice on unknown keys wherever they stand."""
+    found = faults(error)
+    for fault, each in zip(found, error.errors(include_url=False, include_input=False), strict=False):
+        if fault.code == "unknown_field":
+            *place, key = each["loc"]
+            fault.message += or_known(str(key), names_at(model, place))
     return found
 
 
@@ -176,8 +195,8 @@ def _advise(unknown: list[Fault], known: list[str]) -> None:
     """Say what these faults may have been meant to be; all known names only once: answers must not outgrow requests."""
     strange = unknown[MOST_GUESSED:]
     for fault in reversed(unknown[:MOST_GUESSED]):
-        if near := nearest(fault.field, known):
-            fault.message += f"; did you mean {near}?"
+        if advice := or_nearest(fault.field, known):
+            fault.message += advice
         else:
             strange = [fault, *strange]
     if strange and known:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from credit_scoring.application.suggestions import names_at, or_known
 from credit_scoring.errors import CreditScoringError
 
 MAX_BYTES = 1024 * 1024
@@ -28,7 +29,9 @@ def read_toml(path: Path, model: type[_Model], title: str, failure: type[CreditS
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise failure(f"{title} {path}: not valid TOML: {error}.") from error
     except ValidationError as error:
-        raise failure(in_lines(f"{title} {path}", [line for each in error.errors() for line in told(each)])) from error
+        raise failure(
+            in_lines(f"{title} {path}", [line for each in error.errors() for line in told(each, model)])
+        ) from error
 
 
 def in_lines(title: str, problems: list[str]) -> str:
@@ -37,11 +40,16 @@ def in_lines(title: str, problems: list[str]) -> str:
     return f"{title}:\n  " + "\n  ".join([*problems[:MOST_PROBLEMS], *more])
 
 
-def told(error: ErrorDetails) -> list[str]:
-    """A line for each thing that is wrong, with where it stands and what was found there."""
+def told(error: ErrorDetails, model: type[BaseModel]) -> list[str]:
+    """A line for each thing that is wrong with a `model`, with where it stands and what was found there."""
     place = ".".join(map(str, error["loc"]))
     message = error["msg"].removeprefix("Value error, ")
     if not place:
         return message.splitlines()
     found = "" if isinstance(error["input"], dict) else f", found {str(error['input'])[:60]!r}"
-    return [f"{place}: {message}{found}"]
+    return [f"{place}: {message}{found}{_advice(error, model)}"]
+
+
+def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
+    *place, key = error["loc"]
+    return or_known(str(key), names_at(model, place)) if error["type"] == "extra_forbidden" else ""

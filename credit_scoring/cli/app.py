@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
 from credit_scoring import __version__
 from credit_scoring.application.catalogue import freed
@@ -27,6 +26,7 @@ from credit_scoring.cli import models as model_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
+from credit_scoring.cli.listing import Listing
 from credit_scoring.cli.opponent import Opponent
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
@@ -300,7 +300,7 @@ def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock, tea
 def _show_data(dataset: Dataset) -> None:
     console.print(
         f"[bold]{dataset.source}[/]: {len(dataset.frame):,} applications, {dataset.defaulted.mean():.1%} defaulted, "
-        f"{len(dataset.features)} feature fields, sha256 {dataset.sha256[:12]}…"
+        f"{len(dataset.features)} feature fields, sha256 {dataset.sha256}"
     )
     if dataset.note:
         console.print("note:", " ".join(dataset.note.split()), style="dim")
@@ -322,14 +322,13 @@ def _show_data(dataset: Dataset) -> None:
 
 def _show_result(scorer: Scorer) -> None:
     card, policy = scorer.card, scorer.policy
-    table = Table(
-        Column("candidate", no_wrap=True), "trials", "AUC, 95 % interval", "behind the best", "recall of defaulters"
-    )
+    measured = "AUC, 95 % interval\nrecall of defaulters"
+    listing = Listing("candidate", "trials", measured, "behind the best", right=("trials",))
     for each in card.candidates:
         name = f"[bold]{each.name}[/]" if each.name == card.chosen else each.name
-        recall = f"{each.recall_mean:.3f} ± {each.recall_std:.3f}"
-        table.add_row(name, str(each.trials or ""), str(each.repeated_auc), str(each.behind_best), recall)
-    console.print(table)
+        measures = f"{each.repeated_auc}\n{each.recall_mean:.3f} ± {each.recall_std:.3f}"
+        listing.add(name, str(each.trials or ""), measures, str(each.behind_best))
+    listing.show(console)
     if card.teacher:
         show_teaching(console, card.teacher)
     console.print(f"Chosen: {card.chosen}, {card.why_chosen}. Calibration: {card.calibration}.")
@@ -347,10 +346,10 @@ def _show_result(scorer: Scorer) -> None:
 
 
 def _show_metrics(data: str, metrics: dict[str, Interval]) -> None:
-    table = Table(f"on {data}", "95 % interval")
+    listing = Listing("", "95 % interval", title=f"on {escape(data)}")
     for metric, interval in metrics.items():
-        table.add_row(metric, str(interval))
-    console.print(table)
+        listing.add(metric, str(interval))
+    listing.show(console)
 
 
 def _show_warnings(assessment: Assessment) -> None:

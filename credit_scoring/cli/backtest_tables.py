@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from itertools import groupby
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
 from credit_scoring.application.schemas import Answer
+from credit_scoring.cli.listing import Listing
 from credit_scoring.evaluation.backtest_results import Backtest, Portfolio, Quadrant
 from credit_scoring.evaluation.languages import MoneyUnit
 from credit_scoring.model.card import Interval
@@ -25,12 +24,12 @@ def show(found: Backtest, console: Console) -> None:
     console.print(f"History decided again: {history}, [green]no difference[/].")
     for line in _notes_on_data(found):
         console.print(line)
-    for table in (_changes(found), _funnel(found), _quadrants(found, unit), _totals(found, unit)):
-        console.print(table)
+    for listing in (_changes(found), _funnel(found), _quadrants(found, unit), _totals(found, unit)):
+        _show(listing, console)
     console.print(_stress(found))
-    console.print(_curve(found, unit))
+    _show(_curve(found, unit), console)
     if found.groups:
-        console.print(_groups(found))
+        _show(_groups(found), console)
     for line in _footnotes(found):
         console.print(line, style="dim")
 
@@ -42,49 +41,45 @@ def _notes_on_data(found: Backtest) -> Iterable[str]:
         yield f"[yellow]left out[/] {found.rejected:,}: this model's field catalogue does not allow the application."
 
 
-def _table(title: str, first: str, *columns: str) -> Table:
-    numbers = (Column(name, justify="right") for name in columns)
-    return Table(
-        Column(first, overflow="fold"),
-        *numbers,
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
+def _show(listing: Listing, console: Console) -> None:
+    console.print()
+    listing.show(console)
 
 
-def _changes(found: Backtest) -> Table:
-    table = _table("Answers", "on record \\ new", *Answer)
+def _listing(title: str, first: str, *numbers: str) -> Listing:
+    return Listing(first, *numbers, right=numbers, title=title)
+
+
+def _changes(found: Backtest) -> Listing:
+    listing = _listing("Answers", "on record \\ new", *Answer)
     for was, row in found.changes.items():
-        table.add_row(was, *(f"{row[answer]:,}" for answer in Answer))
-    return table
+        listing.add(was, *(f"{row[answer]:,}" for answer in Answer))
+    return listing
 
 
-def _funnel(found: Backtest) -> Table:
-    table = _table("What the new policy does not let pass", "rule", "NEGADO", "EM_ANALISE", "alone", "newly alone")
+def _funnel(found: Backtest) -> Listing:
+    listing = _listing("What the new policy does not let pass", "rule", "NEGADO", "EM_ANALISE", "alone", "newly alone")
     for each in found.funnel:
         counts = (each.denies, each.reviews, each.alone, each.newly)
-        table.add_row(SPECIAL.get(each.id, escape(each.id)), *(f"{count:,}" for count in counts))
-    return table
+        listing.add(SPECIAL.get(each.id, escape(each.id)), *(f"{count:,}" for count in counts))
+    return listing
 
 
-def _quadrants(found: Backtest, unit: MoneyUnit) -> Table:
-    table = _table("Clients", "", "clients", "known", "default rate", unit.english)
+def _quadrants(found: Backtest, unit: MoneyUnit) -> Listing:
+    listing = _listing("Clients", "", "clients", "known", "default rate", unit.english)
     for each in found.quadrants:
         rate = shares(each.default_rate) if each.default_rate else "–"
         name = each.name.replace("_", " ")
-        table.add_row(name, f"{each.clients:,}", f"{each.known:,}", rate, _amounts(each.money, unit))
-    return table
+        listing.add(name, f"{each.clients:,}", f"{each.known:,}", rate, _amounts(each.money, unit))
+    return listing
 
 
-def _totals(found: Backtest, unit: MoneyUnit) -> Table:
-    table = _table("All applications", "", "approved", "default rate", unit.english)
+def _totals(found: Backtest, unit: MoneyUnit) -> Listing:
+    listing = _listing("All applications", "", "approved", "default rate", unit.english)
     for name, each in (("on record", found.before), ("new policy", found.after)):
-        table.add_row(name, *_portfolio(each), _amounts(each.money, unit))
-    table.add_row("difference", _points(found), "", _amounts(found.difference, unit))
-    return table
+        listing.add(name, *_portfolio(each), _amounts(each.money, unit))
+    listing.add("difference", _points(found), "", _amounts(found.difference, unit))
+    return listing
 
 
 def _portfolio(found: Portfolio) -> tuple[str, str]:
@@ -104,25 +99,25 @@ def _stress(found: Backtest) -> str:
     return f"Stress: the swapped in break even if their risks are {found.stress.break_even:.2f} times as high."
 
 
-def _curve(found: Backtest, unit: MoneyUnit) -> Table:
-    table = _table("The new rules with other thresholds", "approve below", "approved", "default rate", unit.english)
+def _curve(found: Backtest, unit: MoneyUnit) -> Listing:
+    listing = _listing("The new rules with other thresholds", "approve below", "approved", "default rate", unit.english)
     for each in found.shown_curve:
         rate = "–" if each.default_rate is None else f"{100 * each.default_rate:.1f} %"
         style = "bold" if each is found.nearest else None
         row = (f"{each.risk:.2f}", f"{100 * each.approval_rate:.1f} %", rate, _amount(each.money, unit))
-        table.add_row(*row, style=style)
-    return table
+        listing.add(*row, style=style)
+    return listing
 
 
-def _groups(found: Backtest) -> Table:
-    table = _table("Approval by audit group", "group", "clients", "on record", "new policy", "")
+def _groups(found: Backtest) -> Listing:
+    listing = _listing("Approval by audit group", "group", "clients", "on record", "new policy", "")
     for field, members in groupby(found.groups, lambda each: each.field):
-        table.add_row(f"[bold]{escape(field)}[/]")
+        listing.add(f"[bold]{escape(field)}[/]")
         for each in members:
             flag = "[yellow]< 4/5[/]" if each.is_below_four_fifths else ""
             rates = shares(each.before), shares(each.after)
-            table.add_row(f"  {escape(each.group)}", f"{each.clients:,}", *rates, flag)
-    return table
+            listing.add(f"  {escape(each.group)}", f"{each.clients:,}", *rates, flag)
+    return listing
 
 
 def _footnotes(found: Backtest) -> Iterable[str]:

@@ -15,10 +15,10 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Column, Table
 from sqlalchemy import Connection
 
 from credit_scoring.application.schemas import Answer
+from credit_scoring.cli.listing import Listing
 from credit_scoring.decisions import dossiers, moments, queries, retention, schema_version
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions.connect import default_address, open_database
@@ -35,7 +35,7 @@ from credit_scoring.settings import DatabaseSettings, read_settings
 TIMEOUT_S = 600.0  # longer than the service's: a person can wait
 DAYS = re.compile(r"[0-9]{1,5}")
 
-PIPED_WIDTH = 200
+NOTHING = "No decision is on record."
 
 console = Console(stderr=True)
 app = typer.Typer(no_args_is_help=True, help="Read, verify, export, replay and purge the decision log.")
@@ -108,30 +108,26 @@ def list_decisions(
     """Show the newest decisions, what counts of them now, and their outcomes."""
     wanted = Wanted(moment(since), moment(until), model, policy, application_id, decision, rule, waiting)
     found = open_log(database).run_now(partial(queries.latest, wanted, limit), reading=True)
-    fixed = (Column(title, no_wrap=True) for title in ("decision id", "decided at (UTC)", "in Brasília"))
-    table = Table(*fixed, "application id", "decision", "counts now", "risk", "outcome", "model")
+    if not found:
+        print(NOTHING)
+        return
+    about = ("decision id", "at (UTC)", "in Brasília", "application id", "replaces", "replaced by")
+    listing = Listing(*about, "decision", "counts now", "risk", "outcome", "model")
     for record in found:
-        table.add_row(
+        listing.add(
             record["id"],
             f"{record['decided_at']:%Y-%m-%d %H:%M:%S}",
             moments.local(record["decided_at"]),
-            escape(_application(record)),
+            "(erased)" if is_erased(record["received"]) else escape(record["application_id"] or ""),
+            escape(record["replaces"] or ""),
+            escape("\n".join(later.application_id or later.decision_id for later in record["replaced_by"])),
             record["decision"],
             f"{record['effective_decision']}{' (waiting)' if record['waiting'] else ''}",
             f"{record['risk_probability']:.4f}",
             record["outcome"] or "",
             record["model"],
         )
-    width = None if sys.stdout.isatty() else PIPED_WIDTH  # else rich squeezes it into 80 columns
-    Console(width=width).print(table if found else "No decision is on record.")
-
-
-def _application(record: queries.Record) -> str:
-    """Its id, and those that it is linked to."""
-    lines = ["(erased)" if is_erased(record["received"]) else record["application_id"] or ""]
-    lines += [f"replaces {record['replaces']}"] if record["replaces"] else []
-    lines += [f"replaced by {later.application_id or later.decision_id}" for later in record["replaced_by"]]
-    return "\n".join(lines)
+    listing.show(Console())
 
 
 @app.command()
@@ -201,10 +197,13 @@ def replay_decisions(
             summary.add(replayed)
             write(replayed)
             advance(len(chunk))
-    table = Table("finding", "decisions", "decision changed")
+    if not summary.findings:
+        print(NOTHING)
+        return
+    listing = Listing("finding", "decisions", "decision changed", right=("decisions", "decision changed"))
     for finding, count in summary.findings.most_common():
-        table.add_row(finding.value, f"{count:,}", f"{summary.reversed[finding]:,}")
-    Console().print(table if summary.findings else "No decision is on record.")
+        listing.add(finding.value, f"{count:,}", f"{summary.reversed[finding]:,}")
+    listing.show(Console())
     if summary.findings[Finding.ENVIRONMENT]:
         raise typer.Exit(1)
 

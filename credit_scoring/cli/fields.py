@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from credit_scoring.application.catalogue import FOLDER, SHIPPED, Catalogue, shipped
 from credit_scoring.application.fields import ApplicationField
+from credit_scoring.cli.listing import Listing
 from credit_scoring.data import draft as drafting
 from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping
@@ -20,7 +21,7 @@ from credit_scoring.model import store
 from credit_scoring.model.manifest import CATALOGUE_FILE, inspect
 
 console = Console(stderr=True)
-WIDEST_NAME = 30  # of a table that fits 80 columns; a longer one is folded
+ABOUT = "title\nrange or values"
 app = typer.Typer(no_args_is_help=True, help="Show, check and draft the fields that your applications have.")
 
 
@@ -108,25 +109,26 @@ def _found(catalogue: str) -> Catalogue:
 
 
 def _print(catalogue: Catalogue) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    longest = max(map(len, [*catalogue.fields, *catalogue.derived])) + 2
-    table.add_column("field, title", overflow="fold", width=min(longest, WIDEST_NAME))
-    for header in ("kind", "range or values", "role, risk", "missing counts as", "lever"):
-        table.add_column(header, overflow="fold", no_wrap=header in ("kind", "lever"))
+    listing = Listing("field\nkind", ABOUT, "role, risk\nmissing counts as", "lever", text=ABOUT)
     for field in catalogue.fields.values():
         name = f"{field.name} *" if field.required else field.name
-        lever = f"{field.lever.at_least:,} …\n{field.lever.at_most:,}" if field.lever else ""
-        role = _lines(field.role, field.risk_moves)
-        table.add_row(_lines(name, field.title), field.kind, _range(field), role, _missing(field), lever)
+        lever = f"{field.lever.at_least:,} to\n{field.lever.at_most:,}" if field.lever else ""
+        about = escape(_lines(field.title, _range(field)))
+        role = _lines(_joined(field.role, field.risk_moves), _missing(field))
+        listing.add(f"{name}\n{field.kind}", about, role, lever)
     for name, entry in catalogue.derived.items():
-        role = _lines("feature", entry.risk_moves)
-        table.add_row(_lines(name, entry.title), "derived", entry.expression, role, "", "")
-    Console(width=None if console.is_terminal else 200).print(table)
+        about = escape(_lines(entry.title, entry.expression))
+        listing.add(f"{name}\nderived", about, _joined("feature", entry.risk_moves), "")
+    listing.show(Console())
     console.print("* in every application. docs/fields.md says what each column means.")
 
 
-def _lines(first: str, second: str | None) -> str:
+def _lines(first: str, second: str) -> str:
     return f"{first}\n{second}" if second else first
+
+
+def _joined(role: str, risk: str | None) -> str:
+    return f"{role}, {risk}" if risk else role
 
 
 def _range(field: ApplicationField) -> str:

@@ -1,7 +1,6 @@
 """`credit-scoring keys …`: make, list, rotate and revoke API keys."""
 
 import secrets
-import sys
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from credit_scoring.cli.decisions import PIPED_WIDTH, moment
+from credit_scoring.cli.decisions import moment
+from credit_scoring.cli.listing import Listing
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.serving import keys_file
 from credit_scoring.serving.auth import Key, Scope, entry, read_keys
@@ -77,14 +77,17 @@ def new(
 def list_keys(file: FileOption) -> None:
     """Show the keys of a file: owner, scopes, and whether each is good."""
     now = datetime.now(UTC)
-    table = Table("name", "owner", "scopes", "expires (UTC)", "state")
     found = read_keys(file)
+    if not found:
+        print(f"{file} has no key.")
+        return
+    listing = Listing("name", "owner", "scopes", "expires (UTC)", "state", text="scopes")
     for key in found:
         scopes = " ".join(scope.value for scope in Scope if scope in key.scopes)
         expires = f"{key.expires:%Y-%m-%d %H:%M}" if key.expires else "never"
-        table.add_row(key.name, key.owner or key.name, scopes, expires, "expired" if key.is_expired(now) else "good")
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
-    Console(width=width).print(table if found else f"{file} has no key.")
+        state = "expired" if key.is_expired(now) else "good"
+        listing.add(escape(key.name), escape(key.owner or key.name), scopes, expires, state)
+    listing.show(Console())
 
 
 @app.command()

@@ -9,9 +9,9 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from credit_scoring.cli.download import downloaded, is_url
+from credit_scoring.cli.listing import Listing
 from credit_scoring.errors import ConfigurationError, ModelNotFoundError
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import ModelCard
@@ -24,7 +24,6 @@ from credit_scoring.policy.policy import Policy
 from credit_scoring.settings import CHAMPION
 
 TIME = "%Y-%m-%d %H:%M"
-TAGS = ("model", "champion")  # columns with tags, which are there to be copied
 UNREADABLE = datetime.min.replace(tzinfo=UTC)
 
 console = Console(stderr=True)
@@ -44,12 +43,12 @@ def list_models() -> None:
     if not rows:
         console.print("The store holds no model. Train one with `credit-scoring train`, or import one.")
         return
-    table = _table("", "model", "made (UTC)", "AUC", "threshold")
+    listing = Listing("", "model", "made (UTC)", "AUC", "threshold")
     for each in rows:
         mark = "*" if current and current.tag == each.tag else ""
         made = "" if each.made == UNREADABLE else f"{each.made:{TIME}}"
-        table.add_row(mark, f"{each.tag}\n{each.algorithm}", made, each.auc, each.policy)
-    Console().print(table)
+        listing.add(mark, f"{each.tag}\n{each.algorithm}", made, each.auc, each.policy)
+    listing.show(Console())
     _tell_champion(current, {each.tag for each in rows})
 
 
@@ -103,12 +102,13 @@ def history(last: Annotated[int, typer.Option(min=1, help="Number of changes to 
     if not entries:
         console.print("No model has been promoted yet.")
         return
-    table = _table("when (UTC)", "champion", "by whom and why")
+    why = "by whom and why"
+    listing = Listing("when (UTC)", "champion", why, text=why)
     for each in entries[: -last - 1 : -1]:
         how = "rolled back: " if each.rollback else ""
         replaced = f"\nafter {each.replaced}" if each.replaced else ""
-        table.add_row(f"{each.at:{TIME}}", f"{each.tag}{replaced}", escape(f"{each.by}: {how}{each.reason}"))
-    Console().print(table)
+        listing.add(f"{each.at:{TIME}}", f"{each.tag}{replaced}", escape(f"{each.by}: {how}{each.reason}"))
+    listing.show(Console())
 
 
 @app.command()
@@ -186,14 +186,6 @@ def _described(tag: str) -> _Row:
         return _Row(UNREADABLE, tag, "incomplete: cannot be served")
     auc = f"{card.test['auc'].value:.3f}"
     return _Row(model.info.creation_time, tag, card.chosen, auc, f"{policy.threshold:g}\n{policy.version}")
-
-
-def _table(*headers: str) -> Table:
-    """A table whose columns fit 80 characters with a whole tag among them, on a terminal or off it."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for header in headers:
-        table.add_column(header, overflow="fold", no_wrap=header in TAGS)
-    return table
 
 
 def _tell_champion(current: Promotion | None, tags: set[str]) -> None:

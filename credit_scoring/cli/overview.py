@@ -5,32 +5,31 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
+from credit_scoring.cli.listing import Listing
 from credit_scoring.data import overview
 from credit_scoring.data.datasets import BadRow, Dataset
 from credit_scoring.data.overview import Part
 from credit_scoring.errors import ConfigurationError
 
-WIDTH_OFF_A_TERMINAL = 160
-
 
 def show_overview(dataset: Dataset) -> None:
     """How the file was read, a table of the fields, and one of the months where days are known."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_OFF_A_TERMINAL)
     if dataset.written:
         console.print(f"read as {dataset.written}", markup=False, highlight=False)
-    table = Table("field", "missing", "default rate by value")
+    rates = "default rate by value"
+    fields = Listing("field", "missing", rates, text=rates, right=("missing",))
     for field in overview.fields(dataset):
-        table.add_row(field.name, f"{field.missing_share:.1%}", _told(field.parts))
-    console.print(table)
+        fields.add(field.name, f"{field.missing_share:.1%}", escape(_told(field.parts)))
+    fields.show(console)
     if months := list(overview.months(dataset)):
-        by_month = Table("month", "rows", "default rate")
+        console.print()
+        by_month = Listing("month", "rows", "default rate", right=("rows", "default rate"))
         for month in months:
-            by_month.add_row(month.label, f"{month.rows:,}", f"{month.default_rate:.1%}")
-        console.print(by_month)
+            by_month.add(month.label, f"{month.rows:,}", f"{month.default_rate:.1%}")
+        by_month.show(console)
 
 
 def write_bad_rows(bad_rows: Sequence[BadRow], path: Path) -> None:

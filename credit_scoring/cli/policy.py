@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.cli.listing import Listing, say
 from credit_scoring.errors import ConfigurationError, PolicyError
 from credit_scoring.model import store
 from credit_scoring.model.governed import governed
@@ -65,14 +65,14 @@ def show(
 ) -> None:
     """Show a policy in words."""
     found, catalogue = _found(policy, model)
-    print(f"{found.name or 'as trained'} ({found.version})")
+    say(f"{found.name or 'as trained'} ({found.version})")
     if found.valid_from or found.valid_until:
-        print(f"Valid from {found.valid_from or 'the beginning'} until {found.valid_until or 'further notice'}.")
-    print(f"A risk of {found.threshold:g} or more: NEGADO.")
+        say(f"Valid from {found.valid_from or 'the beginning'} until {found.valid_until or 'further notice'}.")
+    say(f"A risk of {found.threshold:g} or more: NEGADO.")
     if found.review_from is not None:
-        print(f"A risk from {found.review_from:g} up to that: EM_ANALISE.")
+        say(f"A risk from {found.review_from:g} up to that: EM_ANALISE.")
     for rule in found.rules:
-        print(f"{rule.id}: {in_words(rule, catalogue)}.\n    {rule.reason}{f' ({rule.basis})' if rule.basis else ''}")
+        say(f"{rule.id}: {in_words(rule, catalogue)}.\n    {rule.reason}{f' ({rule.basis})' if rule.basis else ''}")
 
 
 @app.command()
@@ -83,7 +83,7 @@ def diff(
 ) -> None:
     """Say in words what changes from one policy to another."""
     (old, catalogue), (new, _) = _found(before, model), _found(after, model)
-    print("\n".join(changes(old, new, catalogue)) or "Both decide alike.")
+    say("\n".join(changes(old, new, catalogue)) or "Both decide alike.")
 
 
 @app.command("publish")
@@ -124,9 +124,9 @@ def _found(policy: str, model: str) -> tuple[Policy, Catalogue]:
 
 
 def _show_coverage(scorer: Scorer, report: CaseReport) -> None:
-    table = Table("rule", "then", "if missing", "cases that touch it")
+    listing = Listing("rule", "then", "if missing", "cases that touch it")
     for rule in scorer.policy.rules:
         touched = report.touched[rule.id]
-        table.add_row(rule.id, rule.then, rule.if_missing or "", str(touched) if touched else "[yellow]none[/]")
+        listing.add(rule.id, rule.then, rule.if_missing or "", str(touched) if touched else "[yellow]none[/]")
     if scorer.policy.rules:
-        console.print(table)
+        listing.show(console)

@@ -1,8 +1,8 @@
 """What the declared directions of risk cost, on the console."""
 
 from rich.console import Console
-from rich.table import Table
 
+from credit_scoring.cli.listing import Listing
 from credit_scoring.model.scorer import Scorer
 
 
@@ -11,10 +11,10 @@ def show_prices(console: Console, scorer: Scorer) -> None:
     card = scorer.card
     moves = scorer.catalogue.moves
     if card.direction_prices:
-        table = Table("declared direction", "", "AUC gained without it, 95 % interval")
+        listing = Listing("declared direction", "", "AUC gained without it, 95 % interval")
         for name, price in card.direction_prices.items():
-            table.add_row(name, moves[name], str(price))
-        console.print(table)
+            listing.add(name, moves[name], str(price))
+        listing.show(console)
     for name in card.contradicted:
         console.print(
             f"[yellow]contradicted[/] {name}: declared {moves[name]}; the data say otherwise beyond noise, "

@@ -1,8 +1,8 @@
 """What a model trained on decisions cannot know, on the console."""
 
 from rich.console import Console
-from rich.table import Column, Table
 
+from credit_scoring.cli.listing import Listing
 from credit_scoring.model.card import ModelCard, SelectionBias
 
 MOST_FIELDS = 10
@@ -34,11 +34,14 @@ def _show_fields(console: Console, bias: SelectionBias) -> None:
     if not bias.fields:
         console.print("Too few were refused to say how they differ.")
         return
-    table = Table("refused against known", "PSI", "limit", "over-represented in", "known", "refused")
+    listing = Listing(
+        *("refused against known", "PSI", "limit", "over-represented in", "known", "refused"),
+        right=("PSI", "limit", "known", "refused"),
+    )
     for each in bias.fields[:MOST_FIELDS]:
         numbers = f"{each.psi:.3f}", f"{each.limit:.3f}"
-        table.add_row(each.field, *numbers, each.bin, f"{each.known_share:.1%}", f"{each.refused_share:.1%}")
-    console.print(table)
+        listing.add(each.field, *numbers, each.bin, f"{each.known_share:.1%}", f"{each.refused_share:.1%}")
+    listing.show(console)
 
 
 def _show_study(console: Console, bias: SelectionBias) -> None:
@@ -51,7 +54,7 @@ def _show_study(console: Console, bias: SelectionBias) -> None:
         f"rate {study.hidden_default_rate}. On them, trained with their outcomes and without:",
         soft_wrap=True,
     )
-    table = Table(Column("", no_wrap=True), "with", "without", "difference, 95 % interval")
+    listing = Listing("", "with", "without", "difference, 95 % interval")
     for name, effect in study.effects.items():
-        table.add_row(EFFECTS[name], str(effect.full), str(effect.hidden), str(effect.difference))
-    console.print(table)
+        listing.add(EFFECTS[name], str(effect.full), str(effect.hidden), str(effect.difference))
+    listing.show(console)

@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from credit_scoring.application.schemas import Fault, faults
+from credit_scoring.application.schemas import Fault, faults_of_file
+from credit_scoring.application.suggestions import ended
 from credit_scoring.errors import DataError
 
 DELIMITERS = (";", ",", "\t", "|")
@@ -66,7 +67,8 @@ class Layout(BaseModel):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"Mapping file {path}: not valid TOML: {error}.") from error
         except ValidationError as error:
-            raise DataError(f"Mapping file {path}: {'; '.join(map(_problem, faults(error)))}.") from error
+            told = "; ".join(map(_problem, faults_of_file(error, cls)))
+            raise DataError(ended(f"Mapping file {path}: {told}")) from error
 
 
 def _problem(fault: Fault) -> str:

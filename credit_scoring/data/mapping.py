@@ -16,10 +16,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField, Role
 from credit_scoring.application.forbidden import disguise_reason, forbidden_reason, is_age
+from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.data.computed import Count, formula
 from credit_scoring.data.layout import Layout, number_of
 from credit_scoring.decisions.queries import AFTER, BEFORE
@@ -73,7 +75,7 @@ class ColumnMapping(Layout):
     columns are named, they have the API's field names.
     """
 
-    catalogue: Catalogue
+    catalogue: SkipJsonSchema[Catalogue]
     note: str = ""
     missing: tuple[str, ...] = ("", "NA")
     target: Target = Target()
@@ -98,7 +100,10 @@ class ColumnMapping(Layout):
         problems = [f"'{name}' is not a field that can be mapped: {reason}" for name, reason in refused.items()]
         if others := [f"'{name}'" for name in unknown if name not in refused]:
             are = "is not a field" if len(others) == 1 else "are not fields"
-            problems.append(f"{', '.join(others)} {are} that can be mapped: expected one of {', '.join(fields)}")
+            meant = did_you_mean([name for name in unknown if name not in refused], fields)
+            problems.append(
+                f"{', '.join(others)} {are} that can be mapped: expected one of {', '.join(fields)}.{meant}"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return table

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField, Lever
+from credit_scoring.application.suggestions import or_nearest
 from credit_scoring.errors import RequestError
 
 MOST_STEPS = 100  # a value has at most so many steps: beyond, steps grow to 2, 5, 10, 20 … times the lever's own
@@ -88,7 +89,8 @@ def chosen(catalogue: Catalogue, names: Collection[str] | None) -> list[str]:
     listed = ", ".join(known)
     for name in names:
         if name not in known:
-            raise RequestError(400, f"levers: '{name[:40]}' is no lever; expected some of {listed}.", "unknown_lever")
+            told = or_nearest(name, known) or f"; expected some of {listed}."
+            raise RequestError(400, f"levers: '{name[:40]}' is no lever{told}", "unknown_lever")
     if not names:
         raise RequestError(400, f"levers: none is named; expected some of {listed}, or leave levers out.", "no_levers")
     return [name for name in known if name in names]

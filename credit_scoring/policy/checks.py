@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import REAIS, Role
 from credit_scoring.application.forbidden import is_age
+from credit_scoring.application.suggestions import or_nearest
 from credit_scoring.policy.cells import Domains
 from credit_scoring.policy.conflicts import conflicts
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import RISK, Predicate, Rule
 
 LEGAL_CAPACITY = 18
+LISTED = "; `credit-scoring fields show` lists them"
 
 _Found = Iterator[str]
 
@@ -82,7 +84,8 @@ def _unusable(name: str, catalogue: Catalogue) -> str | None:
         return None
     field = catalogue.fields.get(name)
     if field is None:
-        return f"{name} is no field of the catalogue {catalogue.name}; `credit-scoring fields show` lists them"
+        advice = or_nearest(name, [*catalogue.fields, *catalogue.derived])
+        return f"{name} is no field of the catalogue {catalogue.name}{advice or LISTED}"
     if field.role is Role.AUDIT:
         return f"{name} is an audit field, which never decides; remove the predicate"
     if field.kind == "text":

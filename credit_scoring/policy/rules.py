@@ -68,6 +68,7 @@ class Predicate(PolicyPart):
         return tuple(end for end in ends if end is not None)
 
 
+_OF_PREDICATES = frozenset(("field", "in", *_OPERATORS))
 _Predicates = Annotated[tuple[Predicate, ...], Field(min_length=1, max_length=MAX_PREDICATES)]
 
 
@@ -80,7 +81,8 @@ class When(PolicyPart):
     @model_validator(mode="before")
     @classmethod
     def _single(cls, content: Any) -> Any:
-        return {"all": [content]} if isinstance(content, Mapping) and "field" in content else content
+        single = isinstance(content, Mapping) and not _OF_PREDICATES.isdisjoint(content)
+        return {"all": [content]} if single else content
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:

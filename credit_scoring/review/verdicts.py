@@ -3,9 +3,9 @@
 from datetime import date
 from functools import partial
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
+from credit_scoring.application.schemas import InvalidBodyError
 from credit_scoring.decisions import reviews
 from credit_scoring.decisions.outcomes import Outcome
 from credit_scoring.decisions.reviews import VERDICTS, ReviewStep, Step
@@ -66,10 +66,10 @@ async def outcome(visit: Visit) -> Response:
     report = {"decision_id": decision_id, "outcome": draft().verdict, "observed_on": observed_on.isoformat()}
     try:
         await visit.ask("outcomes", report)
+    except InvalidBodyError:
+        return await shown(visit, draft(problem="Informe o dia em que o desfecho foi conhecido."), 400)
     except RequestError as error:
         return await _not_taken(visit, draft, error)
-    except ValidationError:
-        return await shown(visit, draft(problem="Informe o dia em que o desfecho foi conhecido."), 400)
     return redirect(f"{PATH}/decisoes/{decision_id}#historico")
 
 

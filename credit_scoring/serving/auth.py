@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from credit_scoring.application.schemas import faults
+from credit_scoring.application.schemas import faults, faults_of_file
+from credit_scoring.application.suggestions import ended
 from credit_scoring.decisions.owners import sign
 from credit_scoring.errors import ConfigurationError, RequestError
 
@@ -205,8 +206,8 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"API keys file {path}: not valid TOML: {error}.") from error
     except ValidationError as error:
-        problems = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error))
-        raise ConfigurationError(f"API keys file {path}: {problems}.") from error
+        problems = "; ".join(f"{fault.field}: {fault.message}" for fault in faults_of_file(error, _KeysFile))
+        raise ConfigurationError(ended(f"API keys file {path}: {problems}")) from error
     names = [key.name for key in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(f"API keys file {path}: more than one key is named {', '.join(twice)}.")

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from credit_scoring.application.schemas import MAX_FAULTS, Fault, ItemError, faults
+from credit_scoring.application.schemas import MAX_FAULTS, Fault, InvalidBodyError, ItemError, faults
 from credit_scoring.errors import RequestError
 
 MAX_FIELDS = 64  # of an object, counted at all depths; an application may have twice as many as its catalogue
@@ -16,6 +16,8 @@ BYTES_PER_FAULT = 40  # of an array: its answer lists one fault for so many byte
 MAX_FAULTS_IN_ALL = 1000  # listed in one answer; each takes 15 µs
 MOST_ADVISED = 20  # items of an array whose unknown fields are compared with the known ones, for 50 µs each
 TOO_MANY_FAULTS = ItemError(code="too_many", detail="Send fewer", faults=[])  # short: an answer may hold 1,000
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _SMALL = 4096  # bytes: whatever such a body holds is parsed in no time
 _PARTS = b":", b"{", b"["
@@ -69,6 +71,14 @@ def parse(body: bytes, most: int, fields: int = MAX_FIELDS) -> Any:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise RequestError(400, f"Invalid JSON: {error}", "json_invalid") from None
+
+
+def validated(model: type[_Model], body: bytes) -> _Model:
+    """What a body says; raises InvalidBodyError, which names every fault."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidBodyError(faults(error, model.model_fields)) from None
 
 
 def check_items(body: bytes, items: list[Any], most: int, what: str, fields: int = MAX_FIELDS) -> None:

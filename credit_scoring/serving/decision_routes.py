@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from credit_scoring.application.schemas import ItemError, faults
+from credit_scoring.application.suggestions import ended
 from credit_scoring.decisions import dossiers, lookup, outcomes, reviews
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.lookup import Lookup
@@ -23,6 +24,7 @@ from credit_scoring.serving.bodies import (
     parse,
     refusal,
     too_many_fields,
+    validated,
 )
 from credit_scoring.serving.endpoint import Asked
 from credit_scoring.serving.problems import NOT_RECORDED
@@ -52,7 +54,7 @@ class Dossiers:
         """One step of a review in, as it was kept out."""
         decision_id = _checked_id(asked)
         check_fields(body)
-        step = ReviewStep.model_validate_json(body)
+        step = validated(ReviewStep, body)
         check_repeats(body, len(step.model_fields_set))
         work = partial(reviews.record, decision_id, step, asked.by, four_eyes=self._four_eyes)
         return to_json(await self._opened().run(work))
@@ -60,8 +62,8 @@ class Dossiers:
     async def outcomes(self, body: bytes, asked: Asked) -> bytes:
         """One report in, what became of it out; or up to 1,000 in an array, and as many out, in order."""
         items, several = _reports(body)
-        errors = ItemErrors("invalid_body", NOT_RECORDED, len(body))
-        checked = [_checked(item, errors) if several else _report(item) for item in items]
+        errors = ItemErrors("invalid_body", NOT_RECORDED, len(body), OutcomeReport.model_fields)
+        checked = [_checked(item, errors) if several else validated(OutcomeReport, to_json(item)) for item in items]
         reports = [each for each in checked if isinstance(each, OutcomeReport)]
         settled = iter(await self._opened().run(partial(outcomes.record, reports, asked.by)))
         answers = [each if isinstance(each, ItemError) else next(settled) for each in checked]
@@ -83,8 +85,7 @@ def _lookup(query: Mapping[str, str]) -> Lookup:
         return Lookup.model_validate(dict(query))
     except ValidationError as error:
         told = "; ".join(f"{fault.field}: {fault.message}" for fault in faults(error, Lookup.model_fields))
-        end = "" if told.endswith("?") else "."
-        raise RequestError(400, f"{told}{end} A + in a query is written %2B.", "query") from None
+        raise RequestError(400, f"{ended(told)} A + in a query is written %2B.", "query") from None
 
 
 def _checked_id(asked: Asked) -> str:
@@ -104,15 +105,11 @@ def _reports(body: bytes) -> tuple[list[Any], bool]:
     return items, isinstance(found, list)
 
 
-def _report(item: Any) -> OutcomeReport:
-    return OutcomeReport.model_validate_json(to_json(item))  # JSON's own types: a date is text
-
-
 def _checked(item: Any, errors: ItemErrors) -> OutcomeReport | ItemError:
     if isinstance(item, dict) and len(item) > MAX_FIELDS:
         return errors.answer(too_many_fields(item))
     try:
-        return _report(item)
+        return OutcomeReport.model_validate_json(to_json(item))  # JSON's own types: a date is text
     except ValidationError as error:
         return errors.answer(error)
 

@@ -17,6 +17,7 @@ from credit_scoring.application.schemas import (
     ItemError,
     faults,
 )
+from credit_scoring.application.suggestions import or_nearest
 from credit_scoring.errors import RequestError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.batching import Caller, MicroBatcher
@@ -39,6 +40,7 @@ from credit_scoring.serving.recorder import Recorder, Submission
 from credit_scoring.serving.routes import MAX_APPLICATIONS
 from credit_scoring.settings import ServiceSettings
 
+REASONS = "reasons"  # the parameter of a query
 FIELDS_WITH_SOURCE = 5  # the field, and again with the two fields of its source: room for a stray one
 
 Batcher = MicroBatcher[Submission, Decision]
@@ -153,7 +155,10 @@ class Predictions:
 
     def _explains(self, asked: Asked) -> bool:
         """Whether reasons are asked for; raises RequestError where that is not clear."""
-        wanted = asked.query.get("reasons", "true" if self._always_explains else "false")
+        for name in asked.query:  # what a gateway adds is none of ours
+            if name != REASONS and (advice := or_nearest(name, [REASONS])):
+                raise RequestError(400, f"{name[:40]}: Unknown parameter{advice}", "query")
+        wanted = asked.query.get(REASONS, "true" if self._always_explains else "false")
         if wanted not in ("true", "false"):
             raise RequestError(400, f"reasons should be true or false, found '{wanted[:20]}'.", "reasons")
         return wanted == "true"

@@ -3,12 +3,11 @@
 import logging
 from functools import lru_cache
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Scope
 
-from credit_scoring.application.schemas import ErrorAnswer, Fault, InvalidApplicationError, faults
+from credit_scoring.application.schemas import ErrorAnswer, Fault, InvalidApplicationError, InvalidBodyError
 from credit_scoring.errors import (
     CreditScoringError,
     DecisionLogError,
@@ -69,11 +68,9 @@ def problem(status: int, code: str, sentence: str, found: list[Fault], request_i
 
 def _told(error: Exception) -> tuple[int, str, str, list[Fault]]:
     """Status, code, sentence and faults."""
-    if isinstance(error, ValidationError):
-        found = faults(error)
-        return 400, _code(found, "invalid_body"), fault_sentence(found, NOT_RECORDED), found
-    if isinstance(error, InvalidApplicationError):
-        return 400, _code(error.faults, error.kind), fault_sentence(error.faults, NOT_DECIDED), error.faults
+    if isinstance(error, InvalidBodyError):
+        consequence = NOT_DECIDED if isinstance(error, InvalidApplicationError) else NOT_RECORDED
+        return 400, _code(error.faults, error.kind), fault_sentence(error.faults, consequence), error.faults
     if isinstance(error, RequestError):
         found = [Fault(field="", message=str(error), code=error.kind)] if error.status == 400 else []
         return error.status, error.kind, str(error), found
@@ -92,7 +89,7 @@ def _code(found: list[Fault], code: str) -> str:
 def _log(error: Exception, request_id: str) -> None:
     if isinstance(error, DecisionLogError):
         logger.error("%s (request %s)", error, request_id)
-    elif not isinstance(error, CreditScoringError | ValidationError):
+    elif not isinstance(error, CreditScoringError):
         logger.error("Unexpected %s at %s (request %s)", type(error).__name__, place_of(error), request_id)
 
 

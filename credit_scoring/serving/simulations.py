@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from credit_scoring.application.arrays import Flags
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.application.schemas import Answer, Application, InvalidApplicationError, faults
+from credit_scoring.application.schemas import Answer, Application, InvalidApplicationError, InvalidBodyError, faults
 from credit_scoring.errors import RateLimitError
 from credit_scoring.explanation.rule_levers import undirected
 from credit_scoring.explanation.searches import Budget, Record
@@ -68,7 +68,7 @@ class Simulations:
     async def what_if(self, body: bytes, asked: Asked) -> bytes:
         """One question in; plans, the largest letter or a proof that there are none out."""
         self._limit.take(asked.by)
-        question = Question.model_validate(parse(body, 1, self._max_fields))
+        question = _question(parse(body, 1, self._max_fields))
         record = _checked(question.application, self._scorer.catalogue).__dict__
         found = await self._thread.run(lambda: self._simulated(record, question.levers))
         return found
@@ -86,6 +86,13 @@ class Simulations:
 
     def _approved(self, records: Any) -> Flags:
         return np.array([ruling.answer is Answer.APPROVED for ruling in self._scorer.decide(records)[1]])
+
+
+def _question(content: Any) -> Question:
+    try:
+        return Question.model_validate(content)
+    except ValidationError as error:
+        raise InvalidBodyError(faults(error, Question.model_fields)) from None
 
 
 def _checked(application: dict[str, Any], catalogue: Catalogue) -> Application:

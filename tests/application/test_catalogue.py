@@ -153,7 +153,14 @@ def derived(name: str = "y", expression: str = "limit * 2", title: str = "Deriva
             field(kind="money"),
             "fields.x.kind: Input should be 'number', 'integer', 'flag', 'category' or 'text', found 'money'",
         ),
-        (field(colour="red"), "fields.x.colour: Extra inputs are not permitted, found 'red'"),
+        (
+            field(colour="red"),
+            "fields.x.colour: Extra inputs are not permitted, found 'red'; the known ones are title, ",
+        ),
+        (
+            field(risk_move="up"),
+            "fields.x.risk_move: Extra inputs are not permitted, found 'up'; did you mean risk_moves?",
+        ),
         (field(at_least=5, at_most=2), "fields.x: its range is upside down: at least 5, at most 2"),
         (field(kind="flag", at_least=0), "fields.x: at_least is for numbers, but kind is 'flag'"),
         (field(kind="category"), "fields.x: a category needs [fields.NAME.values]"),
@@ -183,7 +190,8 @@ def derived(name: str = "y", expression: str = "limit * 2", title: str = "Deriva
         (field(example="a"), "fields.x.example: Input should be a valid number"),
         (field(above=0, example=0), "fields.x.example: Input should be greater than 0"),
         (derived(expression="__import__('os')"), "derived.y: expression '__import__('os')' is not allowed"),
-        (derived(expression="limit / wage"), "uses wage, which is no field"),
+        (derived(expression="limit / wage"), "uses wage, which is no field; add it to the catalogue or correct"),
+        (derived(expression="limits / 2"), "uses limits, which is no field; did you mean limit?"),
         (derived(expression="limit / intent"), "uses intent, a category; only numbers"),
         (derived(expression="y + limit"), "uses y, which is itself, or stands below it"),
         (
@@ -279,6 +287,7 @@ def test_a_field_can_be_freed_of_its_direction() -> None:
     [
         (["housing"], "--free housing: no field with risk_moves; expected one of monthly_income, "),
         (["letter"], "--free letter: no field with risk_moves"),
+        (["monthly_incme"], "--free monthly_incme: no field with risk_moves; did you mean monthly_income?"),
         (
             ["debt_over_assets"],
             "--free: derived.debt_over_assets: outstanding_debt has risk_moves, which it would undo",

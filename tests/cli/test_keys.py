@@ -290,7 +290,7 @@ def test_the_list_shows_owner_scopes_expiry_and_state_but_no_hash(file: Path) ->
     new("a", file)
     of_keys("rotate", "a", "b", "--expires", "2199-01-31", file=file)
     of_keys("revoke", "a", file=file)
-    lines = {line.split()[1]: line for line in of_keys("list", file=file).splitlines() if "predict" in line}
+    lines = {line.split()[0]: line for line in of_keys("list", file=file).splitlines() if "predict" in line}
     assert "expired" in lines["a"]
     assert [each in lines["b"] for each in (" a ", "predict", "2199-01-31 00:00", "good")] == [True] * 4
     assert not any(key.sha256[:16] in line for key in read_keys(file) for line in lines.values())

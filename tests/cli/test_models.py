@@ -44,15 +44,6 @@ class TestList:
         assert scorer.policy.version in below
         assert "promoted by ana: first" in found.stderr
 
-    def test_the_tables_fit_80_columns_off_a_terminal_with_whole_tags(
-        self, promotions: Promotions, model_tag: str, newer: str
-    ) -> None:
-        run_here("models", "promote", model_tag, "--reason", "first", "--by", "ana")
-        run_here("models", "promote", newer, "--reason", "a long reason " * 10, "--by", "comitê de crédito")
-        listed, told = (run("models", command, COLUMNS="80").stdout for command in ("list", "history"))
-        assert all(tag in text for tag in (model_tag, newer) for text in (listed, told))
-        assert max(map(len, lines_of(listed + told))) <= 80
-
     def test_an_incomplete_model_is_listed_as_such(self, promotions: Promotions, newer: str) -> None:
         (Path(store.find(newer).path) / "card.json").unlink()
         found = run_here("models", "list")
@@ -152,6 +143,7 @@ def test_scripts_get_the_own_tag_of_the_champion(promotions: Promotions, model_t
     assert run_here("models", "resolve", "credit_scoring:latest").stdout == f"{newer}\n"
 
 
+@pytest.mark.slow
 def test_every_command_that_takes_a_model_takes_the_champion(
     promotions: Promotions, model_tag: str, newer: str, tmp_path: Path
 ) -> None:

@@ -52,7 +52,7 @@ def test_a_good_policy_passes_its_check_which_shows_what_no_case_touches(own: Pa
     found = run_here("policy", "check", own, "--model", model_tag)
     assert found.exit_code == 0
     assert "own: 2 rules, 1 cases. Nothing is wrong with it." in found.stderr
-    lines = {line.split()[1]: line for line in found.stderr.splitlines() if line.startswith("│")}
+    lines = {line.split()[0]: line for line in found.stderr.splitlines()}
     assert "none" in lines["INCOME"]
     assert "none" not in lines["TERM"]
 

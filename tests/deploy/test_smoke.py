@@ -105,6 +105,7 @@ def test_where_nobody_listens_every_check_fails_and_none_hangs() -> None:
     assert "ConnectionRefusedError" in verdicts(done)["readiness"][1]
 
 
+@pytest.mark.slow
 def test_a_service_that_starts_is_waited_for(model_tag: str, tmp_path: Path) -> None:
     with served(tmp_path, CREDIT_SCORING_MODEL=model_tag) as starting:
         done = smoke(starting.url, "--ready-within", "60", *UNHURRIED)

@@ -177,6 +177,7 @@ def test_what_is_released_is_built_without_a_cache() -> None:
             assert "cache" not in step.get("with", {})
 
 
+@pytest.mark.slow
 def test_an_exported_model_has_its_hash_beside_it_and_can_be_imported(model_tag: str, tmp_path: Path) -> None:
     scripts = sysconfig.get_path("scripts")
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}

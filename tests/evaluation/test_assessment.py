@@ -143,6 +143,7 @@ def test_the_demo_data_s_note_is_a_note_and_no_warning(assessment: Assessment) -
     assert not any("Demo data" in warning for warning in assessment.warnings)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_assessment(scorer: Scorer, unseen: Dataset, assessment: Assessment) -> None:
     assert assess(scorer, unseen, "test", seed=1) == assessment
 
@@ -151,6 +152,7 @@ def test_an_assessment_is_read_back_from_its_json(assessment: Assessment) -> Non
     assert Assessment.model_validate_json(assessment.model_dump_json()) == assessment
 
 
+@pytest.mark.slow
 def test_importance_is_the_drop_in_auc_by_shuffling_the_raw_field_with_its_gaps(
     scorer: Scorer, unseen: Dataset, assessment: Assessment
 ) -> None:

@@ -112,6 +112,7 @@ LISTED = "credit_letter_value, good_value, term_months, monthly_income, outstand
     ("names", "said"),
     [
         (["age"], f"levers: 'age' is no lever; expected some of {LISTED}."),
+        (["term_month"], "levers: 'term_month' is no lever; did you mean term_months?"),
         (["term_months", "x" * 99], f"levers: '{'x' * 40}' is no lever; expected some of {LISTED}."),
         ([], f"levers: none is named; expected some of {LISTED}, or leave levers out."),
     ],

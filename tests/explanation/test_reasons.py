@@ -32,6 +32,7 @@ from tests.support.applications import APPLICATIONS
 
 Record = Mapping[str, Any]
 COUNTED = 300
+USUAL = "sigmoid"
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -65,7 +66,9 @@ def texts(found: Reasons) -> list[str]:
     return [reason.text for reason in found.against]
 
 
-@pytest.mark.parametrize("calibration", CALIBRATORS)
+@pytest.mark.parametrize(
+    "calibration", [USUAL, *(pytest.param(each, marks=pytest.mark.slow) for each in CALIBRATORS if each != USUAL)]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_whoever_is_denied_has_a_reason_by_whatever_model_and_calibration(kind: str, calibration: str) -> None:
     scorer = calibrated_otherwise(kind, calibration)

@@ -82,11 +82,24 @@ def test_what_a_file_leaves_out_is_as_training_chose_it(tmp_path: Path) -> None:
 INCOME = '{ field = "monthly_income", below = 1000 }'
 DEFECTS = {
     "no TOML": (GOOD + "[[", ["not valid TOML"]),
-    "an unknown key": (GOOD.replace('then = "review"', 'then = "review"\ncode = "x"'), ["code", "Extra inputs"]),
+    "an unknown key": (
+        GOOD.replace('then = "review"', 'then = "review"\ncode = "x"'),
+        ["code", "Extra inputs", "known ones are id"],
+    ),
+    "a misspelt key": (GOOD.replace('then = "review"', 'then = "review"\nbases = "x"'), ["did you mean basis?"]),
+    "a misspelt key of a predicate": (
+        GOOD + rule('{ feild = "monthly_income", below = 1 }'),
+        ["rule.3.when.all.0.feild", "did you mean field?"],
+    ),
+    "a misspelt key of several": (
+        GOOD + rule('{ al = [{ field = "monthly_income", below = 1 }] }'),
+        ["rule.3.when.al", "did you mean all?"],
+    ),
     "code for a predicate": (GOOD + rule("\"__import__('os')\""), ["rule.3.when", "__import__"]),
     "an id in lower case": (GOOD + rule(INCOME, id="income"), ["rule.3.id", "'income'"]),
     "an id used twice": (GOOD + rule(INCOME, id="INCOME"), ["rule INCOME", "2 rules", "rename"]),
     "an unknown field": (GOOD + rule('{ field = "salary", below = 1 }'), ["rule BAD", "salary", "fields show"]),
+    "a misspelt field": (GOOD + rule('{ field = "montly_income", below = 1 }'), ["did you mean monthly_income?"]),
     "an audit field": (GOOD + rule('{ field = "marital_status", in = ["SINGLE"] }'), ["rule BAD", "audit field"]),
     "the age": (GOOD + rule('{ field = "age", above = 70 }'), ["rule BAD", "age", "remove"]),
     "an unknown category": (GOOD + rule('{ field = "job_type", in = ["BOSS"] }'), ["BOSS", "SELF_EMPLOYED"]),

@@ -220,6 +220,7 @@ def test_a_form_that_is_too_large_or_cannot_be_read_is_refused(ana: Reviewer, co
     assert answer.headers["content-type"].startswith("text/html")
 
 
+@pytest.mark.slow
 def test_sign_in_attempts_are_limited(folder: Path, model_tag: str, tmp_path: Path) -> None:
     with desk(tmp_path, model_tag, CREDIT_SCORING_WORKERS="1") as running:
         visitor = Reviewer(running.url)
@@ -375,6 +376,7 @@ def test_what_would_have_to_change_is_simulated_when_asked_for(running: RunningS
     assert "sem promessa de aprovação" in ana.get(f"/mesa/decisoes/{decision}?simular=sim").text
 
 
+@pytest.mark.slow
 def test_a_simulation_that_is_asked_for_too_often_says_so(model_tag: str, tmp_path: Path) -> None:
     settings = {"CREDIT_SCORING_WHAT_IF_PER_MINUTE": "1", "CREDIT_SCORING_WORKERS": "1"}
     with desk(tmp_path, model_tag, **settings) as running:
@@ -488,7 +490,8 @@ def test_the_overview_counts_what_was_decided_and_overruled(running: RunningServ
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory, model_tag: str) -> Iterator[RunningService]:
-    with desk(tmp_path_factory.mktemp("two"), model_tag, CREDIT_SCORING_FOUR_EYES="true") as service:
+    settings = {"CREDIT_SCORING_FOUR_EYES": "true", "CREDIT_SCORING_WORKERS": "1"}
+    with desk(tmp_path_factory.mktemp("two"), model_tag, **settings) as service:
         yield service
 
 

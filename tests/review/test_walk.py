@@ -29,7 +29,8 @@ def on_postgres(address: str, tmp_path_factory: pytest.TempPathFactory, model_ta
 
 @pytest.fixture(scope="module")
 def without_log(tmp_path_factory: pytest.TempPathFactory, model_tag: str) -> Iterator[RunningService]:
-    with desk(tmp_path_factory.mktemp("off"), model_tag, CREDIT_SCORING_DECISION_LOG="off") as service:
+    settings = {"CREDIT_SCORING_DECISION_LOG": "off", "CREDIT_SCORING_WORKERS": "1"}
+    with desk(tmp_path_factory.mktemp("off"), model_tag, **settings) as service:
         yield service
 
 

@@ -150,7 +150,8 @@ WRONG = {
         {"scopes": '["predict", "everything"]'},
         "Input should be 'predict', 'outcomes', 'read', ",
     ),
-    "a field too many": ({"secret": f'"{SECRET}"'}, "keys.0.secret: Unknown field"),
+    "a field too many": ({"secret": f'"{SECRET}"'}, "keys.0.secret: Unknown field; the known ones are name, "),
+    "a field misspelt": ({"scops": '["read"]'}, "keys.0.scops: Unknown field; did you mean scopes?"),
 }
 
 

@@ -15,6 +15,7 @@ from benchmarks.support.consorcio import EXAMPLE_APPLICATION, FIELDS
 from benchmarks.support.waiting import wait_for
 from credit_scoring.application.schemas import ErrorAnswer, Fault, ItemError
 from credit_scoring.decisions.ids import is_id, new_id
+from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME
 from credit_scoring.decisions.reviews import EXAMPLE_REVIEW
 from credit_scoring.serving.bodies import MOST_ADVISED
 from credit_scoring.serving.problem_kinds import KINDS
@@ -187,6 +188,40 @@ def test_a_misspelt_field_is_answered_with_the_one_that_was_meant(service: Runni
         "monthly_incom": "Unknown field; did you mean monthly_income?",
         "Good_Type": "Unknown field; did you mean good_type?",
     }
+
+
+def test_a_misspelt_name_of_any_request_is_answered_with_the_one_that_was_meant(service: RunningService) -> None:
+    review = f"/decisions/{new_id()}/review"
+    asked: dict[str, tuple[Json, str]] = {
+        "/outcomes": ({**EXAMPLE_OUTCOME, "observd_on": TEXT}, "observed_on"),
+        review: ({**EXAMPLE_REVIEW, "reviwer": TEXT}, "reviewer"),
+        "/what_if": ({"application": EXAMPLE_APPLICATION, "lever": [TEXT]}, "levers"),
+    }
+    for path, (body, meant) in asked.items():
+        (fault,) = refused(post(service, path, json.dumps(body).encode()), 400)
+        assert (fault.code, fault.message) == ("unknown_field", f"Unknown field; did you mean {meant}?")
+    (fault,) = faults_in(post(service, "/outcomes", json.dumps([asked["/outcomes"][0]]).encode()).json()[0])
+    assert fault.message == "Unknown field; did you mean observed_on?"
+    nested = {"application": {**EXAMPLE_APPLICATION, "Good_Type": TEXT}}
+    (fault,) = refused(post(service, "/what_if", json.dumps(nested).encode()), 400)
+    assert (fault.field, fault.message) == ("application.Good_Type", "Unknown field; did you mean good_type?")
+
+
+def test_a_misspelt_parameter_is_answered_with_the_one_that_was_meant_and_a_gateways_own_is_let_be(
+    service: RunningService,
+) -> None:
+    body = json.dumps(EXAMPLE_APPLICATION).encode()
+    (fault,) = refused(post(service, "/predict?reason=true", body), 400)
+    assert (fault.code, fault.message) == ("query", "reason: Unknown parameter; did you mean reasons?")
+    assert post(service, "/predict?utm_source=app", body).status_code == 200
+    found = ErrorAnswer.model_validate(httpx.get(f"{service.url}/decisions?limits=5").json())
+    assert found.detail.startswith("limits: Unknown field; did you mean limit?")
+
+
+def test_a_stray_field_of_a_source_is_not_answered_with_the_fields_of_an_application(service: RunningService) -> None:
+    sources = {"monthly_income": {"source": "x", "colour": TEXT}}
+    (fault,) = refused(post(service, "/predict", json.dumps({**EXAMPLE_APPLICATION, "sources": sources}).encode()), 400)
+    assert (fault.field, fault.message) == ("sources.monthly_income.colour", "Unknown field")
 
 
 def test_in_an_array_misspelt_fields_are_compared_with_the_known_ones_for_the_first_items_only(

@@ -392,6 +392,7 @@ def renewed(model_tag: str, tmp_path: Path) -> Iterator[tuple[RunningService, Pa
         yield running, path
 
 
+@pytest.mark.slow
 def test_an_expired_key_is_refused_and_on_sighup_keys_are_read_again(renewed: tuple[RunningService, Path]) -> None:
     running, path = renewed
 

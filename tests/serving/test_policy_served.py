@@ -157,6 +157,7 @@ def test_metrics_count_the_failures_of_each_rule(governed: RunningService) -> No
     assert failures() == before + 1
 
 
+@pytest.mark.slow
 def test_a_policy_whose_case_fails_is_not_served_the_one_before_stays_and_a_good_one_takes_its_place(
     governed: RunningService, policy_file: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_policy_whose_case_fails_is_not_served_the_one_before_stays_and_a_good
     assert changed["rules"] == ["TERM"]
 
 
+@pytest.mark.slow
 def test_a_service_whose_policy_is_refused_never_becomes_ready_and_says_why(model_tag: str, tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text('[policy]\nname = "later"\nvalid_from = 2999-01-01\n', encoding="utf-8")

@@ -192,6 +192,7 @@ class TestWhatIf:
         assert said in answer.text
 
 
+@pytest.mark.slow
 def test_a_key_asks_so_many_simulations_a_minute_and_is_told_when_to_come_back(model_tag: str, tmp_path: Path) -> None:
     settings = {"CREDIT_SCORING_DECISION_LOG": "off", "CREDIT_SCORING_WHAT_IF_PER_MINUTE": "1"}
     with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, **settings) as running:
@@ -204,6 +205,7 @@ def test_a_key_asks_so_many_simulations_a_minute_and_is_told_when_to_come_back(m
         assert post(running, "/predict?reasons=true", WEAK)["reasons"]["decision"] == "NEGADO"
 
 
+@pytest.mark.slow
 def test_a_model_that_can_give_no_reasons_decides_nothing_when_asked_for_them(
     scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_model_that_can_give_no_reasons_decides_nothing_when_asked_for_them(
         assert post(running, "/predict", WEAK)["decision"] == "NEGADO"
 
 
+@pytest.mark.slow
 def test_where_reasons_are_always_given_every_answer_has_them(model_tag: str, tmp_path: Path) -> None:
     settings = {"CREDIT_SCORING_DECISION_LOG": "off", "CREDIT_SCORING_REASONS": "always"}
     with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, **settings) as running:
