@@ -136,6 +136,7 @@ REGISTRY ?= 127.0.0.1:5000
 BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE
 COMPOSE ?= docker compose
 SYFT ?= syft
+SBOM ?= build/sbom.json
 SERVICES ?=
 
 .PHONY: image
@@ -151,9 +152,9 @@ train-image: ## Build the image that trains, as TRAIN_IMAGE
 	    $(addprefix --,$(BUILD_OPTIONS)) .
 
 .PHONY: sbom
-sbom: ## Write the bill of materials of IMAGE to build/sbom.json
-	@mkdir -p build
-	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=build/sbom.json
+sbom: ## Write the bill of materials of IMAGE to SBOM
+	@mkdir -p $(dir $(SBOM))
+	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=$(SBOM)
 
 .PHONY: push
 push: ## Push IMAGE to REGISTRY; its digest goes to build/
@@ -191,6 +192,13 @@ ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
 # Model and commit, for the history of revisions, where this machine has the image; else NOTE says them.
 NOTE_OF = docker image inspect --format '{{index .Config.Labels "credit-scoring.model"}}, commit {{index .Config.Labels "org.opencontainers.image.revision"}}'
 OVERLAYS := local staging production
+# Whose release workflow built the images, and from what.
+REPOSITORY ?= $(GITHUB_REPOSITORY)
+COMMIT ?= $(shell git rev-parse HEAD)
+
+.PHONY: verify-images
+verify-images: ## Refuse images that REPOSITORY's release did not build
+	@sh deploy/verify_images.sh "$(REPOSITORY)" "$(COMMIT)" "$(IMAGE_DIGEST)" $(if $(TRAIN_DIGEST),"$(TRAIN_DIGEST)")
 
 .PHONY: deploy
 deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY, or roll back

@@ -70,6 +70,7 @@ def test_only_the_jobs_that_push_and_release_may_write() -> None:
                for name in FILES for key, job in jobs(name).items()}  # fmt: skip
     assert {key: rights for key, rights in writing.items() if rights} == {
         "publish": {"packages", "id-token", "attestations"},
+        "verify": {"id-token"},
         "release": {"contents", "pull-requests"},
     }
 
@@ -112,6 +113,7 @@ def test_the_steps_call_make_targets_that_there_are() -> None:
         "smoke-image",
         "sbom",
         "push",
+        "verify-images",
         "deploy",
         "smoke",
     }
@@ -139,13 +141,48 @@ def test_what_is_pushed_was_tested_built_smoke_tested_and_scanned_before() -> No
     release = jobs("release.yml")
     assert release["build"]["needs"] == "test"
     assert release["publish"]["needs"] == "build"
-    assert release["staging"]["needs"] == "publish"
-    assert set(release["production"]["needs"]) == {"build", "publish", "staging"}
+    assert set(release["staging"]["needs"]) == {"publish", "verify"}
+    assert set(release["production"]["needs"]) == {"build", "publish", "verify", "staging"}
     order = ["make release-model", "make image", "make smoke-image", "anchore/scan-action@"]
     places = [commands(steps("release.yml", "build")).index(each) for each in order]
     assert places == sorted(places)
-    publish = commands(steps("release.yml", "publish"))
-    assert publish.index("make push") < publish.index("actions/attest-build-provenance@")
+
+
+def test_both_images_are_scanned_and_their_parts_listed() -> None:
+    build = steps("release.yml", "build")
+    scanned = [step["with"] for step in build if step.get("uses", "").startswith("anchore/scan-action@")]
+    assert [each["image"] for each in scanned] == ["${{ env.IMAGE }}", "${{ env.TRAIN_IMAGE }}"]
+    assert all(each["severity-cutoff"] == "high" and "fail-build" not in each for each in scanned)
+    assert 'make sbom\nmake sbom IMAGE="$TRAIN_IMAGE" SBOM=build/sbom-train.json' in commands(build)
+
+
+def test_origin_and_parts_of_both_images_are_signed_for_the_digests_that_were_pushed() -> None:
+    publish = steps("release.yml", "publish")
+    signed = {
+        (step["with"]["subject-digest"], step["with"].get("sbom-path"))
+        for step in publish
+        if step.get("uses", "").startswith("actions/attest@")
+    }
+    image, train = (f"${{{{ steps.push.outputs.{each}-digest }}}}" for each in ("image", "train"))
+    assert signed == {(image, None), (image, "build/sbom.json"), (train, None), (train, "build/sbom-train.json")}
+    assert commands(publish).index("make push") < commands(publish).index("actions/attest@")
+
+
+def test_what_is_deployed_was_verified_as_the_registry_has_it_now() -> None:
+    verify = jobs("release.yml")["verify"]
+    assert verify["needs"] == "publish"
+    *logins, check = verify["steps"][1:]
+    assert [step["name"] for step in logins] == [
+        "Log in to GHCR",
+        "Log in to Docker Hub",
+        "Become a role of AWS",
+        "Log in to ECR",
+    ]
+    assert logins == [step for step in steps("release.yml", "publish") if step in logins]
+    assert check["run"] == "make verify-images"
+    for name, output in (("IMAGE_DIGEST", "image"), ("TRAIN_DIGEST", "train")):
+        assert check["env"][name] == f"${{{{ needs.publish.outputs.{output} }}}}"
+        assert check["env"][name] == jobs("release.yml")["staging"]["env"][name]
 
 
 def test_a_deploy_is_smoke_tested_and_rolled_back_where_that_fails() -> None:
