@@ -164,6 +164,12 @@ push: ## Push IMAGE to REGISTRY; its digest goes to build/
 	@docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $(REGISTRY)/$(IMAGE) \
 	    | grep '^$(REGISTRY)/' | head -n 1 | tee build/image.digest
 
+.PHONY: push-index
+push-index: ## Push IMAGE-PLATFORM of all PLATFORMS as one IMAGE
+	@mkdir -p build
+	@sh deploy/image/push_index.sh $(REGISTRY) $(IMAGE) $(PLATFORMS) > build/image.digest
+	@cat build/image.digest
+
 .PHONY: secrets
 secrets: install ## Make the passwords and the key that `make up` needs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/compose/secrets.sh build/secrets

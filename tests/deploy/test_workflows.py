@@ -113,6 +113,7 @@ def test_the_steps_call_make_targets_that_there_are() -> None:
         "smoke-image",
         "sbom",
         "push",
+        "push-index",
         "verify-images",
         "deploy",
         "smoke",
@@ -139,8 +140,8 @@ def test_the_tools_of_the_checks_are_pinned_with_their_hashes() -> None:
 
 def test_what_is_pushed_was_tested_built_smoke_tested_and_scanned_before() -> None:
     release = jobs("release.yml")
-    assert release["build"]["needs"] == "test"
-    assert release["publish"]["needs"] == "build"
+    assert release["build"]["needs"] == release["build-train"]["needs"] == "test"
+    assert set(release["publish"]["needs"]) == {"build", "build-train"}
     assert set(release["staging"]["needs"]) == {"publish", "verify"}
     assert set(release["production"]["needs"]) == {"build", "publish", "verify", "staging"}
     order = ["make release-model", "make image", "make smoke-image", "anchore/scan-action@"]
@@ -148,12 +149,22 @@ def test_what_is_pushed_was_tested_built_smoke_tested_and_scanned_before() -> No
     assert places == sorted(places)
 
 
-def test_both_images_are_scanned_and_their_parts_listed() -> None:
-    build = steps("release.yml", "build")
-    scanned = [step["with"] for step in build if step.get("uses", "").startswith("anchore/scan-action@")]
-    assert [each["image"] for each in scanned] == ["${{ env.IMAGE }}", "${{ env.TRAIN_IMAGE }}"]
-    assert all(each["severity-cutoff"] == "high" and "fail-build" not in each for each in scanned)
-    assert 'make sbom\nmake sbom IMAGE="$TRAIN_IMAGE" SBOM=build/sbom-train.json' in commands(build)
+def test_every_image_is_scanned_and_its_parts_are_listed() -> None:
+    for job, image in (("build", "IMAGE"), ("build-train", "TRAIN_IMAGE")):
+        (scan,) = (step["with"] for step in steps("release.yml", job) if "scan-action@" in step.get("uses", ""))
+        assert scan["image"] == f"${{{{ env.{image} }}}}"
+        assert scan["severity-cutoff"] == "high"
+        assert "fail-build" not in scan
+        assert "make sbom" in commands(steps("release.yml", job))
+
+
+def test_the_service_is_built_and_smoke_tested_on_a_machine_of_each_platform_that_is_pushed() -> None:
+    build = jobs("release.yml")["build"]
+    machines = {each["platform"]: each["runner"] for each in build["strategy"]["matrix"]["include"]}
+    assert machines == {"amd64": "ubuntu-24.04", "arm64": "ubuntu-24.04-arm"}
+    assert build["runs-on"] == "${{ matrix.runner }}"
+    assert [step for step in build["steps"] if "if" in step and "make export-model" not in step["run"]] == []
+    assert f'PLATFORMS="{" ".join(machines)}"' in commands(steps("release.yml", "publish"))
 
 
 def test_origin_and_parts_of_both_images_are_signed_for_the_digests_that_were_pushed() -> None:
@@ -164,7 +175,14 @@ def test_origin_and_parts_of_both_images_are_signed_for_the_digests_that_were_pu
         if step.get("uses", "").startswith("actions/attest@")
     }
     image, train = (f"${{{{ steps.push.outputs.{each}-digest }}}}" for each in ("image", "train"))
-    assert signed == {(image, None), (image, "build/sbom.json"), (train, None), (train, "build/sbom-train.json")}
+    folder = "build/release/sbom"
+    assert signed == {
+        (image, None),
+        (image, f"{folder}-amd64.json"),
+        (image, f"{folder}-arm64.json"),
+        (train, None),
+        (train, f"{folder}-train.json"),
+    }
     assert commands(publish).index("make push") < commands(publish).index("actions/attest@")
 
 
