@@ -131,7 +131,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= credit-scoring:$(VERSION)
 TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
 MODEL ?= credit_scoring:champion
-BASE_IMAGE ?= python:3.11-slim
+BASE_IMAGE ?= $(shell sed -n 's/^FROM //p' deploy/image/base/Dockerfile)
 REGISTRY ?= 127.0.0.1:5000
 BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE
 COMPOSE ?= docker compose
