@@ -71,7 +71,10 @@ def test_only_the_jobs_that_push_and_release_may_write() -> None:
     assert {key: rights for key, rights in writing.items() if rights} == {
         "publish": {"packages", "id-token", "attestations"},
         "verify": {"id-token"},
+        "staging": {"id-token"},
+        "production": {"id-token"},
         "release": {"contents", "pull-requests"},
+        "tell": {"issues"},
     }
 
 
@@ -201,6 +204,26 @@ def test_what_is_deployed_was_verified_as_the_registry_has_it_now() -> None:
     for name, output in (("IMAGE_DIGEST", "image"), ("TRAIN_DIGEST", "train")):
         assert check["env"][name] == f"${{{{ needs.publish.outputs.{output} }}}}"
         assert check["env"][name] == jobs("release.yml")["staging"]["env"][name]
+
+
+def test_each_week_the_images_are_built_on_the_newest_base_and_scanned_and_a_failure_is_told() -> None:
+    weekly = yaml.safe_load(text("weekly.yml"))
+    assert {"schedule", "workflow_dispatch"} == weekly[True].keys()  # YAML 1.1 reads `on` so
+    rebuild = steps("weekly.yml", "rebuild")
+    order = ["BASE_IMAGE", "make image train-image", "make smoke-image", "anchore/scan-action@"]
+    places = [commands(rebuild).index(each) for each in order]
+    assert places == sorted(places)
+    scanned = [step["with"]["image"] for step in rebuild if "scan-action@" in step.get("uses", "")]
+    assert scanned == ["${{ env.IMAGE }}", "${{ env.TRAIN_IMAGE }}"]
+    tell = jobs("weekly.yml")["tell"]
+    assert (tell["needs"], tell["if"]) == ("rebuild", "failure()")
+
+
+def test_the_newest_base_is_the_pinned_one_without_its_digest(tmp_path: Path) -> None:
+    (step,) = (step for step in steps("weekly.yml", "rebuild") if "BASE_IMAGE" in step.get("run", ""))
+    environment = {**os.environ, "GITHUB_ENV": str(tmp_path / "env")}
+    subprocess.run(["sh", "-c", step["run"]], cwd=PROJECT_FOLDER, env=environment, check=True)
+    assert (tmp_path / "env").read_text() == "BASE_IMAGE=python:3.11-slim\n"
 
 
 def test_a_deploy_is_smoke_tested_and_rolled_back_where_that_fails() -> None:
