@@ -233,7 +233,7 @@ release-model: install ## Import the model that a release is to carry
 
 .PHONY: check-model
 check-model: install ## Check that MODEL may go to production
-	@$(BIN)/credit-scoring models check "$(MODEL)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/check_model.sh "$(MODEL)" deploy/models/release.env
 
 .PHONY: export-model
 export-model: install ## Export MODEL to build/model/, its hash beside it
