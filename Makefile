@@ -131,11 +131,12 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= credit-scoring:$(VERSION)
 TRAIN_IMAGE ?= credit-scoring-train:$(VERSION)
 MODEL ?= credit_scoring:champion
-BASE_IMAGE ?= python:3.11-slim
+BASE_IMAGE ?= $(shell sed -n 's/^FROM //p' deploy/image/base/Dockerfile)
 REGISTRY ?= 127.0.0.1:5000
 BUILD_OPTIONS ?= # more for `docker build`, without dashes: network=host build-arg=NAME=VALUE
 COMPOSE ?= docker compose
 SYFT ?= syft
+SBOM ?= build/sbom.json
 SERVICES ?=
 
 .PHONY: image
@@ -151,9 +152,9 @@ train-image: ## Build the image that trains, as TRAIN_IMAGE
 	    $(addprefix --,$(BUILD_OPTIONS)) .
 
 .PHONY: sbom
-sbom: ## Write the bill of materials of IMAGE to build/sbom.json
-	@mkdir -p build
-	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=build/sbom.json
+sbom: ## Write the bill of materials of IMAGE to SBOM
+	@mkdir -p $(dir $(SBOM))
+	$(SYFT) scan docker:$(IMAGE) --output cyclonedx-json=$(SBOM)
 
 .PHONY: push
 push: ## Push IMAGE to REGISTRY; its digest goes to build/
@@ -162,6 +163,12 @@ push: ## Push IMAGE to REGISTRY; its digest goes to build/
 	docker push $(REGISTRY)/$(IMAGE)
 	@docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $(REGISTRY)/$(IMAGE) \
 	    | grep '^$(REGISTRY)/' | head -n 1 | tee build/image.digest
+
+.PHONY: push-index
+push-index: ## Push IMAGE-PLATFORM of all PLATFORMS as one IMAGE
+	@mkdir -p build
+	@sh deploy/image/push_index.sh $(REGISTRY) $(IMAGE) $(PLATFORMS) > build/image.digest
+	@cat build/image.digest
 
 .PHONY: secrets
 secrets: install ## Make the passwords and the key that `make up` needs
@@ -191,6 +198,13 @@ ROLLOUT = $(PYTHON) deploy/kubernetes/rollout.py
 # Model and commit, for the history of revisions, where this machine has the image; else NOTE says them.
 NOTE_OF = docker image inspect --format '{{index .Config.Labels "credit-scoring.model"}}, commit {{index .Config.Labels "org.opencontainers.image.revision"}}'
 OVERLAYS := local staging production
+# Whose release workflow built the images, and from what.
+REPOSITORY ?= $(GITHUB_REPOSITORY)
+COMMIT ?= $(shell git rev-parse HEAD)
+
+.PHONY: verify-images
+verify-images: ## Refuse images that REPOSITORY's release did not build
+	@sh deploy/verify_images.sh "$(REPOSITORY)" "$(COMMIT)" "$(IMAGE_DIGEST)" $(if $(TRAIN_DIGEST),"$(TRAIN_DIGEST)")
 
 .PHONY: deploy
 deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY, or roll back
@@ -219,7 +233,7 @@ release-model: install ## Import the model that a release is to carry
 
 .PHONY: check-model
 check-model: install ## Check that MODEL may go to production
-	@$(BIN)/credit-scoring models check "$(MODEL)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/check_model.sh "$(MODEL)" deploy/models/release.env
 
 .PHONY: export-model
 export-model: install ## Export MODEL to build/model/, its hash beside it

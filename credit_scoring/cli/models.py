@@ -18,7 +18,7 @@ from credit_scoring.model.card import ModelCard
 from credit_scoring.model.exported import NEWEST, import_file
 from credit_scoring.model.manifest import CARD_FILE, POLICY_FILE
 from credit_scoring.model.promotions import Promotion, Promotions
-from credit_scoring.model.release import check_releasable
+from credit_scoring.model.release import check_compared, check_releasable
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.settings import CHAMPION
@@ -85,13 +85,22 @@ def import_model(
 
 
 @app.command("check")
-def check_model(tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = CHAMPION) -> None:
+def check_model(
+    tag: Annotated[str, typer.Argument(help="A tag, or `champion`.")] = CHAMPION,
+    against: Annotated[
+        str | None, typer.Option(help="Own tag of the released model; need not be in the store.", show_default=False)
+    ] = None,
+) -> None:
     """Check that a model may go to production; its tag if it may.
 
     Refused is what does not reproduce its stored scores, and what was trained on the demo data or a public data set.
+    With --against also what was not compared with that model when it was trained, and what was worse.
     """
     model = store.find(tag)
-    check_releasable(str(model.tag), Scorer.load(Path(model.path)).card)
+    card = Scorer.load(Path(model.path)).card
+    check_releasable(str(model.tag), card)
+    if against:
+        check_compared(str(model.tag), card, against)
     print(model.tag)
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the Bento that carries MODEL and its image, IMAGE, labelled with both; what `make image` runs. Prints the model's
 # own tag and, if it is the champion, by whom it was promoted and why.
-# BASE_IMAGE: by digest (python:3.11-slim@sha256:…) the same again. BUILD_OPTIONS: more for `bentoml containerize`.
+# BASE_IMAGE: `make` takes it from deploy/image/base. BUILD_OPTIONS: more for `bentoml containerize`.
 set -eu
 # bentoml takes no template from outside the folder it is called in, and makes its context in TMPDIR.
 TMPDIR=$PWD/build/tmp

@@ -12,12 +12,14 @@ import bentoml
 import pytest
 
 from credit_scoring.model import store
+from credit_scoring.model.card import Comparison, Interval
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.support.command_line import run
 from tests.support.web import served_folder
 
 SCRIPT = PROJECT_FOLDER / "deploy" / "release_model.sh"
+CHECK = PROJECT_FOLDER / "deploy" / "check_model.sh"
 DEMO = PROJECT_FOLDER / "data" / "models" / "demo.bentomodel"
 NAMED = "MODEL_ADDRESS={address}\nMODEL_SHA256={sha256}\n"
 
@@ -43,6 +45,72 @@ def imported(tmp_path: Path, file: str, **variables: str) -> "subprocess.Complet
 def checked(tmp_path: Path) -> str:
     """What is said of the champion of this store on its way to production; empty where it may go."""
     return run("models", "check", BENTOML_HOME=str(tmp_path / "home")).stderr
+
+
+def compared(tmp_path: Path, tag: str, file: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
+    """The end of the check of this model after two releases, the last of credit_scoring:last."""
+    for version, model in (("1.9.0", "first"), ("1.10.0", "last")):
+        line = f"{'0' * 64}  credit_scoring-{model}.bentomodel\n"
+        (tmp_path / f"v{version}.sha256").write_text(line, encoding="utf-8")
+    (tmp_path / "release.env").write_text(file, encoding="utf-8")
+    binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": binaries, **variables}
+    command = ["sh", str(CHECK), tag, str(tmp_path / "release.env")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def stored(scorer: Scorer, published: Callable[[], list[str]]) -> Callable[..., str]:
+    """Stores a model of one's own history that was compared with another one; its tag."""
+
+    def save(against: str, high: float) -> str:
+        difference = Interval(value=high - 0.01, low=high - 0.02, high=high)
+        data = scorer.card.data.model_copy(update={"source": "history.csv"})
+        told = {"data": data, "against": Comparison(tag=against, auc=0.75, difference=difference)}
+        return store.save(replace(scorer, card=scorer.card.model_copy(update=told)))
+
+    return save
+
+
+def test_a_model_no_worse_than_the_one_released_last_may_go_to_production(
+    stored: Callable[..., str], tmp_path: Path
+) -> None:
+    tag = stored("credit_scoring:last", 0.01)
+    found = compared(tmp_path, tag)
+    assert (found.returncode, found.stdout) == (0, f"{tag}\n"), found.stderr
+
+
+@pytest.mark.parametrize(
+    ("against", "high", "told"),
+    [
+        ("credit_scoring:last", -0.001, "is worse than credit_scoring:last"),
+        ("credit_scoring:first", 0.01, "compared with credit_scoring:first, but credit_scoring:last is"),
+    ],
+)
+def test_a_model_that_is_worse_or_was_not_compared_needs_a_reason_to_go(
+    stored: Callable[..., str], tmp_path: Path, against: str, high: float, told: str
+) -> None:
+    tag = stored(against, high)
+    found = compared(tmp_path, tag)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert told in found.stderr
+    for reason in ({"MODEL_UNCOMPARED": "fields changed"}, {"file": "MODEL_UNCOMPARED=fields changed\n"}):
+        found = compared(tmp_path, tag, **reason)
+        assert (found.returncode, found.stdout) == (0, f"{tag}\n")
+        assert "Not compared with credit_scoring:last, which is released: fields changed" in found.stderr
+
+
+def test_a_reason_lets_no_demo_model_go(model_tag: str, tmp_path: Path) -> None:
+    found = compared(tmp_path, model_tag, MODEL_UNCOMPARED="it is nice")
+    assert found.returncode == 1
+    assert "was trained on the demo data" in found.stderr
+
+
+def test_a_released_hash_that_names_no_model_is_told(model_tag: str, tmp_path: Path) -> None:
+    (tmp_path / "v2.0.0.sha256").write_text("nothing\n", encoding="utf-8")
+    found = compared(tmp_path, model_tag)
+    assert found.returncode == 1
+    assert "v2.0.0.sha256 names no model" in found.stderr
 
 
 def test_without_a_name_it_is_the_demo_model_which_production_refuses(tmp_path: Path) -> None:

@@ -70,7 +70,11 @@ def test_only_the_jobs_that_push_and_release_may_write() -> None:
                for name in FILES for key, job in jobs(name).items()}  # fmt: skip
     assert {key: rights for key, rights in writing.items() if rights} == {
         "publish": {"packages", "id-token", "attestations"},
+        "verify": {"id-token"},
+        "staging": {"id-token"},
+        "production": {"id-token"},
         "release": {"contents", "pull-requests"},
+        "tell": {"issues"},
     }
 
 
@@ -112,6 +116,8 @@ def test_the_steps_call_make_targets_that_there_are() -> None:
         "smoke-image",
         "sbom",
         "push",
+        "push-index",
+        "verify-images",
         "deploy",
         "smoke",
     }
@@ -137,15 +143,87 @@ def test_the_tools_of_the_checks_are_pinned_with_their_hashes() -> None:
 
 def test_what_is_pushed_was_tested_built_smoke_tested_and_scanned_before() -> None:
     release = jobs("release.yml")
-    assert release["build"]["needs"] == "test"
-    assert release["publish"]["needs"] == "build"
-    assert release["staging"]["needs"] == "publish"
-    assert set(release["production"]["needs"]) == {"build", "publish", "staging"}
+    assert release["build"]["needs"] == release["build-train"]["needs"] == "test"
+    assert set(release["publish"]["needs"]) == {"build", "build-train"}
+    assert set(release["staging"]["needs"]) == {"publish", "verify"}
+    assert set(release["production"]["needs"]) == {"build", "publish", "verify", "staging"}
     order = ["make release-model", "make image", "make smoke-image", "anchore/scan-action@"]
     places = [commands(steps("release.yml", "build")).index(each) for each in order]
     assert places == sorted(places)
-    publish = commands(steps("release.yml", "publish"))
-    assert publish.index("make push") < publish.index("actions/attest-build-provenance@")
+
+
+def test_every_image_is_scanned_and_its_parts_are_listed() -> None:
+    for job, image in (("build", "IMAGE"), ("build-train", "TRAIN_IMAGE")):
+        (scan,) = (step["with"] for step in steps("release.yml", job) if "scan-action@" in step.get("uses", ""))
+        assert scan["image"] == f"${{{{ env.{image} }}}}"
+        assert scan["severity-cutoff"] == "high"
+        assert "fail-build" not in scan
+        assert "make sbom" in commands(steps("release.yml", job))
+
+
+def test_the_service_is_built_and_smoke_tested_on_a_machine_of_each_platform_that_is_pushed() -> None:
+    build = jobs("release.yml")["build"]
+    machines = {each["platform"]: each["runner"] for each in build["strategy"]["matrix"]["include"]}
+    assert machines == {"amd64": "ubuntu-24.04", "arm64": "ubuntu-24.04-arm"}
+    assert build["runs-on"] == "${{ matrix.runner }}"
+    assert [step for step in build["steps"] if "if" in step and "make export-model" not in step["run"]] == []
+    assert f'PLATFORMS="{" ".join(machines)}"' in commands(steps("release.yml", "publish"))
+
+
+def test_origin_and_parts_of_both_images_are_signed_for_the_digests_that_were_pushed() -> None:
+    publish = steps("release.yml", "publish")
+    signed = {
+        (step["with"]["subject-digest"], step["with"].get("sbom-path"))
+        for step in publish
+        if step.get("uses", "").startswith("actions/attest@")
+    }
+    image, train = (f"${{{{ steps.push.outputs.{each}-digest }}}}" for each in ("image", "train"))
+    folder = "build/release/sbom"
+    assert signed == {
+        (image, None),
+        (image, f"{folder}-amd64.json"),
+        (image, f"{folder}-arm64.json"),
+        (train, None),
+        (train, f"{folder}-train.json"),
+    }
+    assert commands(publish).index("make push") < commands(publish).index("actions/attest@")
+
+
+def test_what_is_deployed_was_verified_as_the_registry_has_it_now() -> None:
+    verify = jobs("release.yml")["verify"]
+    assert verify["needs"] == "publish"
+    *logins, check = verify["steps"][1:]
+    assert [step["name"] for step in logins] == [
+        "Log in to GHCR",
+        "Log in to Docker Hub",
+        "Become a role of AWS",
+        "Log in to ECR",
+    ]
+    assert logins == [step for step in steps("release.yml", "publish") if step in logins]
+    assert check["run"] == "make verify-images"
+    for name, output in (("IMAGE_DIGEST", "image"), ("TRAIN_DIGEST", "train")):
+        assert check["env"][name] == f"${{{{ needs.publish.outputs.{output} }}}}"
+        assert check["env"][name] == jobs("release.yml")["staging"]["env"][name]
+
+
+def test_each_week_the_images_are_built_on_the_newest_base_and_scanned_and_a_failure_is_told() -> None:
+    weekly = yaml.safe_load(text("weekly.yml"))
+    assert {"schedule", "workflow_dispatch"} == weekly[True].keys()  # YAML 1.1 reads `on` so
+    rebuild = steps("weekly.yml", "rebuild")
+    order = ["BASE_IMAGE", "make image train-image", "make smoke-image", "anchore/scan-action@"]
+    places = [commands(rebuild).index(each) for each in order]
+    assert places == sorted(places)
+    scanned = [step["with"]["image"] for step in rebuild if "scan-action@" in step.get("uses", "")]
+    assert scanned == ["${{ env.IMAGE }}", "${{ env.TRAIN_IMAGE }}"]
+    tell = jobs("weekly.yml")["tell"]
+    assert (tell["needs"], tell["if"]) == ("rebuild", "failure()")
+
+
+def test_the_newest_base_is_the_pinned_one_without_its_digest(tmp_path: Path) -> None:
+    (step,) = (step for step in steps("weekly.yml", "rebuild") if "BASE_IMAGE" in step.get("run", ""))
+    environment = {**os.environ, "GITHUB_ENV": str(tmp_path / "env")}
+    subprocess.run(["sh", "-c", step["run"]], cwd=PROJECT_FOLDER, env=environment, check=True)
+    assert (tmp_path / "env").read_text() == "BASE_IMAGE=python:3.11-slim\n"
 
 
 def test_a_deploy_is_smoke_tested_and_rolled_back_where_that_fails() -> None:

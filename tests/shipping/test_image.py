@@ -1,9 +1,10 @@
 """The image as it is shipped: small, without root, its file system read-only, and gone without a loss."""
 
+import hashlib
 import json
-import os
 import signal
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_it_says_what_it_is(image: str, running: Container) -> None:
     found = labels(image)
     assert found["org.opencontainers.image.revision"] == run("git", "rev-parse", "HEAD").strip()
     assert f'version = "{found["org.opencontainers.image.version"]}"' in (PROJECT_FOLDER / "pyproject.toml").read_text()
+    assert f'BASE_IMAGE={found["org.opencontainers.image.base.name"]} ' in run("make", "--dry-run", "train-image")
     decided = httpx.post(f"{running.url}/predict", json=EXAMPLE_APPLICATION, timeout=30).json()
     assert decided["model"] == found["credit-scoring.model"]
 
@@ -63,7 +65,9 @@ def test_it_holds_the_commands_and_nothing_to_build_with(running: Container) -> 
 
 
 def test_it_adds_little_to_its_base(image: str) -> None:
-    base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    base = labels(image)["org.opencontainers.image.base.name"]
+    if "@" in base:
+        docker("pull", "--quiet", base)
     sizes = [int(docker("image", "inspect", "--format", "{{.Size}}", each)) / 1e6 for each in (image, base)]
     print(f"\nimage {sizes[0]:.0f} MB, of which its base {sizes[1]:.0f} MB")
     assert sizes[0] - sizes[1] < ADDED_MB
@@ -183,6 +187,39 @@ def test_what_was_pushed_is_pulled_by_digest_and_is_the_same(image: str, registr
             started.wait_until_ready()
     finally:
         docker("rmi", pushed)
+
+
+def test_images_of_two_platforms_are_pulled_by_one_digest(image: str, registry: str, tmp_path: Path) -> None:
+    name = "credit-scoring:platforms"
+    docker("tag", image, f"{name}-amd64")
+    docker("load", f"--input={_other_platform(tmp_path, f'{name}-arm64')}")
+    pushed = run("make", "--silent", "push-index", f"IMAGE={name}", f"REGISTRY={registry}", "PLATFORMS=amd64 arm64",
+                 MANIFEST_OPTIONS="--insecure").strip()  # fmt: skip
+    assert pushed.startswith(f"{registry}/credit-scoring@sha256:")
+    listed = json.loads(docker("manifest", "inspect", "--insecure", pushed))["manifests"]
+    assert {each["platform"]["architecture"] for each in listed} == {"amd64", "arm64"}
+    docker("rmi", f"{registry}/{name}-amd64", f"{registry}/{name}-arm64", f"{name}-amd64", f"{name}-arm64")
+    docker("pull", "--quiet", pushed)
+    try:
+        assert labels(pushed) == labels(image)
+    finally:
+        docker("rmi", pushed)
+
+
+def _other_platform(folder: Path, tag: str) -> Path:
+    """An image of nothing for arm64, as `docker save` writes one."""
+    with tarfile.open(folder / "layer.tar", "w"):
+        pass
+    layer = hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{layer}"]}
+    config = {"architecture": "arm64", "os": "linux", "config": {}, "rootfs": rootfs, "history": [{}]}
+    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with tarfile.open(folder / "image.tar", "w") as file:
+        for part in ("manifest.json", "config.json", "layer.tar"):
+            file.add(folder / part, part)
+    return folder / "image.tar"
 
 
 def test_it_carries_what_serves_and_nothing_that_only_trains_or_installs(image: str) -> None:
