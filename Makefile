@@ -188,6 +188,10 @@ down: ## Stop all of it; stored data stays
 test-deploy: install-dev ## Test image, registry and compose on a container engine
 	$(BIN)/pytest -s -m shipping tests/shipping
 
+.PHONY: test-cluster
+test-cluster: install-dev ## Test deploy and faults on the cluster of KUBECONFIG
+	$(BIN)/pytest -s -m shipping tests/shipping/test_cluster.py
+
 .PHONY: test-clients
 test-clients: install-dev ## Generate API clients in two languages and use them (node)
 	$(BIN)/pytest -s -m shipping tests/clients

@@ -37,7 +37,7 @@ AUDIT_TIMEOUT_S = 60.0
 WORKER = "_bentoml_impl.worker.service"
 
 _REQUEST_HEAD = (
-    b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n"
 )
 _numbers = count()
 
@@ -99,15 +99,18 @@ class Traffic:
 
     The applications of every other client have ids of their own, unless `with_ids` says otherwise; such a one is sent
     again until it is decided, as one would whose connection broke. One without is sent once. Leaving the context waits
-    for the answers that are due. `pause` is what a client waits after an answer, in seconds.
+    for the answers that are due. `pause` is what a client waits after an answer, in seconds; `key` is all clients' key.
     """
 
-    def __init__(self, url: str, clients: int = 8, *, with_ids: bool = True, pause: float = 0.0) -> None:
+    def __init__(
+        self, url: str, clients: int = 8, *, with_ids: bool = True, pause: float = 0.0, key: str | None = None
+    ) -> None:
         address = urlsplit(url)
         self._to = (str(address.hostname), int(address.port or 80))
         self._clients = clients
         self._with_ids = with_ids
         self._pause = pause
+        self._key = key
         self._ending = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="traffic")
         self.record = Record()
@@ -135,7 +138,7 @@ class Traffic:
         await asyncio.gather(*map(self._client, range(self._clients)))
 
     async def _client(self, number: int) -> None:
-        line = Line(self._to)
+        line = Line(self._to, self._key)
         with_ids = self._with_ids and number % 2 == 0
         application = new_application(with_id=with_ids)
         while not self._ending.is_set():
@@ -181,12 +184,15 @@ def _refusal(content: bytes) -> ErrorAnswer:
 class Line:
     """One connection, kept alive."""
 
-    def __init__(self, to: tuple[str, int]) -> None:
+    def __init__(self, to: tuple[str, int], key: str | None = None) -> None:
         self._to = to
+        self._key = b"Authorization: Bearer %b\r\n" % key.encode() if key else b""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def connect(self) -> None:
-        """Open it unless it is open; raises OSError."""
+        """Open it unless it is open, anew where the other side has closed it since; raises OSError."""
+        if self._streams and self._streams[0].at_eof():
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._to)
 
@@ -195,7 +201,7 @@ class Line:
         await self.connect()
         assert self._streams
         reader, writer = self._streams
-        writer.write(_REQUEST_HEAD % len(body) + body)
+        writer.write(_REQUEST_HEAD % (self._key, len(body)) + body)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = head.partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
         content = await reader.readexactly(int(length))
