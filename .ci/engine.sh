@@ -21,6 +21,7 @@ until docker info >/dev/null 2>&1; do
 done
 
 bash "$(dirname "$0")/standins.sh"
+export BASE_IMAGE=python:3.11-slim # made here, so it has a tag and no digest
 export POSTGRES_IMAGE=standin-postgres PROMETHEUS_IMAGE=standin-prometheus ALERTMANAGER_IMAGE=standin-alertmanager
 export SERVICES="service monitor prometheus alertmanager" # no stand-in for Grafana
 export BUILD_OPTIONS="network=host build-arg=PIP_CERT=/etc/ssl/certs/ca-certificates.crt"

@@ -14,7 +14,6 @@ from benchmarks.support.waiting import answers, wait_for
 from credit_scoring.settings import PROJECT_FOLDER
 
 IMAGE = "credit-scoring:tests"
-STAND_IN = "python:3.11-slim"
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
 HOME = "--tmpfs=/home/bentoml/bentoml:uid=1034,gid=1034"
 READY_WITHIN = 60.0
@@ -48,14 +47,6 @@ def _engine() -> None:
     if "CI" in os.environ:
         pytest.fail(reason)
     pytest.skip(f"IMAGE AND COMPOSE NOT TESTED: {reason}")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _base(_engine: None) -> None:
-    """Build on the engine's stand-in for the base, if it has one: made there, so it has a tag and no digest."""
-    command = ["docker", "image", "inspect", "--format", "{{.RepoDigests}}", STAND_IN]
-    if subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "[]":
-        os.environ.setdefault("BASE_IMAGE", STAND_IN)
 
 
 @pytest.fixture(scope="session")
