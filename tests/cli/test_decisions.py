@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
 from benchmarks.support.decision_records import ask, decided_by, entry, of_model, origin_of, put, tamper
-from credit_scoring.decisions import dossiers, outcomes, schema_version
+from credit_scoring.decisions import dossiers, outcomes
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
@@ -20,6 +20,7 @@ from credit_scoring.decisions.replay import Replayed
 from credit_scoring.model import champion, store
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
+from tests.conftest import make_sqlite_log
 from tests.support.command_line import error_here, run, run_here
 
 LONG_AGO = datetime(2020, 11, 24, 12, tzinfo=UTC)
@@ -28,9 +29,7 @@ LONG_AGO = datetime(2020, 11, 24, 12, tzinfo=UTC)
 @pytest.fixture
 def database(tmp_path: Path) -> str:
     """The address of an empty log."""
-    address = f"sqlite:///{tmp_path}/decisions.db"
-    ask(address, schema_version.upgrade)
-    return address
+    return make_sqlite_log(tmp_path)
 
 
 def here(*arguments: str | Path, database: str, code: int = 0) -> str:

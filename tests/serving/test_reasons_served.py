@@ -158,38 +158,39 @@ def test_reasons_are_asked_for_by_true_or_not_at_all(explaining: RunningService)
     assert "reasons should be true or false" in answer.json()["detail"]
 
 
-class TestWhatIf:
-    def test_a_plan_sent_back_is_approved(self, explaining: RunningService) -> None:
-        refused = {**EXAMPLE_APPLICATION, "credit_letter_value": 3_000_000.0}
-        assert post(explaining, "/predict", refused)["decision"] == "NEGADO"
-        found = post(explaining, "/what_if", {"application": refused})
-        assert not found["approved"]
-        plans = [*found["single"], *([found["pair"]] if found["pair"] else [])]
-        assert plans or found["none"]
-        for plan in plans:
-            changed = {**refused, **{change["field"]: change["after"] for change in plan["changes"]}}
-            assert post(explaining, "/predict", changed)["decision"] == "APROVADO"
+def test_a_plan_sent_back_is_approved(explaining: RunningService) -> None:
+    refused = {**EXAMPLE_APPLICATION, "credit_letter_value": 3_000_000.0}
+    assert post(explaining, "/predict", refused)["decision"] == "NEGADO"
+    found = post(explaining, "/what_if", {"application": refused})
+    assert not found["approved"]
+    plans = [*found["single"], *([found["pair"]] if found["pair"] else [])]
+    assert plans or found["none"]
+    for plan in plans:
+        changed = {**refused, **{change["field"]: change["after"] for change in plan["changes"]}}
+        assert post(explaining, "/predict", changed)["decision"] == "APROVADO"
 
-    def test_rules_count_too(self, explaining: RunningService) -> None:
-        refused = {**EXAMPLE_APPLICATION, "term_months": 200, "credit_letter_value": 1000.0}
-        found = post(explaining, "/what_if", {"application": refused, "levers": ["term_months"]})
-        for plan in found["single"]:
-            assert plan["changes"][0]["after"] <= 120
 
-    @pytest.mark.parametrize(
-        ("question", "said"),
-        [
-            ({}, "application"),
-            ({"application": {"age": 30}}, "application.credit_letter_value"),
-            ({"application": EXAMPLE_APPLICATION, "levers": ["age"]}, "'age' is no lever"),
-            ({"application": EXAMPLE_APPLICATION, "more": 1}, "more"),
-            ([], "valid"),
-        ],
-    )
-    def test_a_wrong_question_is_refused(self, explaining: RunningService, question: Any, said: str) -> None:
-        answer = httpx.post(f"{explaining.url}/what_if", json=question, timeout=60)
-        assert answer.status_code == 400
-        assert said in answer.text
+def test_rules_count_too(explaining: RunningService) -> None:
+    refused = {**EXAMPLE_APPLICATION, "term_months": 200, "credit_letter_value": 1000.0}
+    found = post(explaining, "/what_if", {"application": refused, "levers": ["term_months"]})
+    for plan in found["single"]:
+        assert plan["changes"][0]["after"] <= 120
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({}, "application"),
+        ({"application": {"age": 30}}, "application.credit_letter_value"),
+        ({"application": EXAMPLE_APPLICATION, "levers": ["age"]}, "'age' is no lever"),
+        ({"application": EXAMPLE_APPLICATION, "more": 1}, "more"),
+        ([], "valid"),
+    ],
+)
+def test_a_wrong_question_is_refused(explaining: RunningService, question: Any, said: str) -> None:
+    answer = httpx.post(f"{explaining.url}/what_if", json=question, timeout=60)
+    assert answer.status_code == 400
+    assert said in answer.text
 
 
 @pytest.mark.slow
