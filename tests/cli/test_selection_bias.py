@@ -27,9 +27,7 @@ def test_it_says_how_many_have_none_where_the_model_extrapolates_and_how_the_ref
         "the model extrapolates there.\n"
     )
     (income,) = (line for line in text.splitlines() if "monthly_income" in line)
-    assert [each.strip() for each in income.split("│")[1:-1]] == [
-        *("monthly_income", "0.815", "0.100", "missing", "2.6%", "18.3%")
-    ]
+    assert income.split() == ["monthly_income", "0.815", "0.100", "missing", "2.6%", "18.3%"]
 
 
 def test_the_study_names_whom_it_hides_and_shows_both_models_with_the_difference() -> None:
@@ -39,9 +37,8 @@ def test_the_study_names_whom_it_hides_and_shows_both_models_with_the_difference
         "[0.170, 0.230]. On them, trained with their outcomes and without:\n"
     ) in text
     (predicted,) = (line for line in text.splitlines() if "default rate predicted" in line)
-    assert [each.strip() for each in predicted.split("│")[2:-1]] == [
-        *("0.190 [0.160, 0.220]", "0.050 [0.020, 0.080]", "-0.140 [-0.170, -0.110]")
-    ]
+    effects = ("0.190 [0.160, 0.220]", "0.050 [0.020, 0.080]", "-0.140 [-0.170, -0.110]")
+    assert predicted.split() == ["default", "rate", "predicted", *" ".join(effects).split()]
 
 
 def test_without_a_study_it_says_why() -> None:
