@@ -12,7 +12,6 @@ from types import FrameType, ModuleType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from credit_scoring import __version__
@@ -26,7 +25,7 @@ from credit_scoring.cli import models as model_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
-from credit_scoring.cli.listing import Listing
+from credit_scoring.cli.listing import Listing, messages
 from credit_scoring.cli.opponent import Opponent
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
@@ -56,7 +55,7 @@ INTERRUPTED = 130
 TOLERATED = 0.1  # of a time limit, before it is said that it was exceeded
 MEASURING = "Measuring: intervals, groups, importance, partial dependence"
 
-console = Console(stderr=True)
+console = messages()
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Connection
 
 from credit_scoring.application.schemas import Answer
-from credit_scoring.cli.listing import Listing
+from credit_scoring.cli.listing import Listing, messages
 from credit_scoring.decisions import dossiers, moments, queries, retention, schema_version
 from credit_scoring.decisions import export as exporting
 from credit_scoring.decisions.connect import default_address, open_database
@@ -37,7 +37,7 @@ DAYS = re.compile(r"[0-9]{1,5}")
 
 NOTHING = "No decision is on record."
 
-console = Console(stderr=True)
+console = messages()
 app = typer.Typer(no_args_is_help=True, help="Read, verify, export, replay and purge the decision log.")
 
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from credit_scoring.application.catalogue import FOLDER, SHIPPED, Catalogue, shipped
 from credit_scoring.application.fields import ApplicationField
-from credit_scoring.cli.listing import Listing
+from credit_scoring.cli.listing import Listing, messages
 from credit_scoring.data import draft as drafting
 from credit_scoring.data.layout import Layout
 from credit_scoring.data.mapping import ColumnMapping
@@ -20,7 +20,7 @@ from credit_scoring.errors import ConfigurationError
 from credit_scoring.model import store
 from credit_scoring.model.manifest import CATALOGUE_FILE, inspect
 
-console = Console(stderr=True)
+console = messages()
 ABOUT = "title\nrange or values"
 app = typer.Typer(no_args_is_help=True, help="Show, check and draft the fields that your applications have.")
 

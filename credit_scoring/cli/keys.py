@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from credit_scoring.cli.decisions import moment
-from credit_scoring.cli.listing import Listing
+from credit_scoring.cli.listing import Listing, messages
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.serving import keys_file
 from credit_scoring.serving.auth import Key, Scope, entry, read_keys
@@ -20,7 +20,7 @@ PREFIX = "cs_"
 SECRET_BYTES = 32
 APPLY = "Send SIGHUP to the service, or restart it, to apply it."
 
-console = Console(stderr=True)
+console = messages()
 app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys; only their hashes are kept.")
 
 FileOption = Annotated[

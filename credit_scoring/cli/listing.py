@@ -88,6 +88,11 @@ class Listing:
             console.print()
 
 
+def messages() -> Console:
+    """Standard error, for what a command tells beside its result."""
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty())
+
+
 def say(text: str) -> None:
     """Print prose on standard output as it is, without markup."""
     console = Console(markup=False, emoji=False, highlight=False)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from credit_scoring.cli.download import downloaded, is_url
-from credit_scoring.cli.listing import Listing
+from credit_scoring.cli.listing import Listing, messages
 from credit_scoring.errors import ConfigurationError, ModelNotFoundError
 from credit_scoring.model import champion, store
 from credit_scoring.model.card import ModelCard
@@ -26,7 +26,7 @@ from credit_scoring.settings import CHAMPION
 TIME = "%Y-%m-%d %H:%M"
 UNREADABLE = datetime.min.replace(tzinfo=UTC)
 
-console = Console(stderr=True)
+console = messages()
 app = typer.Typer(
     no_args_is_help=True, help="Which model serves: list, import, check, promote, roll back, with a record of each."
 )

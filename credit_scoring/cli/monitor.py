@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from credit_scoring.cli.decisions import DatabaseOption, ModelOption, SinceOption, UntilOption, moment, open_log
+from credit_scoring.cli.listing import messages
 from credit_scoring.decisions import queries
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.queries import Wanted
@@ -24,7 +24,7 @@ HISTORY_DAYS = 1095
 MOST_DAYS = 36_500
 MOST_SECONDS = 86_400
 
-console = Console(stderr=True)
+console = messages()
 app = typer.Typer(no_args_is_help=True, help="Compare decisions with their outcomes.")
 
 MaturityOption = Annotated[

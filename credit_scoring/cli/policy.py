@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from credit_scoring.application.catalogue import Catalogue
-from credit_scoring.cli.listing import Listing, say
+from credit_scoring.cli.listing import Listing, messages, say
 from credit_scoring.errors import ConfigurationError, PolicyError
 from credit_scoring.model import store
 from credit_scoring.model.governed import governed
@@ -25,7 +24,7 @@ from credit_scoring.settings import MODEL_NAME
 FOLDER = Path(__file__).parent.parent / "policy" / "examples"
 EXAMPLES = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
-console = Console(stderr=True)
+console = messages()
 app = typer.Typer(
     no_args_is_help=True,
     help="Check, show, compare and publish a policy: the threshold and the rules that a model decides by.",

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from credit_scoring.cli.compute import ComputeOptions, Engine, batch_module
+from credit_scoring.cli.listing import messages
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.progress import counting
 from credit_scoring.errors import ConfigurationError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
-console = Console(stderr=True)
+console = messages()
 
 
 class Format(StrEnum):
