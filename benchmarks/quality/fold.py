@@ -82,7 +82,7 @@ def _searched(part: Dataset, plan: TrainingPlan) -> tuple[list[Searched], list[S
     """The boosters at the best of their starts, and every candidate at the best of the whole search."""
     with tempfile.TemporaryDirectory() as folder:  # the search takes the trials of the starts from the journal
         kept = replace(plan, resume=Path(folder) / "trials.jsonl")
-        few = max(len(each.starts) for each in CANDIDATE_BY_NAME.values())
+        few = max(len(each.starts_for(len(part.frame))) for each in CANDIDATE_BY_NAME.values())
         begun = search(part, replace(kept, trials=few), lambda _: None)
         results = search(part, kept, _told)
     return [each for each in begun if CANDIDATE_BY_NAME[each.name].grows], results

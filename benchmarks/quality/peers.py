@@ -106,8 +106,9 @@ def _risks(peer: str, files: Sequence[Path], seconds: float) -> Floats | None:
     limit = PATIENCE * max(seconds, 60)
     try:
         done = subprocess.run(command, capture_output=True, check=True, timeout=limit)  # noqa: S603 - of this benchmark
-    except subprocess.CalledProcessError as error:
-        typer.echo(f"{peer}: NO MODEL: {error.stderr.decode(errors='replace').strip()[-300:]}", err=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        typer.echo(f"{peer}: NO MODEL: {said[-300:] or error}", err=True)
         return None
     return np.array(json.loads(done.stdout.splitlines()[-1]))
 

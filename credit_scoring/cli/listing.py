@@ -6,6 +6,7 @@ Off a terminal a row is as long as its cells, with no space at its end: for file
 Prose is folded at words on a terminal, and nowhere else.
 """
 
+import re
 import sys
 from collections.abc import Container
 from io import StringIO
@@ -18,6 +19,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 BETWEEN = 2  # columns
+_STEERING = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)  # controls, and turns of direction
 UNLIMITED = sys.maxsize
 
 
@@ -45,8 +49,8 @@ class Listing:
         )
 
     def add(self, *cells: str, style: str | None = None) -> None:
-        """Add a row from the left; what looks like an emoji's name is no emoji."""
-        row = [Text.from_markup(cell, emoji=False) for cell in cells]
+        """Add a row from the left; what looks like an emoji's name is no emoji, and nothing steers the terminal."""
+        row = [Text.from_markup(_STEERING.sub("\ufffd", cell), emoji=False) for cell in cells]
         self._rows.append(row)
         self._table.add_row(*row, style=style)
 

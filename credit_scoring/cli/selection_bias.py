@@ -1,6 +1,7 @@
 """What a model trained on decisions cannot know, on the console."""
 
 from rich.console import Console
+from rich.markup import escape
 
 from credit_scoring.cli.listing import Listing
 from credit_scoring.model.card import ModelCard, SelectionBias
@@ -40,7 +41,7 @@ def _show_fields(console: Console, bias: SelectionBias) -> None:
     )
     for each in bias.fields[:MOST_FIELDS]:
         numbers = f"{each.psi:.3f}", f"{each.limit:.3f}"
-        listing.add(each.field, *numbers, each.bin, f"{each.known_share:.1%}", f"{each.refused_share:.1%}")
+        listing.add(each.field, *numbers, escape(each.bin), f"{each.known_share:.1%}", f"{each.refused_share:.1%}")
     listing.show(console)
 
 

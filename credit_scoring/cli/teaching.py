@@ -12,6 +12,8 @@ def show_teaching(console: Console, teaching: Teaching) -> None:
         highlight=False,
     )
     if not teaching.gains:
-        console.print("Nobody learned from it: every booster is far behind the best candidate.")
+        console.print(
+            "Nobody learned from it: every booster is far behind the best candidate, or a fold lacks an outcome."
+        )
     for name, gain in teaching.gains.items():
         console.print(f"{name} against {teaching.over}, by outcomes alone: {gain} of AUC.", highlight=False)

@@ -21,11 +21,12 @@ def blind_spots(
     """The card's part on clients without an outcome; None where the data do not come from a decision log.
 
     `risk` is held out, of the rows that were compared on; `pipeline` is fitted to all of `part`. Where the comparison
-    had a sample of it, so have the test part and the clients without an outcome.
+    had a sample of it, so have the test part and the clients without an outcome; the counts are those of all.
     """
     past, share = part.past, len(found.part.frame) / len(part.frame)
     if past is None:
         return None
+    counts = {"known": len(part.frame) + len(test_part.frame), "open": len(past.open), "refused": len(past.refused)}
     if share < 1:
         past = past.sampled(share, seed)
         test_part = sampled(test_part, round(share * len(test_part.frame)), seed)
@@ -34,7 +35,7 @@ def blind_spots(
         _scored(frame, pipeline, part.features) for frame in (test_part.frame, past.open, past.refused)
     )
     bias = selection_bias(together(compared, tested), open_ones, refused, part.features, part.catalogue)
-    more = {"unusable": past.unusable, "study": studied.study, "no_study": studied.reason}
+    more = {**counts, "unusable": past.unusable, "study": studied.study, "no_study": studied.reason}
     return bias.model_copy(update=more)
 
 

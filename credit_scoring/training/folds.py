@@ -40,6 +40,7 @@ def sampled(part: Dataset, most: int, seed: int) -> Dataset:
     """At most so many rows, drawn at random with the default rate kept; all of them in their order where they fit."""
     if len(part.frame) <= most:
         return part
+    most = min(most, len(part.frame) - 2)  # what is left over has a row of each outcome, which the splitter asks for
     splitter = StratifiedShuffleSplit(1, train_size=most, random_state=seed)
     rows, _ = next(splitter.split(np.zeros(len(part.defaulted)), part.defaulted))
     return part.rows(np.sort(rows))

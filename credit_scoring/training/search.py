@@ -111,7 +111,8 @@ def search_unconstrained(
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED)
     free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)
-    free_search.starts = [best.parameters, *free_search.starts]
+    others = [each for each in free_search.starts if {**each, TREES: 0} != {**best.parameters, TREES: 0}]
+    free_search.starts = [best.parameters, *others]
     return free_search.run(on_trial)
 
 
@@ -130,7 +131,7 @@ class _Search:
         )
         self.folds, self.rows = prepared(part, columns, splits, scale=candidate.scale), len(part.frame)
         self.starts = candidate.starts_for(self.rows)
-        self.best = Tried(parameters={}, aucs=(), seconds=0.0)
+        self.best, self.was_cut = Tried(parameters={}, aucs=(), seconds=0.0), False
 
     def run(self, on_trial: OnTrial) -> Searched:
         """Try the starts, then what the sampler draws, until nothing better comes or the time is up."""
@@ -171,8 +172,10 @@ class _Search:
         """The parameters with what they reach; they become the best ones if they are."""
         key = key_of(*self.depends_on, drawn)
         if not (trial := self.journal.find(key)):
+            self.was_cut = False
             trial = self._fresh(drawn)
-            self.journal.add(key, trial)
+            if not self.was_cut:  # with more time it would be another
+                self.journal.add(key, trial)
         if len(trial.aucs) == len(self.folds) and self._is_better(trial, is_start=is_start):
             self.best = trial
         return trial
@@ -189,11 +192,12 @@ class _Search:
     def _fresh(self, drawn: Parameters) -> Tried:
         """Tried on the first folds, and on the others where that is worth it."""
         curves = self._curves(drawn, self.folds[:FIRST_FOLDS])
-        trial = _trial(drawn, curves)
+        trial = _trial(drawn, curves, grows=self.candidate.grows)
         behind = self.best.on_first(FIRST_FOLDS).auc - trial.auc
         if behind > MATTERS:
             return trial.model_copy(update={"aucs": (self.best.auc - behind,)})  # comparable with trials on all folds
-        return _trial(drawn, curves + self._curves(drawn, self.folds[FIRST_FOLDS:]))
+        curves += self._curves(drawn, self.folds[FIRST_FOLDS:])
+        return _trial(drawn, curves, grows=self.candidate.grows)
 
     def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
@@ -202,15 +206,16 @@ class _Search:
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
             delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
         )
+        self.was_cut |= any(took >= seconds for _, took in found)
         return found
 
 
-def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]]) -> Tried:
+def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]], *, grows: bool) -> Tried:
     """The best number of trees, the same for all folds, by the mean of their curves."""
     length = min(len(curve) for curve, _ in curves)
     heights = np.array([curve[:length] for curve, _ in curves])
     best = int(heights.mean(axis=0).argmax())
-    grown = {TREES: best + 1} if length > 1 else {}
+    grown = {TREES: best + 1} if grows else {}
     seconds = max(seconds * (best + 1) / len(curve) for curve, seconds in curves)
     return Tried(parameters={**drawn, **grown}, aucs=tuple(heights[:, best].tolist()), seconds=seconds)
 

@@ -27,7 +27,10 @@ LINE, FOLD, OUT_OF_FOLD, WITHOUT = "line", "fold", "out_of_fold", "without_"
 PERFECT = 0.999  # AUC that no model reaches on defaults that it does not know
 FEWEST_FOLDS = 3
 
-_HOW = "Begin with the rows that `credit-scoring data --teacher-rows FILE` writes; see docs/training.md."
+_HOW = (
+    "Begin with the rows that `credit-scoring data --teacher-rows FILE` writes with the --seed of the training; see "
+    "docs/training.md."
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def _check_lines(name: str, lines: Floats, expected: Rows) -> None:
     if len(more := np.setdiff1d(values, expected)):
         raise DataError(
             f"{name}: {_counted(more)} not in the training part. A teacher that was fitted on the test part would make "
-            f"its figures untrue. {_HOW} With --seed, if `train` has it."
+            f"its figures untrue. {_HOW}"
         )
 
 

@@ -34,25 +34,23 @@ def taught(
     """The choice with students in it, and what they gain; each is fitted at its twin's parameters.
 
     All are compared on the teacher's folds, by outcomes alone, and students' labels know no outcome of the fold that is
-    held out.
+    held out. Where these rows leave a fold without one of the outcomes, nobody is taught.
     """
     own = teacher.of(part)
+    teaching = Teaching(
+        sha256=teacher.sha256, auc=auc(part.defaulted, own.out_of_fold, 0.0), share=SHARE, over=found.chosen, gains={}
+    )
+    held_out = [rows for _, rows in own.splits]
+    if not all(0 < part.defaulted[rows].sum() < len(rows) for rows in held_out):
+        return found, teaching
     students = {STUDENT_BY_TWIN[each.name].name: found.parameters[each.name] for each in pupils(results)}
     pipelines = {name: STUDENTS[name].pipeline(part.columns, each, plan.seed) for name, each in students.items()}
     labels = {name: [softened(part.defaulted, each) for each in own.without] for name in students}
     log_odds = held_out_log_odds(
         {found.chosen: _untaught(found, part, plan), **pipelines}, part, own.splits, plan, labels
     )
-    held_out = [rows for _, rows in own.splits]
     aucs = {name: fold_aucs(part.defaulted, each[None], held_out) for name, each in log_odds.items()}
     gains = {name: corrected_interval(aucs[name] - aucs[found.chosen], len(held_out)) for name in students}
-    teaching = Teaching(
-        sha256=teacher.sha256,
-        auc=auc(part.defaulted, own.out_of_fold, 0.0),
-        share=SHARE,
-        over=found.chosen,
-        gains=gains,
-    )
     tried = [
         _result(name, parameters, aucs[name], gains[name], _recalls(log_odds[name], part, held_out, plan))
         for name, parameters in students.items()
@@ -60,7 +58,7 @@ def taught(
     found = replace(found, results=(*found.results, *tried))
     if best := _best(gains):
         found = replace(found, chosen=best, part=part, log_odds=log_odds[best])
-    return found, teaching
+    return found, teaching.model_copy(update={"gains": gains})
 
 
 def _best(gains: Mapping[str, Interval]) -> str | None:

@@ -135,6 +135,12 @@ def test_what_looks_like_markup_or_an_emoji_is_neither() -> None:
     assert printed(listing, width=40)[1] == "loja:car:7 [red]"
 
 
+def test_what_would_steer_the_terminal_is_shown_as_a_mark() -> None:
+    listing = Listing("id")
+    listing.add("loja\x1b[2J\x9b2J\u202etxt\ttab")
+    assert printed(listing, width=60)[1] == "loja\ufffd[2J\ufffd2J\ufffdtxt\ufffdtab"
+
+
 words = st.text("abc1-_:", min_size=1, max_size=30)
 cells = st.tuples(words, st.lists(words, max_size=12).map(" ".join), words)
 

@@ -7,11 +7,20 @@ from hypothesis import given, settings
 
 from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.policy.cells import Domains
-from credit_scoring.policy.evaluator import PASS, SEVERITIES, Evaluator
+from credit_scoring.policy.evaluator import FALSE, PASS, SEVERITIES, Evaluator
 from tests.policy.test_evaluator import applications, policy, record, rule, rules
 
 DOMAINS = Domains(CATALOGUE)
 SAID = {"APROVADO": PASS, "EM_ANALISE": SEVERITIES["review"], "NEGADO": SEVERITIES["deny"]}
+
+
+def test_an_amount_that_has_to_be_above_nothing_may_be_nothing_in_cents() -> None:
+    above_nothing = rule({"field": "credit_letter_value", "above": 0}, "OWN", "deny")
+    (ruling,) = Evaluator(policy(above_nothing), CATALOGUE).rulings(
+        [record(credit_letter_value=0.001)], np.array([0.1])
+    )
+    assert ruling.answer == "APROVADO"
+    assert FALSE in DOMAINS.attainable(above_nothing)
 
 
 @settings(max_examples=300, deadline=None)

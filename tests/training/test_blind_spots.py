@@ -54,10 +54,12 @@ def test_the_bands_reach_to_the_log_odds_before_calibration_of_those_who_were_no
     assert {sum(each.refused for each in bias.bands), len(part.past.refused)} == {200}
 
 
-def test_after_a_comparison_on_a_sample_all_others_are_a_sample_too() -> None:
+def test_after_a_comparison_on_a_sample_all_others_are_a_sample_too_and_counts_are_those_of_all() -> None:
     bias = found(halves()[0], scorer_of_kind("lightgbm"), rows=300)
     assert bias is not None
-    assert (bias.known, bias.refused, bias.open) == (600, 100, 50)
+    in_bands = [sum(getattr(band, name) for band in bias.bands) for name in ("known", "refused", "open")]
+    assert in_bands == [600, 100, 50]
+    assert (bias.known, bias.refused, bias.open) == (1200, 200, 100)
 
 
 def test_the_reason_why_there_is_no_study_is_kept() -> None:

@@ -33,3 +33,10 @@ def test_the_matrices_of_a_fold_are_those_that_the_pipeline_makes(dataset: Datas
         assert np.array_equal(fold.fitted, fitted)
         assert np.array_equal(fold.unseen, steps.transform(frame.iloc[held_out]))
         assert np.array_equal(fold.unseen_outcomes, dataset.defaulted[held_out])
+
+
+@pytest.mark.parametrize("left_over", [0, 1, 2])
+def test_a_sample_may_leave_a_single_row_over(dataset: Dataset, left_over: int) -> None:
+    part = dataset.rows(np.arange(101))
+    found = sampled(part, 101 - left_over, seed=1)
+    assert len(found.frame) == (101 if left_over == 0 else 99)

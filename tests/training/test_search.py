@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.training import search as module
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.journal import Tried
-from credit_scoring.training.search import IDLE, Searched, search
+from credit_scoring.training.search import IDLE, Searched, _Search, search
+from credit_scoring.training.spaces import TREES
 
 LIGHTGBM = CANDIDATE_BY_NAME["lightgbm"]
 STARTS = len(LIGHTGBM.starts_for(1))
@@ -28,6 +31,23 @@ def searched(part: Dataset, drawn: Iterator[tuple[float, ...]], monkeypatch: pyt
     monkeypatch.setattr(module._Search, "_fresh", fresh)
     (found,) = search(part, TrainingPlan(trials=20, jobs=1), lambda _: None)
     return found
+
+
+def test_a_trial_that_the_clock_cut_short_is_tried_again_with_more_time(few: Dataset, tmp_path: Path) -> None:
+    """What --resume keeps would else hide that the parameters are good, given time."""
+    plan = TrainingPlan(trials=1, jobs=1, folds=2, resume=tmp_path / "trials.jsonl")
+    slow = replace(LIGHTGBM, start={**LIGHTGBM.start, "learning_rate": 0.025}, other_starts=(), large_starts=())
+    trial = _Search(slow, few, few.columns, plan, Clock(), 0.0)
+    trial.run(lambda _: None)
+    whole = (tmp_path / "trials.jsonl").read_text(encoding="utf-8")
+    assert whole.count("\n") == 1
+    (tmp_path / "trials.jsonl").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SHORTEST_S", 0.0)
+        cut = _Search(slow, few, few.columns, plan, Clock(0.0), 0.0)
+        found = cut.run(lambda _: None)
+    assert (tmp_path / "trials.jsonl").read_text(encoding="utf-8") == ""
+    assert found.parameters[TREES] == 1
 
 
 @pytest.fixture(scope="module")

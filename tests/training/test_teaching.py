@@ -168,6 +168,14 @@ def test_where_no_booster_is_near_the_best_the_card_still_names_the_teacher(clie
     assert teaching.auc > 0.5
 
 
+def test_where_a_fold_has_clients_of_one_outcome_only_nobody_is_taught(clients: Dataset, found: Compared) -> None:
+    """A sample of rare defaults may be so; an AUC of it is no number."""
+    teacher = _teacher(clients, _true_risk(clients))
+    teacher = replace(teacher, folds=np.where(clients.defaulted, np.minimum(teacher.folds, 3), teacher.folds))
+    chosen, teaching = taught(found, [_searched("lightgbm")], clients, teacher, PLAN)
+    assert (chosen, teaching.gains) == (found, {})
+
+
 @pytest.mark.parametrize("name", STUDENT_BY_TWIN)
 def test_a_student_costs_one_more_than_its_twin_and_keeps_its_directions(name: str) -> None:
     twin, student = CANDIDATE_BY_NAME[name], STUDENT_BY_TWIN[name]
