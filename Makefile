@@ -190,7 +190,7 @@ test-deploy: install-dev ## Test image, registry and compose on a container engi
 
 .PHONY: test-cluster
 test-cluster: install-dev ## Test deploy and faults on the cluster of KUBECONFIG
-	$(BIN)/pytest -s -m shipping tests/shipping/test_cluster.py
+	CLUSTER_TESTS=1 $(BIN)/pytest -s -m shipping tests/shipping/test_cluster.py
 
 .PHONY: test-clients
 test-clients: install-dev ## Generate API clients in two languages and use them (node)

@@ -10,12 +10,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 ENDS_SOON = 60.0  # seconds
 ANSWERS_WITHIN = 30.0
+ATTEMPTS, PAUSE = 3, 1.0
 ADDRESS, SECRET = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 
 
@@ -27,7 +27,17 @@ def ends_at(token: str) -> float:
 
 
 def fetched(audience: str) -> str:
-    """A new token; raises KeyError outside of a job that may ask for one, URLError where GitHub does not answer."""
+    """A new token; raises KeyError outside of a job that may ask for one, OSError where GitHub does not answer."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return asked(audience)
+        except OSError:
+            time.sleep(PAUSE)
+    return asked(audience)
+
+
+def asked(audience: str) -> str:
+    """The same at the first attempt."""
     url = f"{os.environ[ADDRESS]}&{urlencode({'audience': audience})}"
     request = Request(url, headers={"Authorization": f"Bearer {os.environ[SECRET]}"})  # noqa: S310 - the runner's own
     with urlopen(request, timeout=ANSWERS_WITHIN) as answer:  # noqa: S310
@@ -35,12 +45,17 @@ def fetched(audience: str) -> str:
 
 
 def current(audience: str, cache: Path) -> str:
-    """The token that is kept, or a new one."""
-    if cache.exists():
-        kept = cache.read_text(encoding="utf-8")
-        if ends_at(kept) > time.time() + ENDS_SOON:
+    """The token that is kept, or a new one once it ends soon; to its end where GitHub gives no other."""
+    kept = cache.read_text(encoding="utf-8") if cache.exists() else ""
+    ends = ends_at(kept) if kept else 0.0
+    if ends > time.time() + ENDS_SOON:
+        return kept
+    try:
+        token = fetched(audience)
+    except OSError:
+        if ends > time.time():
             return kept
-    token = fetched(audience)
+        raise
     part = cache.with_name(f"{cache.name}.{os.getpid()}")
     part.touch(mode=0o600)
     part.write_text(token, encoding="utf-8")
@@ -55,7 +70,7 @@ def main(audience: str, cache: Path) -> int:
     except KeyError as error:
         print(f"error: {error.args[0]} is not set: the job needs `permissions: id-token: write`.", file=sys.stderr)
         return 1
-    except URLError as error:
+    except OSError as error:
         print(f"error: GitHub gave no token ({error}); run the job again.", file=sys.stderr)
         return 1
     ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends_at(token)))

@@ -34,6 +34,7 @@ class Sides:
     environment: dict[str, str]
     config: Path
     lives_s: float = 300.0
+    silent: int = 0  # GitHub leaves so many requests without an answer
     asked: list[tuple[str, str]] = field(default_factory=list)
     given: list[str] = field(default_factory=list)
     bearers: list[str] = field(default_factory=list)
@@ -62,6 +63,8 @@ def sides(tmp_path: Path) -> Iterator[Sides]:
     class GitHub(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.asked.append((self.path, self.headers["Authorization"]))
+            if len(found.asked) <= found.silent:
+                return
             found.given.append(token(found.lives_s))
             answer(self, {"value": found.given[-1]})
 
@@ -125,6 +128,25 @@ def test_a_job_that_may_not_ask_for_a_token_is_told_what_it_lacks(sides: Sides) 
     assert f"{ADDRESS} is not set: the job needs `permissions: id-token: write`" in done.stderr
     assert "Traceback" not in done.stderr
     assert sides.bearers == []
+
+
+def test_github_is_asked_up_to_three_times(sides: Sides) -> None:
+    sides.configure()
+    sides.silent = 2
+    done = sides.version()
+    assert done.returncode == 0, done.stderr
+    assert len(sides.asked) == 3
+
+
+def test_a_token_is_used_to_its_end_where_github_gives_no_other(sides: Sides) -> None:
+    sides.configure()
+    sides.lives_s = 40.0
+    assert sides.version().returncode == 0
+    sides.bearers.clear()
+    sides.environment[ADDRESS] = "http://127.0.0.1:1/token?a=b"
+    done = sides.version()
+    assert done.returncode == 0, done.stderr
+    assert {*sides.bearers} == {f"Bearer {sides.given[-1]}"}
 
 
 def test_a_github_that_does_not_answer_is_named(sides: Sides) -> None:

@@ -48,8 +48,8 @@ def checked(tmp_path: Path) -> str:
 
 
 def compared(tmp_path: Path, tag: str, file: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
-    """The end of the check of this model after two releases, the last of credit_scoring:last."""
-    for version, model in (("1.9.0", "first"), ("1.10.0", "last")):
+    """The end of the check of this model after two releases and a candidate, the last of credit_scoring:last."""
+    for version, model in (("1.9.0", "first"), ("1.10.0", "last"), ("1.10.0-rc1", "candidate")):
         line = f"{'0' * 64}  credit_scoring-{model}.bentomodel\n"
         (tmp_path / f"v{version}.sha256").write_text(line, encoding="utf-8")
     (tmp_path / "release.env").write_text(file, encoding="utf-8")
@@ -94,14 +94,35 @@ def test_a_model_that_is_worse_or_was_not_compared_needs_a_reason_to_go(
     found = compared(tmp_path, tag)
     assert (found.returncode, found.stdout) == (1, "")
     assert told in found.stderr
-    for reason in ({"MODEL_UNCOMPARED": "fields changed"}, {"file": "MODEL_UNCOMPARED=fields changed\n"}):
-        found = compared(tmp_path, tag, **reason)
+    reason = f"{tag}: fields changed"
+    for given in ({"MODEL_UNCOMPARED": reason}, {"file": f"MODEL_UNCOMPARED={reason}\n"}):
+        found = compared(tmp_path, tag, **given)
         assert (found.returncode, found.stdout) == (0, f"{tag}\n")
         assert "Not compared with credit_scoring:last, which is released: fields changed" in found.stderr
 
 
+@pytest.mark.parametrize("reason", ["fields changed", "credit_scoring:first: fields changed", "{tag}: "])
+def test_a_reason_counts_for_the_model_that_it_names_only(
+    stored: Callable[..., str], tmp_path: Path, reason: str
+) -> None:
+    tag = stored("credit_scoring:first", 0.01)
+    found = compared(tmp_path, tag, file=f"MODEL_UNCOMPARED={reason.format(tag=tag)}\n")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert f"MODEL_UNCOMPARED is ignored: expected '{tag}: reason'" in found.stderr
+
+
+def test_the_reason_of_the_file_is_not_one_for_a_model_named_by_hand(
+    stored: Callable[..., str], tmp_path: Path
+) -> None:
+    tag = stored("credit_scoring:first", 0.01)
+    file = f"MODEL_UNCOMPARED={tag}: fields changed\n"
+    assert compared(tmp_path, tag, file).returncode == 0
+    found = compared(tmp_path, tag, file, MODEL_ADDRESS="https://models.example/own.bentomodel")
+    assert (found.returncode, found.stdout) == (1, "")
+
+
 def test_a_reason_lets_no_demo_model_go(model_tag: str, tmp_path: Path) -> None:
-    found = compared(tmp_path, model_tag, MODEL_UNCOMPARED="it is nice")
+    found = compared(tmp_path, model_tag, MODEL_UNCOMPARED=f"{model_tag}: it is nice")
     assert found.returncode == 1
     assert "was trained on the demo data" in found.stderr
 

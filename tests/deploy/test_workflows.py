@@ -216,7 +216,7 @@ def test_each_week_the_images_are_built_on_the_newest_base_and_scanned_and_a_fai
     scanned = [step["with"]["image"] for step in rebuild if "scan-action@" in step.get("uses", "")]
     assert scanned == ["${{ env.IMAGE }}", "${{ env.TRAIN_IMAGE }}"]
     tell = jobs("weekly.yml")["tell"]
-    assert (tell["needs"], tell["if"]) == ("rebuild", "failure()")
+    assert (tell["needs"], tell["if"]) == ("rebuild", "always() && needs.rebuild.result != 'success'")
 
 
 def test_the_newest_base_is_the_pinned_one_without_its_digest(tmp_path: Path) -> None:
@@ -239,7 +239,13 @@ def test_production_is_deployed_as_staging_was_from_a_tag_in_its_own_environment
     staging, production = (jobs("release.yml")[name] for name in ("staging", "production"))
     refusal, *deployment = production["steps"]
     assert deployment == staging["steps"]
-    assert refusal["if"] == "needs.build.outputs.releasable != 'true'"
+    build = jobs("release.yml")["build"]
+    told = [f"releasable-{each['platform']}" for each in build["strategy"]["matrix"]["include"]]
+    assert build["outputs"] == {each: f"${{{{ steps.model.outputs.{each} }}}}" for each in told}
+    (model,) = (step for step in build["steps"] if step.get("id") == "model")
+    assert model["env"]["PLATFORM"] == "${{ matrix.platform }}"
+    assert 'echo "releasable-$PLATFORM=' in model["run"]
+    assert refusal["if"] == " || ".join(f"needs.build.outputs.{each} != 'true'" for each in told)
     assert "exit 1" in refusal["run"]
     assert production["environment"] == production["env"]["OVERLAY"] == "production"
     assert staging["environment"] == staging["env"]["OVERLAY"] == "staging"

@@ -1,6 +1,7 @@
 """The service on a real Kubernetes, put there and taken back by the commands that people use.
 
-KUBECONFIG names the cluster, which must have no namespace credit-scoring-local yet; without it nothing here is tested.
+`make test-cluster` asks for it; other targets touch no cluster. KUBECONFIG names one that has no namespace
+credit-scoring-local yet.
 CLUSTER_LOAD is the command that brings an image of this machine to the nodes (`kind load docker-image`), if they do not
 share its engine. CLUSTER_COMPONENT is a folder with a kustomize component for what the cluster cannot do.
 """
@@ -25,7 +26,10 @@ from tests.shipping.conftest import run as run_here
 from tests.shipping.test_image import KILL
 from tests.support.manifests import kubectl
 
-pytestmark = pytest.mark.shipping
+pytestmark = [
+    pytest.mark.shipping,
+    pytest.mark.skipif("CLUSTER_TESTS" not in os.environ, reason="NO CLUSTER TESTED: `make test-cluster` does that."),
+]
 
 NAMESPACE = "credit-scoring-local"
 SERVICE = "app.kubernetes.io/component=service"
@@ -137,6 +141,17 @@ class Cluster:
 
     def wait_until_ready(self) -> None:
         wait_for(lambda: len(self.ready()) == len(self.names()) == PODS, f"{PODS} ready pods")
+
+    def node_to_drain(self) -> str:
+        """The first node; fails where a drain, which heeds no namespace, would end pods of others."""
+        node = json.loads(self.kubectl("get", "nodes", "--output", "json"))["items"][0]
+        name: str = node["metadata"]["name"]
+        assert not node["spec"].get("unschedulable"), f"{name} is cordoned by somebody else"
+        options = ["--all-namespaces", "--selector", SERVICE, "--field-selector", f"spec.nodeName={name}"]
+        pods = json.loads(self.kubectl("get", "pods", *options, "--output", "json"))["items"]
+        others = {each["metadata"]["namespace"] for each in pods} - {NAMESPACE}
+        assert not others, f"{name} has pods of the service in {others}, which a drain would end, too"
+        return name
 
     def address(self, service: str) -> str:
         """Host and port of one of the entrances."""
@@ -293,7 +308,7 @@ def test_a_pod_that_is_killed_is_replaced_and_nothing_that_was_answered_is_lost(
 
 
 def test_a_drain_leaves_a_pod_until_another_one_is_ready(cluster: Cluster) -> None:
-    node = json.loads(cluster.kubectl("get", "nodes", "--output", "json"))["items"][0]["metadata"]["name"]
+    node = cluster.node_to_drain()
     before = cluster.names()
     command = cluster.command("drain", node, "--pod-selector", SERVICE, "--ignore-daemonsets", "--delete-emptydir-data")
     with cluster.traffic() as traffic:
@@ -303,9 +318,12 @@ def test_a_drain_leaves_a_pod_until_another_one_is_ready(cluster: Cluster) -> No
             wait_for(lambda: len(cluster.names() - before) == 1, "a pod in place of the first one")
             traffic.wait_for_answers(50)
             assert len(cluster.ready() & before) == 1
-        finally:
             cluster.kubectl("uncordon", node)
             said, _ = drain.communicate(timeout=DEPLOYED_WITHIN_S)
+        finally:
+            drain.kill()
+            drain.wait()
+            cluster.kubectl("uncordon", node)
         assert drain.returncode == 0, said
         cluster.wait_until_ready()
     assert not cluster.names() & before
