@@ -87,10 +87,8 @@ class Domains:
             return -LARGEST, LARGEST
         scale = self._scale(name)
         low = -LARGEST if field.at_least is None else field.at_least * scale
-        if field.above is not None and scale != 1.0:
-            low = max(low, field.above * scale)  # less than half a cent above it is as much in cents
-        elif field.above is not None:
-            low = max(low, self._around(name, field, field.above)[2])
+        if field.above is not None:  # nobody asks for less than half a cent more, which in cents would be as much
+            low = max(low, self._around(name, field, field.above * scale)[2])
         return low, LARGEST if field.at_most is None else field.at_most * scale
 
     def _around(self, name: str, field: ApplicationField | None, end: float) -> tuple[float, float, float]:

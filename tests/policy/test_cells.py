@@ -7,20 +7,20 @@ from hypothesis import given, settings
 
 from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.policy.cells import Domains
-from credit_scoring.policy.evaluator import FALSE, PASS, SEVERITIES, Evaluator
+from credit_scoring.policy.evaluator import PASS, SEVERITIES, TRUE, Evaluator
 from tests.policy.test_evaluator import applications, policy, record, rule, rules
 
 DOMAINS = Domains(CATALOGUE)
 SAID = {"APROVADO": PASS, "EM_ANALISE": SEVERITIES["review"], "NEGADO": SEVERITIES["deny"]}
 
 
-def test_an_amount_that_has_to_be_above_nothing_may_be_nothing_in_cents() -> None:
+def test_an_amount_that_has_to_be_above_nothing_is_held_to_be_a_cent_at_least() -> None:
+    """So a rule that denies whatever is above nothing is refused, though a tenth of a cent would escape it."""
     above_nothing = rule({"field": "credit_letter_value", "above": 0}, "OWN", "deny")
-    (ruling,) = Evaluator(policy(above_nothing), CATALOGUE).rulings(
-        [record(credit_letter_value=0.001)], np.array([0.1])
-    )
+    application = record(credit_letter_value=0.001)
+    (ruling,) = Evaluator(policy(above_nothing), CATALOGUE).rulings([application], np.array([0.1]))
     assert ruling.answer == "APROVADO"
-    assert FALSE in DOMAINS.attainable(above_nothing)
+    assert DOMAINS.attainable(above_nothing) == {TRUE}
 
 
 @settings(max_examples=300, deadline=None)
@@ -28,7 +28,10 @@ def test_an_amount_that_has_to_be_above_nothing_may_be_nothing_in_cents() -> Non
 def test_what_rules_say_to_any_application_is_among_what_the_checks_hold_possible(
     drawn: list[Any], application: dict[str, Any]
 ) -> None:
-    application |= {name: value or 1.0 for name, value in application.items() if name == "credit_letter_value"}
+    if value := application.get("credit_letter_value"):
+        application["credit_letter_value"] = max(value, 0.01)
+    elif "credit_letter_value" in application:
+        application["credit_letter_value"] = 1.0
     for joined, these, then, missing in drawn:
         own = rule({joined: these}, "OWN", "deny" if then == "pass" else then, missing)
         other = rule({"field": "monthly_income", "below": 1000}, "OTHER", "deny", "review")
