@@ -45,9 +45,9 @@ def _noted_fits(monkeypatch: pytest.MonkeyPatch) -> list[Fold]:
     fits: list[Fold] = []
     original = searching.fold_aucs_by_trees
 
-    def noted(classifier: Any, fold: Fold) -> tuple[Floats, float]:
+    def noted(classifier: Any, fold: Fold, seconds: float) -> tuple[Floats, float]:
         fits.append(fold)
-        return original(classifier, fold)
+        return original(classifier, fold, seconds)
 
     monkeypatch.setattr(searching, "fold_aucs_by_trees", noted)
     return fits
