@@ -123,7 +123,8 @@ def _rows(name: str, found: Mapping[str, Sequence[Tried]]) -> Iterator[str]:
     yield from (f"| {name} | {peer} | no model in that time in every fold | | |" for peer in without)
     for peer in sorted({*found} - {*without}, key=lambda peer: -aucs[peer].mean()):
         ahead = corrected_interval(aucs[peer] - aucs[OURS], OUTER_FOLDS)
-        gain = "" if peer == OURS else f"{ahead.value:+.4f} [{ahead.low:+.4f}, {ahead.high:+.4f}]"
+        interval = f"[{ahead.low:+.4f}, {ahead.high:+.4f}]" if len(aucs[OURS]) > 1 else "(one fold)"
+        gain = "" if peer == OURS else f"{ahead.value:+.4f} {interval}"
         took = np.mean([each.seconds for each in found[peer]])
         yield f"| {name} | {peer} | {aucs[peer].mean():.4f} | {gain} | {took:.0f} |"
 
