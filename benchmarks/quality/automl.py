@@ -39,7 +39,7 @@ def flaml(train: pd.DataFrame, defaulted: "pd.Series[int]", held_out: pd.DataFra
 
 def autogluon(train: pd.DataFrame, defaulted: "pd.Series[int]", held_out: pd.DataFrame, seconds: float) -> Any:
     """AutoGluon's best quality within so many seconds."""
-    from autogluon.tabular import TabularPredictor  # type: ignore[import-not-found]  # noqa: PLC0415
+    from autogluon.tabular import TabularPredictor  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory() as folder:
         found = TabularPredictor(OUTCOME, eval_metric="roc_auc", path=folder, verbosity=0)
@@ -50,7 +50,7 @@ def autogluon(train: pd.DataFrame, defaulted: "pd.Series[int]", held_out: pd.Dat
 
 def lightgbm(train: pd.DataFrame, defaulted: "pd.Series[int]", held_out: pd.DataFrame, _: float) -> Any:
     """LightGBM by its defaults."""
-    from lightgbm import LGBMClassifier  # noqa: PLC0415
+    from lightgbm import LGBMClassifier  # noqa: PLC0415 - the same
 
     found = LGBMClassifier(n_jobs=CORES, random_state=SEED, verbose=-1)
     return found.fit(train, defaulted).predict_proba(held_out)[:, 1]
@@ -58,7 +58,7 @@ def lightgbm(train: pd.DataFrame, defaulted: "pd.Series[int]", held_out: pd.Data
 
 def catboost(train: pd.DataFrame, defaulted: "pd.Series[int]", held_out: pd.DataFrame, _: float) -> Any:
     """CatBoost by its defaults."""
-    from catboost import CatBoostClassifier  # type: ignore[import-not-found]  # noqa: PLC0415
+    from catboost import CatBoostClassifier  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
 
     categories = list(train.select_dtypes("category"))
     found = CatBoostClassifier(

@@ -13,7 +13,7 @@ from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import weighted_mean
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME, ENSEMBLE
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, Candidate
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.search import Searched, TrialReport, search
 from credit_scoring.training.selection import calibrated, calibrated_ensemble, compare
@@ -82,10 +82,15 @@ def _searched(part: Dataset, plan: TrainingPlan) -> tuple[list[Searched], list[S
     """The boosters at the best of their starts, and every candidate at the best of the whole search."""
     with tempfile.TemporaryDirectory() as folder:  # the search takes the trials of the starts from the journal
         kept = replace(plan, resume=Path(folder) / "trials.jsonl")
-        few = max(len(each.starts_for(len(part.frame))) for each in CANDIDATE_BY_NAME.values())
-        begun = search(part, replace(kept, trials=few), lambda _: None)
-        results = search(part, kept, _told)
-    return [each for each in begun if CANDIDATE_BY_NAME[each.name].grows], results
+        begun = [_begun(part, kept, each) for each in CANDIDATES if each.grows]
+        return begun, search(part, kept, _told)
+
+
+def _begun(part: Dataset, plan: TrainingPlan, candidate: Candidate) -> Searched:
+    """A booster at the best of its own starts, and of nothing drawn."""
+    starts = len(candidate.starts_for(len(part.frame)))
+    found = search(part, replace(plan, trials=starts), lambda _: None)
+    return next(each for each in found if each.name == candidate.name)
 
 
 def _told(report: TrialReport) -> None:

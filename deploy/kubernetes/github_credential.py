@@ -40,7 +40,7 @@ def asked(audience: str) -> str:
     """The same at the first attempt."""
     url = f"{os.environ[ADDRESS]}&{urlencode({'audience': audience})}"
     request = Request(url, headers={"Authorization": f"Bearer {os.environ[SECRET]}"})  # noqa: S310 - the runner's own
-    with urlopen(request, timeout=ANSWERS_WITHIN) as answer:  # noqa: S310
+    with urlopen(request, timeout=ANSWERS_WITHIN) as answer:  # noqa: S310 - the same
         return str(json.load(answer)["value"])
 
 

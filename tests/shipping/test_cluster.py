@@ -215,7 +215,7 @@ def load(*images: str) -> None:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The namespace with its secrets, as docs/deployment.md says; removed on every path."""
     if "KUBECONFIG" not in os.environ:
-        pytest.skip("NO CLUSTER TESTED: KUBECONFIG is not set; `kind create cluster` makes one.")
+        pytest.fail("KUBECONFIG is not set: name the cluster to be tested; `kind create cluster` makes one.")
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     overlay(cluster.folder)
     run_here("make", "secrets")
