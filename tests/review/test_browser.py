@@ -5,21 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.common.exceptions import (
-    NoSuchElementException,
-    StaleElementReferenceException,
-    WebDriverException,
-)
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import presence_of_element_located
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import RunningService
 from tests.review.desk import REASON, SECRETS, decided, desk
-from tests.serving.test_browser import SOON, log
 from tests.serving.test_browser import browser as browser  # noqa: PLC0414 - a fixture
+from tests.serving.test_browser import log
+from tests.support.browser import waiting
 
 HTML = "<script>document.title = 'alterado'</script>"
 PAGES_IN = b"/Type /Page\n"
@@ -37,7 +32,7 @@ def visitor(browser: Chrome, running: RunningService) -> Chrome:
     browser.get(f"{running.url}/mesa/entrar")
     browser.delete_all_cookies()
     browser.get(f"{running.url}/mesa/")
-    WebDriverWait(browser, SOON).until(lambda window: window.switch_to.active_element.get_attribute("id") == "chave")
+    ready_to_sign_in(browser)
     return browser
 
 
@@ -45,7 +40,7 @@ def visitor(browser: Chrome, running: RunningService) -> Chrome:
 def ana(visitor: Chrome) -> Chrome:
     """Ana, before the queue."""
     visitor.switch_to.active_element.send_keys(SECRETS["ana"], Keys.ENTER)
-    WebDriverWait(visitor, SOON).until(lambda browser: heading(browser) == "Fila")
+    shows(visitor, "h1", "Fila")
     return visitor
 
 
@@ -55,16 +50,11 @@ def one(browser: Chrome, selector: str) -> WebElement:
 
 def shows(browser: Chrome, selector: str, text: str) -> None:
     """Waits until an element holds this text, for as long as pages give way to one another."""
-    until = WebDriverWait(browser, SOON, ignored_exceptions=[WebDriverException])
-    until.until(lambda window: text in one(window, selector).text)
+    waiting(browser).until(lambda window: text in one(window, selector).text)
 
 
-def heading(browser: Chrome) -> str:
-    """Empty while a page gives way to the next."""
-    try:
-        return one(browser, "h1").text
-    except (NoSuchElementException, StaleElementReferenceException):
-        return ""
+def ready_to_sign_in(browser: Chrome) -> None:
+    waiting(browser).until(lambda window: window.switch_to.active_element.get_attribute("id") == "chave")
 
 
 def test_a_reviewer_signs_in_by_the_keyboard_and_sees_an_empty_queue(ana: Chrome) -> None:
@@ -74,7 +64,7 @@ def test_a_reviewer_signs_in_by_the_keyboard_and_sees_an_empty_queue(ana: Chrome
 
 def test_with_a_wrong_key_the_page_says_so_and_the_field_has_the_focus(visitor: Chrome) -> None:
     visitor.switch_to.active_element.send_keys("cs_wrong", Keys.ENTER)
-    said = WebDriverWait(visitor, SOON).until(presence_of_element_located((By.CSS_SELECTOR, "[role=alert]")))
+    said = waiting(visitor).until(presence_of_element_located((By.CSS_SELECTOR, "[role=alert]")))
     assert said.text.startswith("Chave desconhecida")
     field = visitor.switch_to.active_element
     assert (field.get_attribute("id"), field.get_attribute("aria-describedby")) == ("chave", "problema")
@@ -100,14 +90,14 @@ def test_a_case_goes_from_the_queue_to_its_verdict_and_back_shows_no_other_form(
 def test_an_applicants_markup_is_text(ana: Chrome, running: RunningService) -> None:
     decision = decided(running, application_id=HTML)
     ana.get(f"{running.url}/mesa/decisoes/{decision}")
-    assert heading(ana) == f"Proposta {HTML}"
+    assert one(ana, "h1").text == f"Proposta {HTML}"
     assert HTML in ana.title
 
 
 def test_the_letter_is_one_page_of_paper(ana: Chrome, running: RunningService, tmp_path: Path) -> None:
     decision = decided(running, term_months=180)
     ana.get(f"{running.url}/mesa/decisoes/{decision}/carta")
-    printed = ana.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    printed = waiting(ana).until(lambda window: window.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True}))
     content = base64.b64decode(printed["data"])
     assert content.count(PAGES_IN) + content.count(b"/Type /Page /") + content.count(b"/Type /Page>") == 1
 
@@ -137,10 +127,9 @@ def sign_in(browser: Chrome, name: str) -> None:
     """Whoever is signed in leaves, and this person comes, by the page's own buttons."""
     for button in browser.find_elements(By.CSS_SELECTOR, ".sign-out button"):
         button.click()
-    until = WebDriverWait(browser, SOON, ignored_exceptions=[WebDriverException])  # as while a page gives way
-    until.until(lambda window: window.switch_to.active_element.get_attribute("id") == "chave")
+    ready_to_sign_in(browser)
     browser.switch_to.active_element.send_keys(SECRETS[name], Keys.ENTER)
-    until.until(lambda window: heading(window) == "Fila")
+    shows(browser, "h1", "Fila")
 
 
 def test_with_four_eyes_one_person_proposes_and_another_confirms(browser: Chrome, two: RunningService) -> None:

@@ -12,14 +12,13 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable, presence_of_element_located
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import RunningService
+from tests.support.browser import waiting
 
 PREDICT = "#operations-decisions-predict"
 ANSWER = f"{PREDICT} .live-responses-table tbody"
 NETWORK = ("http:", "https:", "ws:", "wss:", "ftp:")
-SOON = 30
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +63,14 @@ def answer(browser: Chrome, service: RunningService) -> str:
     browser.get(f"{service.url}/")
     click(browser, f"{PREDICT} .opblock-summary-control")
     click(browser, f"{PREDICT} button.execute")
-    waiting = WebDriverWait(browser, SOON)
-    shown = waiting.until(presence_of_element_located((By.CSS_SELECTOR, f"{ANSWER} .response-col_description pre")))
+    shown = waiting(browser).until(
+        presence_of_element_located((By.CSS_SELECTOR, f"{ANSWER} .response-col_description pre"))
+    )
     return shown.text
 
 
 def click(browser: Chrome, selector: str) -> None:
-    WebDriverWait(browser, SOON).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
+    waiting(browser).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
 
 
 def requested(browser: Chrome) -> list[str]:
