@@ -35,6 +35,7 @@ def resampled(dataset: Dataset, rows: int, fields: int, seed: int = 0) -> Datase
         frame=frame.assign(**made),
         defaulted=dataset.defaulted[picked],
         bad_rows=(),
+        lines=None,
     )
 
 

@@ -133,12 +133,16 @@ def train(
     fields: FieldsOption = None,
     free: Annotated[
         list[str] | None,
-        typer.Option(help="Repeatable: a field whose declared direction of risk this model need not keep to."),
+        typer.Option(
+            help="Repeatable: a field whose declared direction of risk this model need not keep to.",
+            rich_help_panel="Search",
+        ),
     ] = None,
     teacher: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
+            rich_help_panel="Search",
             help="CSV or Parquet file with another model's probabilities of default, which boosters then learn from as "
             "well. They MUST be out of fold, as docs/training.md says: a teacher that has seen the outcomes of the "
             "rows it speaks of, or of the test part, makes every figure untrue.",

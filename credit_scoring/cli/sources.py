@@ -29,7 +29,10 @@ class Source(StrEnum):
 
 FieldsOption = Annotated[
     Path | None,
-    typer.Option(help="TOML file with the fields of your applications; see docs/fields.md. [those of a consórcio]"),
+    typer.Option(
+        help="TOML file with the fields of your applications; see docs/fields.md. [those of a consórcio]",
+        rich_help_panel="Data",
+    ),
 ]
 
 
