@@ -23,7 +23,11 @@ THREADS = 4
 LARGEST_INSERT = 64
 SHORT_S = 0.003
 USUAL_WEIGHT = 0.05
+STALL = 4  # times SHORT_S: what takes longer counts as much, so that one standstill does not make a disk slow
 CHECK_EVERY_S = 0.05
+TRIED_EVERY = (
+    16  # blocks of a slow disk: how slow it is now, only the event loop can tell, which waits for no other thread
+)
 POLL_S = 0.0005  # SQLite's own waiting sleeps up to 100 ms, for a lock that workers hold for less than one
 _READING = {"reading": True}
 _COLUMNS = {
@@ -153,7 +157,7 @@ def _make_folder(folder: Path) -> None:
 
 
 class SqliteAppender(Appender):
-    """Writes on the event loop itself as long as a block takes less than SHORT_S, else in a thread.
+    """Writes on the event loop itself as long as a commit takes less than SHORT_S, else in a thread.
 
     A local disk takes a fraction of a millisecond. A thread costs more than that: it and the event loop wait for one
     another's interpreter lock at every statement. docs/adr/0010 has the measurements.
@@ -165,16 +169,18 @@ class SqliteAppender(Appender):
         self._here: sqlite3.Connection | None = None
         self._there: sqlite3.Connection | None = None
         self._usual_s = 0.0
+        self._blocks = 0
 
     def append_at_once(self, block: Block) -> bool:
-        """On the event loop, unless blocks take long or another process is writing."""
-        if self._usual_s > SHORT_S:
+        """On the event loop, unless commits take long or another process is writing."""
+        if self._usual_s > SHORT_S and self._blocks % TRIED_EVERY:
             return False
         try:
             self._here = self._here or self._database.connect(timeout=0)
-            self._append_by(self._here, block, self._database.check_now_and_then)
+            taken = self._append_by(self._here, block, self._database.check_now_and_then)
         except (sqlite3.Error, DecisionLogError):
             return False
+        self._usual_s += USUAL_WEIGHT * (min(taken, STALL * SHORT_S) - self._usual_s)
         return True
 
     async def append(self, block: Block) -> None:
@@ -212,7 +218,8 @@ class SqliteAppender(Appender):
 
     def _append_by(
         self, connection: sqlite3.Connection, block: Block, check: Callable[[], None], given_up: Event = _NEVER
-    ) -> None:
+    ) -> float:
+        """The seconds of the commit alone: the rest would take no less in the thread."""
         cursor = connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         started = time.perf_counter()
@@ -221,12 +228,15 @@ class SqliteAppender(Appender):
             check()
             if given_up.is_set():
                 raise DecisionLogError("Nobody waits for this block any more.")
+            inserted = time.perf_counter()
             cursor.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
-        self.seconds = time.perf_counter() - started
-        self._usual_s += USUAL_WEIGHT * (self.seconds - self._usual_s)
+        now = time.perf_counter()
+        self.seconds = now - started
+        self._blocks += 1
+        return now - inserted
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

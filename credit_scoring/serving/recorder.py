@@ -117,7 +117,8 @@ class Recorder:
         while self._waiting:
             self._current = transaction = Transaction(self._take(), self._timeout)
             try:
-                await self._store(transaction)
+                if not self._stored_at_once(transaction):
+                    await self._store(transaction)
             except Exception as error:  # of any kind: it must not end the task that everybody waits for
                 transaction.give_up()
                 self._watch.lose(error)
@@ -125,6 +126,13 @@ class Recorder:
             transaction.end()
             self._count -= len(transaction.entries)
         self._storing = None
+
+    def _stored_at_once(self, transaction: Transaction) -> bool:
+        settled = attempt(self._log.store_at_once, transaction.entries)
+        if settled:
+            transaction.settle(settled)
+            attempt(self._on_stored, self._log.seconds)
+        return bool(settled)
 
     async def _store(self, transaction: Transaction) -> None:
         try:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
+from threading import Event
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -158,33 +160,70 @@ def test_what_fails_at_once_leaves_nothing_of_its_block(path: Path) -> None:
     assert (count(path, "batches"), count(path, "claims")) == (2, 2)
 
 
-SLOW_DOWN = (
-    "CREATE VIEW long_sum AS WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT 2000000) "
-    "SELECT sum(n) AS total FROM number",
-    "CREATE TRIGGER slow AFTER INSERT ON batches BEGIN SELECT total FROM long_sum; END",
-)
+class SlowDisk(sqlite3.Connection):
+    """A connection to a disk that takes its time for each commit while `commit_s` says so."""
+
+    commit_s = 0.0
+
+    def cursor(self, *_: Any, **__: Any) -> Any:
+        return super().cursor(SlowCursor)
 
 
-def test_while_blocks_take_long_none_is_appended_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each would hold up the event loop; in the thread they take as long, and tell when they are short again."""
-    monkeypatch.setattr(
-        "credit_scoring.decisions.sqlite.SHORT_S", 0.05
-    )  # what no commit takes on a busy machine either
+class SlowCursor(sqlite3.Cursor):
+    def execute(self, sql: str, *given: Any) -> Any:
+        if sql == "COMMIT":
+            Event().wait(SlowDisk.commit_s)
+        return super().execute(sql, *given)
+
+
+def test_while_commits_take_long_blocks_are_appended_in_the_thread_and_one_in_a_few_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would hold up the event loop; now and then one tells whether commits are short again."""
+    monkeypatch.setattr(sqlite, "SHORT_S", 0.05)  # what no commit takes on a busy machine either
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=SlowDisk))
 
     async def scenario() -> None:
         async with appending(path) as appender:
             assert appender.append_at_once(block(a_row()))
-            execute(path, *SLOW_DOWN)
+            monkeypatch.setattr(SlowDisk, "commit_s", 0.5)
             while appender.append_at_once(block(a_row())):
                 assert count(path, "batches") < 20
-            await appender.append(block(a_row()))
-            assert not appender.append_at_once(block(a_row()))
-            execute(path, "DROP TRIGGER slow")
-            while not appender.append_at_once(block(a_row())):
+            monkeypatch.setattr(SlowDisk, "commit_s", 0.0)
+            at_once = []
+            for _ in range(2 * sqlite.TRIED_EVERY):
+                at_once.append(appender.append_at_once(block(a_row())))
+                if not at_once[-1]:
+                    await appender.append(block(a_row()))
+            assert at_once.count(True) < at_once.count(False)
+            while not all(appender.append_at_once(block(a_row())) for _ in range(2)):
                 await appender.append(block(a_row()))
                 assert count(path, "batches") < 1000
 
     asyncio.run(scenario())
+
+
+def test_a_large_block_is_appended_at_once_though_inserting_it_takes_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread would take as long for it, and hold up the event loop meanwhile."""
+    monkeypatch.setattr(sqlite, "SHORT_S", 0.05)
+
+    async def scenario() -> None:
+        async with appending(path) as appender:
+            assert appender.append_at_once(block(a_row()))
+            execute(path, *SLOW_INSERTS)
+            assert all(appender.append_at_once(block(a_row())) for _ in range(20))
+            assert appender.seconds > sqlite.SHORT_S
+
+    asyncio.run(scenario())
+
+
+SLOW_INSERTS = (
+    "CREATE VIEW long_sum AS WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT 2000000) "
+    "SELECT sum(n) AS total FROM number",
+    "CREATE TRIGGER slow AFTER INSERT ON batches BEGIN SELECT total FROM long_sum; END",
+)
 
 
 def test_where_there_is_no_database_yet_nothing_is_appended_at_once(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_what_the_log_takes_at_once_is_answered_at_once() -> None:
     asyncio.run(scenario())
 
 
-def test_nothing_is_stored_at_once_while_another_micro_batch_is_being_stored() -> None:
+def test_while_a_micro_batch_is_being_stored_another_waits_and_is_then_stored_at_once_where_that_is_quick() -> None:
     async def scenario() -> None:
         log = HeldLog()
         async with recording(log) as (recorder, _):
@@ -228,9 +228,9 @@ def test_nothing_is_stored_at_once_while_another_micro_batch_is_being_stored() -
             callers += keep(recorder, later)
             assert log.stored == []
             await log.commit()
-            await log.commit()
             await asyncio.gather(*callers)
             assert log.stored == [*earlier, *later]
+            assert log.sizes == [1]
 
     asyncio.run(scenario())
 
