@@ -51,6 +51,7 @@ class MicroBatch:
     def _stop_expiry(self) -> None:
         if self.expiry:
             self.expiry.cancel()
+            self.expiry = None  # it refers to this batch: collecting such circles takes a tenth of a second
 
 
 class Transaction:
