@@ -9,6 +9,7 @@ from typing import Any
 
 import bentoml
 import click
+import uvicorn
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLException
@@ -30,6 +31,7 @@ from credit_scoring.model import store
 from credit_scoring.model.manifest import inspect
 from credit_scoring.review.desk import ReviewDesk
 from credit_scoring.serving import instance, metrics
+from credit_scoring.serving.accepting import EagerServer
 from credit_scoring.serving.api import CreditApi, loaded
 from credit_scoring.serving.auth import Keyring
 from credit_scoring.serving.connections import Limits, affordable_connections
@@ -87,6 +89,7 @@ class HotService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml is half
             HTTP_PROTOCOLS["auto"] = GuardedProtocol.within(limits)  # type: ignore[assignment]
         else:
             HTTP_PROTOCOLS["auto"] = HotProtocol.with_route(api.hot_route(), limits)  # type: ignore[assignment]
+        uvicorn.Server = EagerServer  # type: ignore[misc]
         app = super().to_asgi(is_main)
         if is_main:
             methods = {method.route for method in self.apis.values()}
