@@ -20,8 +20,8 @@ from credit_scoring.serving.batching import Caller
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.decision_routes import Dossiers
 from credit_scoring.serving.endpoint import Asked, Handler, JsonEndpoint
+from credit_scoring.serving.exchange import HotRoute
 from credit_scoring.serving.explanations import Explainer, ExplanationThread
-from credit_scoring.serving.hot_route import HotRoute
 from credit_scoring.serving.pages import Pages, on_failure, on_http_exception
 from credit_scoring.serving.predictions import Predictions
 from credit_scoring.serving.recorder import Recorder

@@ -14,8 +14,9 @@ Result_contra = TypeVar("Result_contra", contravariant=True)
 
 logger = logging.getLogger(__name__)
 
-TURN_SHARE = 0.5  # of the budget: admitting ends; what arrives in a turn may have to wait for all that follows in it
-RELIEF_SHARE = 0.75  # of the budget: refusing ends, for a storm of requests leaves no turn an end of its own
+TURN_SHARE = (
+    0.15  # of the budget: reading ends; a request may wait for the turns before and after the one that reads it
+)
 UNDELIVERED = "The application was scored, but its decision could not be delivered."
 REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
@@ -41,7 +42,7 @@ class MicroBatcher(Generic[Item, Result]):
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
     only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
-    waits: once it has taken TURN_SHARE of the `budget` (seconds), what else it reads is refused. Only processor time
+    waits: once it has taken TURN_SHARE of the `budget` (seconds), nothing more is admitted to it. Only processor time
     counts: a worker that was stopped or had to share its core is late, not overloaded. `deliver` is given
     each batch, its callers and results, and tells the callers, now or later. `on_batch` gets each batch's size and
     the seconds that its oldest item waited. One instance belongs to one event loop.
@@ -78,11 +79,7 @@ class MicroBatcher(Generic[Item, Result]):
             self._judge(now)  # only now: asking for processor time is a system call
 
     def _judge(self, now: float) -> None:
-        worked = self._processor_time()
-        taken = (worked - self._work_began) / self._budget
-        if taken > RELIEF_SHARE:
-            self._turn_began, self._work_began = now, worked
-        elif taken > TURN_SHARE:
+        if self._processor_time() - self._work_began > TURN_SHARE * self._budget:
             raise OverloadedError(REFUSAL)
 
     def put(self, item: Item, caller: Caller[Result]) -> None:

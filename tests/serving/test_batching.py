@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_scoring.errors import OverloadedError, ScoringError
-from credit_scoring.serving.batching import Caller, MicroBatcher
+from credit_scoring.serving.batching import TURN_SHARE, Caller, MicroBatcher
 
 AMPLE = 1e9
 SOON = 20.0
@@ -220,22 +220,9 @@ def admissions(at: Sequence[float], budget: float = 100.0) -> list[bool]:
     return asyncio.run(one_turn())
 
 
-def test_once_a_turn_has_taken_half_of_the_budget_newcomers_are_refused() -> None:
-    assert admissions([7, 7, 56, 57.5, 60]) == [True, True, True, False, False]
-
-
-def test_a_storm_that_never_ends_the_turn_is_refused_for_a_quarter_of_the_budget_at_a_time() -> None:
-    assert admissions([0, 51, 74, 76, 100, 125, 127, 150, 152]) == [
-        True,
-        False,
-        False,
-        True,
-        True,
-        True,
-        False,
-        False,
-        True,
-    ]
+def test_once_a_turn_has_taken_its_share_of_the_budget_newcomers_are_refused_until_it_ends() -> None:
+    share = 100 * TURN_SHARE
+    assert admissions([7, 7, 6.5 + share, 7.5 + share, 30 + share, 1000]) == [True, True, True, False, False, False]
 
 
 def test_a_turn_that_was_off_the_processor_for_longer_than_the_budget_refuses_nobody() -> None:
@@ -249,7 +236,7 @@ def test_a_turn_that_was_off_the_processor_for_longer_than_the_budget_refuses_no
     asyncio.run(one_turn())
 
 
-def test_a_turn_that_has_worked_for_half_of_the_budget_refuses_newcomers() -> None:
+def test_a_turn_that_has_worked_for_longer_than_its_share_refuses_newcomers() -> None:
     async def one_turn() -> None:
         shared = batcher(Doubler(), budget=0.1)
         shared.check_admission()

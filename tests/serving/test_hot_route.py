@@ -1,15 +1,17 @@
 """The hot route at the wire, byte by byte, on a real uvicorn."""
 
 import asyncio
+import gc
 import json
 import select
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -20,9 +22,12 @@ from hypothesis import strategies as st
 from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions.ids import is_id
 from credit_scoring.errors import OverloadedError, RequestError, ScoringError, UnavailableError
+from credit_scoring.serving.backlog import Backlog, Late
 from credit_scoring.serving.connections import Limits
+from credit_scoring.serving.exchange import Exchange, HotRoute
 from credit_scoring.serving.guarded import GuardedProtocol
-from credit_scoring.serving.hot_route import Exchange, HotProtocol, HotRoute, is_plain_request
+from credit_scoring.serving.hot_route import HotProtocol
+from credit_scoring.serving.refusals import is_plain_request
 from credit_scoring.settings import ServiceSettings
 
 LIMIT = 1000
@@ -41,6 +46,7 @@ class Desk:
     """Answers b"ok"; other bodies get an error, or an answer when the test gives it. Remembers what it was told."""
 
     overloaded: bool = False
+    refused_reads: int = 0  # so many are refused, whatever comes then
     limits: Limits = field(default_factory=lambda: Limits(head_timeout=SOON))
     handled: list[bytes] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
@@ -48,6 +54,7 @@ class Desk:
     reads: list[HotProtocol] = field(default_factory=list)
     held: list["Held"] = field(default_factory=list)
     refusals: list[UnavailableError] = field(default_factory=list)
+    backlog: Backlog | None = None
 
     def protocol(self) -> type[GuardedProtocol]:
         """The protocol under test, which notes each time that it has read something."""
@@ -58,7 +65,10 @@ class Desk:
                 super().data_received(data)
                 desk.reads.append(self)
 
-        return Noting.with_route(desk.route(), self.limits)
+        made = Noting.with_route(desk.route(), self.limits)
+        if self.backlog:
+            made.backlog = self.backlog  # type: ignore[attr-defined]
+        return made
 
     def route(self) -> HotRoute:
         return HotRoute(
@@ -89,7 +99,8 @@ class Desk:
             self.kept.append(exchange)
 
     def check_admission(self) -> None:
-        if self.overloaded:
+        self.refused_reads -= 1
+        if self.overloaded or self.refused_reads >= 0:
             raise OverloadedError("Too much.", retry_after=3)
 
     def on_request(self, status: int, seconds: float) -> None:
@@ -179,9 +190,13 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
+def protocol_of(exchange: Exchange) -> HotProtocol:
+    return cast(HotProtocol, exchange._protocol)
+
+
 def answer_later(exchange: Exchange) -> None:
     """Give it its result on the server's own loop."""
-    exchange._protocol.loop.call_soon_threadsafe(exchange.set_result, "late")
+    protocol_of(exchange).loop.call_soon_threadsafe(exchange.set_result, "late")
 
 
 def test_a_plain_request_is_answered_on_the_spot() -> None:
@@ -366,8 +381,9 @@ def test_a_stopping_server_gives_the_answers_that_are_due_and_then_closes() -> N
     with serving(desk) as address, closing(socket.create_connection(address, timeout=SOON)) as client:
         client.sendall(request(b"later"))
         wait_for(lambda: bool(desk.kept), "the request")
-        loop = desk.kept[0]._protocol.loop
-        loop.call_soon_threadsafe(desk.kept[0]._protocol.shutdown)
+        protocol = protocol_of(desk.kept[0])
+        loop = protocol.loop
+        loop.call_soon_threadsafe(protocol.shutdown)
         loop.call_soon_threadsafe(desk.kept[0].set_result, "late")
         status, headers, body = read_answer(client)
         assert (status, headers["connection"], body) == (200, "close", b'"late"')
@@ -388,6 +404,106 @@ def test_under_overload_a_plain_request_is_refused_unread_and_the_connection_liv
         assert read_answer(client)[0] == 200
     assert desk.seen == [503, 503, 503, 200]
     assert len(desk.refusals) == 3
+
+
+def test_a_request_that_its_turn_has_no_time_for_is_taken_up_in_the_next() -> None:
+    desk = Desk(refused_reads=1)
+    with connected(desk) as client:
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[::2] == (200, b'"ok"')
+    assert (desk.seen, desk.refusals) == ([200], [])
+
+
+class HeldBacklog(Backlog):
+    """Requests wait in it until the test says what becomes of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[Late] = []
+
+    def add(self, late: Late, loop: asyncio.AbstractEventLoop) -> None:
+        self.late.append(late)
+
+
+@contextmanager
+def waiting(desk: Desk, *more: bytes) -> Iterator[tuple[socket.socket, HotProtocol]]:
+    """A client whose request waits in the backlog, and so does what it has sent since; there is time now."""
+    desk.overloaded, desk.backlog = True, HeldBacklog()
+    with connected(desk) as client:
+        client.sendall(request(b"ok"))
+        for number, each in enumerate(more):
+            wait_for(lambda: len(desk.reads) > number, "the request before to be read")  # noqa: B023 - called here
+            client.sendall(each)
+        wait_for(lambda: len(desk.reads) > len(more), "all to be read")
+        desk.overloaded = False
+        yield client, desk.reads[0]
+
+
+@pytest.mark.parametrize(("end", "expected"), [(HotProtocol.take_up, 200), (HotProtocol.refuse, 503)])
+def test_what_a_client_sends_while_its_request_waits_is_dealt_with_after_it(
+    end: Callable[[HotProtocol], object], expected: int
+) -> None:
+    desk = Desk()
+    with waiting(desk, request(b"no")) as (client, protocol):
+        protocol.loop.call_soon_threadsafe(end, protocol)
+        status, headers, body = read_answer(client)
+        assert status == expected
+        if expected == 503:
+            assert_problem(headers, body, 503, "overloaded", "Too much.")
+        assert read_answer(client)[0] == (500 if expected == 200 else 503)
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+
+
+def test_a_client_that_sends_more_and_more_while_its_request_waits_is_not_read() -> None:
+    desk = Desk()
+    with waiting(desk, b"x") as (_, protocol):
+        assert protocol.flow.read_paused
+
+
+@pytest.mark.parametrize("end", [HotProtocol.take_up, HotProtocol.refuse])
+def test_a_client_that_is_gone_while_its_request_waits_is_not_answered(end: Callable[[HotProtocol], object]) -> None:
+    desk = Desk()
+    with waiting(desk) as (client, protocol):
+        client.close()
+        wait_for(protocol.transport.is_closing, "the end of the connection")
+        done = threading.Event()
+        protocol.loop.call_soon_threadsafe(end, protocol)
+        protocol.loop.call_soon_threadsafe(done.set)
+        assert done.wait(SOON)
+    assert (desk.handled, desk.seen) == ([], [])
+
+
+def test_a_stopping_server_refuses_what_waits() -> None:
+    with waiting(Desk()) as (client, protocol):
+        protocol.loop.call_soon_threadsafe(protocol.shutdown)
+        assert read_answer(client)[0] == 503
+        assert client.recv(1) == b""
+
+
+def test_a_client_whose_request_waits_is_not_taken_for_one_that_keeps_the_service_waiting() -> None:
+    desk = Desk(limits=Limits(head_timeout=0.2))
+    with waiting(desk) as (client, protocol):
+        with closing(socket.create_connection(client.getpeername(), timeout=SOON)) as slow:
+            slow.sendall(HEAD[:10])
+            assert read_answer(slow)[0] == 408  # so much time has passed
+        protocol.loop.call_soon_threadsafe(protocol.take_up)
+        assert read_answer(client)[0] == 200
+
+
+def test_a_closed_connection_leaves_nothing_to_be_collected() -> None:
+    """Collecting the circles of thousands of connections holds up a worker for a tenth of a second."""
+    desk = Desk()
+    gc.disable()
+    try:
+        with serving(desk) as address:
+            with closing(socket.create_connection(address, timeout=SOON)) as client:
+                client.sendall(request(b"ok"))
+                assert read_answer(client)[0] == 200
+            left = weakref.ref(desk.reads.pop())
+            wait_for(lambda: left() is None, "the connection to be gone")
+    finally:
+        gc.enable()
 
 
 def test_under_overload_the_rest_of_a_request_half_read_before_is_not_taken_for_a_new_one() -> None:
@@ -679,12 +795,12 @@ def test_a_client_that_goes_on_reading_nothing_is_disconnected() -> None:
 @given(cut=st.integers(0, len(REQUEST)), more=st.binary(max_size=5))
 def test_only_a_whole_request_and_nothing_but_it_passes_for_plain(cut: int, more: bytes) -> None:
     route = Desk().route()
-    assert is_plain_request(REQUEST, route)
-    assert is_plain_request(REQUEST[:cut], route) == (cut == len(REQUEST))
-    assert is_plain_request(REQUEST + more, route) == (more == b"")
+    assert is_plain_request(REQUEST, route.path)
+    assert is_plain_request(REQUEST[:cut], route.path) == (cut == len(REQUEST))
+    assert is_plain_request(REQUEST + more, route.path) == (more == b"")
 
 
 @pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue", "Transfer-Encoding: chunked"])
 def test_a_request_with_a_say_in_how_it_is_answered_is_not_plain(header: str) -> None:
     route = Desk().route()
-    assert not is_plain_request(request(b"ok", header.encode()), route)
+    assert not is_plain_request(request(b"ok", header.encode()), route.path)

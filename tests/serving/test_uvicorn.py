@@ -26,6 +26,7 @@ PROTOCOL = {
     *("server_state", "timeout_keep_alive", "timeout_keep_alive_task", "transport", "url", "ws_protocol_class"),
     *("connection_lost", "connection_made", "data_received", "on_body", "on_headers_complete", "on_message_begin"),
     *("on_message_complete", "on_response_complete", "resume_writing", "send_400_response"),
+    *("shutdown", "_unset_keepalive_if_required"),
 }
 CYCLE = {"body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete", "response_started"}
 FLOW = {

@@ -1,0 +1,131 @@
+"""What a turn of the event loop had no time for, by a loop that the tests turn."""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_scoring.serving.backlog import REFUSED_AT_LEAST, REFUSED_WITHIN_S, Backlog
+
+TURN_S = 0.04
+
+
+class Loop:
+    """An event loop's clock and what it is to call in its next turn."""
+
+    now = 100.0
+    due: Callable[[], None] | None = None
+
+    def time(self) -> float:
+        return self.now
+
+    def call_soon(self, function: Callable[..., Any], *given: Any) -> None:
+        assert self.due is None
+        self.due = lambda: function(*given)
+
+    def turn(self, seconds: float = TURN_S) -> None:
+        self.now += seconds
+        due, self.due = self.due, None
+        assert due
+        due()
+
+
+class Turn:
+    """How many requests there is time for, and what became of those that waited."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        self.ends: list[tuple[int, str]] = []
+        self.backlog, self.loop = Backlog(), Loop()
+
+    def add(self, number: int, *, first: int = 0) -> None:
+        for each in range(first, first + number):
+            self.backlog.add(Request(each, self), cast(AbstractEventLoop, self.loop))
+
+    def of(self, end: str) -> list[int]:
+        return [number for number, its_end in self.ends if its_end == end]
+
+
+class Request:
+    def __init__(self, number: int, turn: Turn) -> None:
+        self._number = number
+        self._turn = turn
+
+    def take_up(self) -> bool:
+        if not self._turn.room:
+            return False
+        self._turn.room -= 1
+        self._turn.ends.append((self._number, "taken up"))
+        return True
+
+    def refuse(self) -> None:
+        self._turn.ends.append((self._number, "refused"))
+
+
+def test_the_next_turn_takes_up_what_it_has_time_for_in_the_order_of_reading() -> None:
+    turn = Turn()
+    turn.add(5)
+    assert turn.ends == []
+    turn.room = 5
+    turn.loop.turn()
+    assert turn.of("taken up") == [0, 1, 2, 3, 4]
+    assert turn.loop.due is None
+
+
+def test_what_the_next_turn_has_no_time_for_either_is_refused() -> None:
+    turn = Turn()
+    turn.add(5)
+    turn.room = 2
+    turn.loop.turn()
+    assert (turn.of("taken up"), turn.of("refused")) == ([0, 1], [2, 3, 4])
+
+
+def test_what_is_to_be_refused_is_never_taken_up_before_what_is_newer() -> None:
+    turn = Turn()
+    turn.add(3 * REFUSED_AT_LEAST)
+    turn.loop.turn()
+    turn.add(2, first=1000)
+    turn.room = 10
+    turn.loop.turn()
+    assert turn.of("taken up") == [1000, 1001]
+
+
+def test_a_crowd_is_refused_a_few_in_each_turn() -> None:
+    turn = Turn()
+    turn.add(10_000)
+    turn.loop.turn()
+    assert len(turn.of("refused")) == REFUSED_AT_LEAST
+    turn.loop.turn()
+    assert len(turn.of("refused")) < 10_000 * 2 * TURN_S / REFUSED_WITHIN_S
+
+
+@given(waiting=st.integers(1, 10_000), more=st.integers(0, 300), turn_s=st.floats(0.001, 0.2))
+def test_under_lasting_overload_everybody_is_refused_in_time(waiting: int, more: int, turn_s: float) -> None:
+    turn = Turn()
+    turn.add(waiting)
+    begun, turns = turn.loop.now, 0
+    while len(turn.of("refused")) < waiting:
+        turn.loop.turn(turn_s)
+        turns += 1
+        if len(turn.of("refused")) < waiting:
+            turn.add(more, first=waiting + turns * more)
+    assert turn.loop.now - begun <= REFUSED_WITHIN_S + 2 * turn_s
+    assert turn.of("refused") == sorted(turn.of("refused"))
+
+
+def test_one_requests_failure_leaves_the_others_to_the_next_turn() -> None:
+    class Failing(Request):
+        def take_up(self) -> bool:
+            raise RuntimeError
+
+    turn = Turn()
+    turn.backlog.add(Failing(0, turn), cast(AbstractEventLoop, turn.loop))
+    turn.add(1, first=1)
+    turn.room = 1
+    with pytest.raises(RuntimeError):
+        turn.loop.turn()
+    turn.loop.turn()
+    assert turn.ends == [(1, "taken up")]
