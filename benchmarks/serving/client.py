@@ -93,6 +93,7 @@ class OpenLoop:
         self._requests = cycle(_requests(load))
         self._pool = Pool(load.port)
         self._idle: deque[Connection] = deque()
+        self._resting: deque[tuple[float, Connection]] = deque()  # refused, until when
         self._most = self._in_all = self._sent = 0
 
     def run(self) -> None:
@@ -126,6 +127,7 @@ class OpenLoop:
 
     def _turn(self) -> None:
         """Send what is due and read what has come, then nap: to wait on sockets is good to a millisecond only."""
+        self._wake_rested()
         time.sleep(max(0.0, min(self._send_what_is_due() - now(), NAP_S)) or NAP_S)
         for connection, status in self._pool.answers(0.0):
             if status is None:
@@ -149,7 +151,7 @@ class OpenLoop:
         if connection is None:
             tally.dropped += 1
             return
-        self._most = max(self._most, len(self._pool) - len(self._idle))
+        self._most = max(self._most, len(self._pool) - len(self._idle) - len(self._resting))
         tally.send(due)
         connection.send(next(self._requests), due)
 
@@ -163,15 +165,25 @@ class OpenLoop:
         self._pool.drop(connection)
         return self._pool.open()
 
+    def _wake_rested(self) -> None:
+        while self._resting and self._resting[0][0] <= now():
+            _, connection = self._resting.popleft()
+            connection.idle_since = now()
+            self._idle.append(connection)
+
     def _answered(self, connection: Connection, status: int) -> None:
         self._in_all += 1
-        self._idle.append(connection)
+        if self._load.patient and status == 503:  # all are told the same time, so they wake in this order
+            self._resting.append((now() + connection.retry_after, connection))
+        else:
+            self._idle.append(connection)
         self._slice_of(now()).arrive(status)
         self._slice_of(connection.due).answer(status, connection.due)
 
     def _lost(self, connection: Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
+        self._resting = deque(each for each in self._resting if each[1] is not connection)
         self._idle.append(self._pool.open())
 
     def _slice_of(self, time: float) -> Tally:

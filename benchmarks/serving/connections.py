@@ -12,12 +12,13 @@ ANSWER_BYTES = 65536
 EVENTS = 1024
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: *(\d+)", re.IGNORECASE)
 
 
 class Connection:
     """One connection with at most one request on its way, which was due at `due`."""
 
-    __slots__ = ("_buffer", "_socket", "busy", "due", "idle_since", "number", "receive", "transmit")
+    __slots__ = ("_buffer", "_socket", "busy", "due", "idle_since", "number", "receive", "retry_after", "transmit")
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection((HOST, port))
@@ -28,6 +29,7 @@ class Connection:
         self._buffer = b""
         self.due = 0.0
         self.busy = False
+        self.retry_after = 0  # seconds, as the last answer said
         self.idle_since = now()
 
     def send(self, request: bytes, due: float) -> None:
@@ -49,7 +51,11 @@ class Connection:
             return None
         self._buffer, self.busy = b"", False
         self.idle_since = now()
-        return int(data[9:12])
+        status = int(data[9:12])
+        if status == 503:
+            found = _RETRY_AFTER.search(data)
+            self.retry_after = int(found[1]) if found else 0
+        return status
 
     def close(self) -> None:
         """Close it at once."""

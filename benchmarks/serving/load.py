@@ -78,6 +78,13 @@ class Loader:
         load = self._load(server, kind="open", rate=rate, connections=self.connections)
         return self._run(server, load, repetition, share=share, rate=rate)
 
+    def in_turn(
+        self, server: Server, repetition: int, share: float, rate: float, connections: int, *, patient: bool
+    ) -> Run:
+        """Open loop on so many connections, one after the other, whose clients heed Retry-After if `patient`."""
+        load = self._load(server, kind="open", rate=rate, connections=connections, rotate=True, patient=patient)
+        return self._run(server, load, repetition, share=share, rate=rate, clients=connections)
+
     def _load(self, server: Server, **figures: Any) -> Load:
         return Load(
             port=server.port,

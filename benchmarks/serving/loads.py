@@ -13,7 +13,8 @@ class Load(BaseModel):
 
     Closed loop: `clients` connections, each sends its next request when it has its answer. Open loop: `rate` requests
     start per second whatever happens to the others, on a pool of `connections`; `slices` are reported one by one. With
-    `rotate` the connections take turns, so that none is idle for long; else the one used last is used again.
+    `rotate` the connections take turns, so that none is idle for long; else the one used last is used again. A
+    `patient` client sends nothing on a connection for as long as a 503's Retry-After says; else it may ask at once.
     """
 
     kind: Literal["closed", "open"]
@@ -27,6 +28,7 @@ class Load(BaseModel):
     connections: int = 0
     slices: int = 1
     rotate: bool = False
+    patient: bool = False
 
 
 class Outcome(BaseModel):
@@ -34,8 +36,9 @@ class Outcome(BaseModel):
 
     `sent` counts the requests that started in the counted time, `useful` those that got 200, `useful_per_s` the 200
     answers that arrived in the counted time. `errors` are other answers, broken connections and missing answers;
-    `dropped` were due but not sent, because every connection was busy. `lag_p99` and `lag_most` are how late the client
-    was, `most_connections` how many were busy at once, `answered_in_all` includes what was not counted.
+    `dropped` were due but not sent, because every connection was busy. `longest` is the longest that a connection
+    waited for an answer of any kind, or for none. `lag_p99` and `lag_most` are how late the client was,
+    `most_connections` how many were busy at once, `answered_in_all` includes what was not counted.
     """
 
     seconds: float
@@ -51,6 +54,7 @@ class Outcome(BaseModel):
     refused_p99: float | None
     errors: int
     dropped: int
+    longest: float | None = None
     lag_p99: float | None
     lag_most: float | None
     answered_in_all: int

@@ -13,6 +13,7 @@ class Tally:
         self.start, self.end = start, start + seconds
         self._useful, self._refused, self._lags = array("d"), array("d"), array("d")
         self.sent = self.errors = self.dropped = self._answered = self._in_time = 0
+        self._longest = 0.0
 
     def send(self, due: float) -> None:
         """A request leaves that was due at this time."""
@@ -27,6 +28,7 @@ class Tally:
         """The last byte of the answer has come to a request that was due in this slice."""
         arrived = now()
         self._answered += 1
+        self._longest = max(self._longest, arrived - due)
         if status == 200:
             self._useful.append(arrived - due)
         elif status == 503:
@@ -43,6 +45,7 @@ class Tally:
         """The tally in figures; requests still open are errors."""
         useful, refused, lags = (sorted(1000 * s for s in each) for each in (self._useful, self._refused, self._lags))
         seconds = self.end - self.start
+        longest = now() - self.start if self.waiting else self._longest
         return Outcome(
             seconds=seconds,
             sent=self.sent,
@@ -57,6 +60,7 @@ class Tally:
             refused_p99=percentile(refused, 0.99),
             errors=self.sent - len(useful) - len(refused),
             dropped=self.dropped,
+            longest=1000 * longest,
             lag_p99=percentile(lags, 0.99),
             lag_most=lags[-1] if lags else None,
             answered_in_all=answered_in_all,
