@@ -121,6 +121,7 @@ test-spark: install-dev ## Test what needs Spark and Java, and the notebooks
 .PHONY: bench
 bench: install-dev ## Benchmark the service and its peers (half an hour)
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.serving.overload
 
 .PHONY: quality
 quality: install-dev ## Measure the model's quality by a fixed protocol (an hour)

@@ -1,14 +1,16 @@
 """The variants: how each is started, what it is sent, and how its answer is read."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving.environments import FASTAPI, MLSERVER, Environment
+from benchmarks.serving.environments import FASTAPI, GRANIAN, MLSERVER, Environment
 from benchmarks.serving.processes import free_port
+from benchmarks.serving.variants.answer import ANSWER
 
 MODULES = "benchmarks.serving.variants"
 MLSERVER_MODEL = "credit-scoring"
@@ -59,6 +61,25 @@ def _mlserver(port: int, folder: Path) -> list[str]:
     return [str(MLSERVER.bin / "mlserver"), "start", str(folder)]
 
 
+def _granian(port: int, folder: Path) -> list[str]:
+    start = [str(GRANIAN.bin / "granian"), f"{MODULES}.floor:app", "--interface", "asgi", "--loop", "uvloop", "--no-ws"]
+    return [*start, "--log-level", "warning", "--host", "127.0.0.1", "--port", str(port)]
+
+
+def _nginx(port: int, folder: Path) -> list[str]:
+    """One process that answers every request by itself; the client's connections last as long as its loads."""
+    answer = ANSWER.decode().replace('"', '\\"')
+    lines = (
+        f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr; worker_rlimit_nofile 20000;",
+        "events { worker_connections 16384; }",
+        "http { access_log off; default_type application/json; keepalive_requests 1000000000;",
+        *(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")),
+        f'server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "{answer}"; }} }} }}',
+    )
+    (folder / "nginx.conf").write_text("\n".join(lines), encoding="utf-8")
+    return [shutil.which("nginx") or "nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
 def _as_list(body: str) -> str:
     return f'{{"applications":[{body}]}}'
 
@@ -102,5 +123,8 @@ VARIANTS = {
         ),
         Variant("f", "bare Starlette", _uvicorn("bare", None, UVICORN_AT_ITS_BEST), decides=False),
         Variant("g", "this service", _bentoml("credit_scoring.service:CreditScoring"), in_project=True),
+        Variant("h", "bare uvicorn", _uvicorn("floor", None, UVICORN_AT_ITS_BEST), decides=False),
+        Variant("i", "bare Granian", _granian, GRANIAN, decides=False),
+        Variant("j", "nginx, `return 200`", _nginx, decides=False),
     )
 }

@@ -62,6 +62,7 @@ class Environment:
 
 
 FASTAPI = Environment("fastapi", FOLDER / "peers.txt", SCORING + VALIDATING + SERVING)
+GRANIAN = Environment("granian", FOLDER / "peers-granian.txt", ("uvloop",))
 MLSERVER = Environment("mlserver", FOLDER / "peers-mlserver.txt", SCORING + VALIDATING)
 
 

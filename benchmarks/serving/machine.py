@@ -57,4 +57,4 @@ def _cpu() -> str:
 
 def _peers() -> list[str]:
     lines = [line for path in sorted(FOLDER.glob("peers*.txt")) for line in path.read_text("utf-8").splitlines()]
-    return [line for line in lines if line.startswith(("fastapi==", "litserve==", "mlserver==", "k6=="))]
+    return [line for line in lines if line.startswith(("fastapi==", "litserve==", "mlserver==", "k6==", "granian=="))]
