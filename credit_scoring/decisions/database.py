@@ -88,8 +88,13 @@ class Appender:
 
     seconds = 0.0
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether to append at once."""
+        return False
+
     def append_at_once(self, block: Block) -> bool:
-        """Store a block before this returns; False, with nothing stored, where that might take long or failed."""
+        """Store a block before this returns; False, with nothing stored, where that failed."""
         return False
 
     async def append(self, block: Block) -> None:

@@ -24,6 +24,9 @@ LARGEST_INSERT = 64
 SHORT_S = 0.003
 USUAL_WEIGHT = 0.05
 STALL = 4  # times SHORT_S: what takes longer counts as much, so that one standstill does not make a disk slow
+HANGS_S = 0.1  # but what takes as long as this counts in full
+TRIED_EVERY = 16  # blocks of a slow disk; to the thread, waiting for the interpreter lock would look like the disk's
+TRIED_WEIGHT = 0.5
 CHECK_EVERY_S = 0.05
 TRIED_EVERY = (
     16  # blocks of a slow disk: how slow it is now, only the event loop can tell, which waits for no other thread
@@ -171,16 +174,20 @@ class SqliteAppender(Appender):
         self._usual_s = 0.0
         self._blocks = 0
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether commits are short, or it is time to try how short they are."""
+        return self._usual_s <= SHORT_S or (self._blocks % TRIED_EVERY == 0 and self.seconds < HANGS_S)
+
     def append_at_once(self, block: Block) -> bool:
-        """On the event loop, unless commits take long or another process is writing."""
-        if self._usual_s > SHORT_S and self._blocks % TRIED_EVERY:
-            return False
+        """On the event loop, unless another process is writing."""
         try:
             self._here = self._here or self._database.connect(timeout=0)
             taken = self._append_by(self._here, block, self._database.check_now_and_then)
         except (sqlite3.Error, DecisionLogError):
             return False
-        self._usual_s += USUAL_WEIGHT * (min(taken, STALL * SHORT_S) - self._usual_s)
+        weight = USUAL_WEIGHT if self._usual_s <= SHORT_S else TRIED_WEIGHT
+        self._usual_s += weight * ((taken if taken > HANGS_S else min(taken, STALL * SHORT_S)) - self._usual_s)
         return True
 
     async def append(self, block: Block) -> None:

@@ -48,7 +48,7 @@ class Writer:
 
     def append_at_once(self, rows: Sequence[Row]) -> bool:
         """Store one more block before this returns; False where that might take long, or fails."""
-        if self._head is None:
+        if self._head is None or not self._appender.is_quick:
             return False
         block = self._head.next(self.id, datetime.now(UTC), rows)
         if not self._appender.append_at_once(block):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import uvicorn
 
 ACCEPTED_IN_A_TURN = 64
+GREETED_WITHIN_S = 1.0  # when the server stops; a handshake of TLS can take longer
 
 
 class EagerServer(uvicorn.Server):
@@ -32,6 +33,10 @@ class EagerServer(uvicorn.Server):
         for door in self._doors:
             asyncio.get_running_loop().remove_reader(door.fileno())
             door.close()
+        if self._greeting:  # else they would not be among the connections that are told to end
+            _, late = await asyncio.wait(self._greeting, timeout=GREETED_WITHIN_S)
+            for each in late:
+                each.cancel()
         await super().shutdown(sockets)
 
     def _accept(self, door: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
@@ -43,7 +48,12 @@ class EagerServer(uvicorn.Server):
             greeting = loop.connect_accepted_socket(self._protocol, newcomer, ssl=self.config.ssl)
             task = loop.create_task(greeting)
             self._greeting.add(task)
-            task.add_done_callback(self._greeting.discard)
+            task.add_done_callback(self._greeted)
+
+    def _greeted(self, task: asyncio.Task[object]) -> None:
+        self._greeting.discard(task)
+        if not task.cancelled():
+            task.exception()  # of TLS, where a client gave up: none of our business, and asyncio would log it
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it

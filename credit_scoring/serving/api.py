@@ -16,7 +16,7 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.errors import NotReadyError, UnavailableError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.auth import Keyring
-from credit_scoring.serving.batching import Caller
+from credit_scoring.serving.batching import TURN_SHARE, Caller
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.decision_routes import Dossiers
 from credit_scoring.serving.endpoint import Asked, Handler, JsonEndpoint
@@ -40,7 +40,7 @@ class Backend:
     answers: Sequence[Answer]
     handlers: Mapping[str, Handler]
     accept: Callable[[bytes, Caller[Decision], str], None]
-    check_admission: Callable[[], None]
+    check_admission: Callable[[float], None]
     is_ready: Callable[[], bool]
 
 
@@ -136,7 +136,7 @@ class CreditApi:
             timeout=self._settings.request_timeout_s,
             admit=partial(self._keyring.admit, scope=PREDICT.scope),
             handle=lambda body, exchange: self._backend.accept(body, exchange, exchange.asked_by),
-            check_admission=lambda: self._backend.check_admission(),  # noqa: PLW0108 - of the backend in use then
+            check_admission=self._check_admission,
             on_refusal=_count_refusal,
             on_request=metrics.request_observer(PREDICT.label),
         )
@@ -163,10 +163,13 @@ class CreditApi:
 
         return handle
 
+    def _check_admission(self, share: float) -> None:
+        self._backend.check_admission(share)
+
     def _admit(self) -> None:
         """Raises UnavailableError, which is counted, when a request that came the ordinary way is to be refused."""
         try:
-            self._backend.check_admission()
+            self._check_admission(TURN_SHARE)
         except UnavailableError as error:
             _count_refusal(error)
             raise

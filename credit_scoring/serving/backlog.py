@@ -29,28 +29,21 @@ class Backlog:
     def __init__(self) -> None:
         self._fresh: deque[Late] = deque()
         self._stale: deque[Late] = deque()
-        self._is_due = False
         self._refused_at = 0.0
         self._most = 0  # to be refused, since there was nobody last
 
     def add(self, late: Late, loop: asyncio.AbstractEventLoop) -> None:
-        """Put a request off to the next turn."""
+        """Put a request off to the next turn; called after the end of this turn was scheduled."""
+        if not self._fresh:
+            loop.call_soon(self._take_up, loop)
         self._fresh.append(late)
-        self._go_on(loop)
 
-    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._is_due:
-            self._is_due = True
-            loop.call_soon(self._work, loop)
-
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_due = False
+    def _take_up(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             self._take_up_some()
-            self._refuse_some(loop.time())
         finally:
-            if self._fresh or self._stale:
-                self._go_on(loop)
+            if self._fresh:
+                self._to_be_refused(loop)
 
     def _take_up_some(self) -> None:
         while self._fresh:
@@ -59,13 +52,20 @@ class Backlog:
                 self._fresh.appendleft(late)
                 return
 
-    def _refuse_some(self, now: float) -> None:
-        share = (now - self._refused_at) / REFUSED_WITHIN_S if self._stale else 0.0
-        self._refused_at = now
+    def _to_be_refused(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._stale:
+            self._most, self._refused_at = 0, loop.time()
+            loop.call_soon(self._refuse_some, loop)
         self._stale.extend(self._fresh)
         self._fresh.clear()
         self._most = max(self._most, len(self._stale))
-        for _ in range(min(len(self._stale), max(REFUSED_AT_LEAST, ceil(share * self._most)))):
-            self._stale.popleft().refuse()
-        if not self._stale:
-            self._most = 0
+
+    def _refuse_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        share, self._refused_at = (loop.time() - self._refused_at) / REFUSED_WITHIN_S, loop.time()
+        some = min(len(self._stale), max(REFUSED_AT_LEAST, ceil(share * self._most)))
+        try:
+            for _ in range(some):
+                self._stale.popleft().refuse()
+        finally:
+            if self._stale:
+                loop.call_soon(self._refuse_some, loop)

@@ -14,9 +14,8 @@ Result_contra = TypeVar("Result_contra", contravariant=True)
 
 logger = logging.getLogger(__name__)
 
-TURN_SHARE = (
-    0.15  # of the budget: reading ends; a request may wait for the turns before and after the one that reads it
-)
+TURN_SHARE = 0.5  # of the budget: admitting ends; what arrives in a turn may have to wait for all that follows in it
+READING_SHARE = 0.15  # of the budget: the same for what can be put off to the next turn
 UNDELIVERED = "The application was scored, but its decision could not be delivered."
 REFUSAL = "The service has more requests than it can answer in time. Try again in a moment."
 
@@ -42,7 +41,7 @@ class MicroBatcher(Generic[Item, Result]):
 
     Scoring runs on the event loop itself: it holds the interpreter lock for most of its time, so a thread would
     only add hand-overs. A turn of the loop reads whatever waits in the sockets, so its length is how long a newcomer
-    waits: once it has taken TURN_SHARE of the `budget` (seconds), nothing more is admitted to it. Only processor time
+    waits: once it has taken its share of the `budget` (seconds), nothing more is admitted to it. Only processor time
     counts: a worker that was stopped or had to share its core is late, not overloaded. `deliver` is given
     each batch, its callers and results, and tells the callers, now or later. `on_batch` gets each batch's size and
     the seconds that its oldest item waited. One instance belongs to one event loop.
@@ -72,14 +71,12 @@ class MicroBatcher(Generic[Item, Result]):
         self._work_began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def check_admission(self) -> None:
-        """Raises OverloadedError when this turn of the event loop has worked too long to answer a newcomer in time."""
+    def check_admission(self, share: float = TURN_SHARE) -> None:
+        """Raises OverloadedError when this turn of the event loop has worked for longer than a share of the budget."""
         now = self._clock()
-        if now - self._beginning_of_turn(now) > TURN_SHARE * self._budget:
-            self._judge(now)  # only now: asking for processor time is a system call
-
-    def _judge(self, now: float) -> None:
-        if self._processor_time() - self._work_began > TURN_SHARE * self._budget:
+        if now - self._beginning_of_turn(now) <= share * self._budget:
+            return  # without asking for processor time, which is a system call
+        if self._processor_time() - self._work_began > share * self._budget:
             raise OverloadedError(REFUSAL)
 
     def put(self, item: Item, caller: Caller[Result]) -> None:

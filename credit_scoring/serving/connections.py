@@ -9,7 +9,7 @@ from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-RESERVED_FILES = 64  # for what a worker opens itself: sockets it listens on, the decision log, metrics, logs
+RESERVED_FILES = 256  # for what a worker opens itself, and for newcomers of two turns who are still to be refused
 SWEEPS = 5  # within the head timeout
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 from pydantic_core import to_json
@@ -21,9 +22,9 @@ class HotRoute:
 
     `admit` is given the headers and the address of the peer and tells the name of the key; where it raises, the request
     goes the ordinary way, to be refused there. `handle` gets the body and the exchange, which it gives a result or an
-    error, now or later; what it raises is the error. `check_admission`, asked once for each read, raises what a request
-    is refused with, and `on_refusal` is called with it where a refusal is written. `on_request` gets the status and the
-    seconds of every exchange.
+    error, now or later; what it raises is the error. `check_admission`, given the share of the budget that a turn may
+    take, raises what a request is refused with, and `on_refusal` is called with it where a refusal is written.
+    `on_request` gets the status and the seconds of every exchange, from when its request was read first.
     """
 
     path: bytes
@@ -31,9 +32,14 @@ class HotRoute:
     timeout: float
     admit: Admit
     handle: Callable[[bytes, "Exchange"], None]
-    check_admission: Callable[[], None]
+    check_admission: Callable[[float], None]
     on_refusal: Callable[[UnavailableError], None]
     on_request: OnRequest
+
+    @cached_property
+    def beginning(self) -> bytes:
+        """How a request to this route begins."""
+        return b"POST %b HTTP/1.1\r\n" % self.path
 
     def asked_by(self, headers: Headers, client: tuple[str, int] | None) -> str | None:
         """The name of the key; None where the request is to be refused."""
@@ -72,11 +78,13 @@ class Exchange:
         "response_complete",
     )
 
-    def __init__(self, protocol: Answering, keep_alive: bool, asked_by: str, request_id: bytes | None) -> None:
+    def __init__(
+        self, protocol: Answering, keep_alive: bool, asked_by: str, request_id: bytes | None, started: float
+    ) -> None:
         self._protocol = protocol
         self.asked_by = asked_by
         self.request_id = request_id
-        self._started = time.perf_counter()
+        self._started = started
         self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True

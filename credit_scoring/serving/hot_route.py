@@ -11,6 +11,7 @@ from typing import ClassVar
 from credit_scoring.errors import OverloadedError, UnavailableError
 from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.backlog import Backlog
+from credit_scoring.serving.batching import READING_SHARE, TURN_SHARE
 from credit_scoring.serving.connections import Limits
 from credit_scoring.serving.endpoint import body_too_late
 from credit_scoring.serving.exchange import Exchange, HotRoute
@@ -27,8 +28,9 @@ class HotProtocol(GuardedProtocol):
     backlog: ClassVar[Backlog]
     _too_late: asyncio.TimerHandle | None = None
     _refused: UnavailableError | None = None  # why what is read now is to be refused
-    _late = b""  # a whole request, or more, that waits in the backlog
-    _late_for: OverloadedError
+    _late = b""  # a request that waits in the backlog, and what has come after it
+    _late_for: UnavailableError
+    _since: float | None = None  # when it was read
 
     @classmethod
     def with_route(cls, route: HotRoute, limits: Limits) -> type[GuardedProtocol]:
@@ -40,65 +42,78 @@ class HotProtocol(GuardedProtocol):
         if self._late:
             self._late += data
             self.flow.pause_reading()
-            return
-        refusal = self._refusal()
-        if refusal and self._stage == BETWEEN and self.owes_nothing and is_plain_request(data, self.hot_route.path):
+        elif not self._can_wait(data):
+            self._read(data, self._refusal(TURN_SHARE))
+        elif refusal := self._refusal(READING_SHARE):
             self._put_off(refusal, data)
         else:
-            self._read(data, refusal)
+            self._read(data, None)
 
-    def _refusal(self) -> UnavailableError | None:
+    def _can_wait(self, data: bytes) -> bool:
+        """Whether this begins a request to the route, and is of a size worth keeping."""
+        if self._stage != BETWEEN or not self.owes_nothing or not data.startswith(self.hot_route.beginning):
+            return False
+        return len(data) <= self.limits.head_bytes + self.hot_route.limit
+
+    def _refusal(self, share: float) -> UnavailableError | None:
         try:
-            self.hot_route.check_admission()
+            self.hot_route.check_admission(share)
         except UnavailableError as error:
             return error.with_traceback(None)  # which would refer to this connection
         return None
 
     def _put_off(self, refusal: UnavailableError, data: bytes) -> None:
-        """Whoever cannot be answered for want of time is asked again in the next turn; other reasons will not pass."""
+        """For want of time, to the next turn; other reasons to refuse it will not have passed by then."""
+        self._since = time.perf_counter()
         if isinstance(refusal, OverloadedError):
             self._late, self._late_for = data, refusal
             self._unset_keepalive_if_required()
             self.backlog.add(self, self.loop)
         else:
-            self._refuse_unread(refusal, data)
-
-    @property
-    def waits_for_client(self) -> bool:
-        """Not while a request waits in the backlog."""
-        return not self._late and super().waits_for_client
+            self._refuse(data, refusal)
 
     def take_up(self) -> bool:
         """Called by the backlog."""
-        if self.transport.is_closing():
-            return True
-        if self._refusal():
+        if not self.transport.is_closing() and (refusal := self._refusal(READING_SHARE)):
+            self._late_for = refusal
             return False
-        self._read(self._taken(), None)
+        if data := self._taken():
+            self._read(data, None)
         return True
 
     def refuse(self) -> None:
         """Called by the backlog."""
-        if self.transport.is_closing():
-            return
-        data = self._taken()
-        if is_plain_request(data, self.hot_route.path):
-            self._refuse_unread(self._late_for, data)
-        else:  # more has come since
-            self._read(data, self._late_for)
+        if data := self._taken():
+            self._refuse(data, self._late_for)
 
     def shutdown(self) -> None:
         """Called by the server when it stops: nobody is left without an answer."""
-        if self._late:
-            self.refuse()
+        self.refuse()
         super().shutdown()
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Not while a request waits in the backlog, unless its answer could not be written."""
+        owes = self._late and not self.transport.is_closing() and not self.flow.write_paused
+        return not owes and super().waits_for_client
+
     def _taken(self) -> bytes:
-        """What has waited; from here on the client is read as before."""
+        """What has waited, if anybody still waits for an answer; from here on the client is read as before."""
         data, self._late = self._late, b""
+        if self.transport.is_closing():
+            return b""
         if self.flow.read_paused:
             self.flow.resume_reading()
         return data
+
+    def _refuse(self, data: bytes, error: UnavailableError) -> None:
+        if not is_plain_request(data, self.hot_route.path):
+            self._read(data, error)
+            return
+        self.transport.write(whole_refusal(error, data))
+        self.on_response_complete()
+        self.hot_route.on_refusal(error)
+        self.hot_route.on_request(503, time.perf_counter() - self._began())
 
     def _read(self, data: bytes, refusal: UnavailableError | None) -> None:
         self._refused = refusal
@@ -106,13 +121,10 @@ class HotProtocol(GuardedProtocol):
         if isinstance(self.cycle, Exchange) and self.cycle.more_body and self._too_late is None:
             self._too_late = self.loop.call_later(self.hot_route.timeout, self._give_up)
 
-    def _refuse_unread(self, error: UnavailableError, data: bytes) -> None:
-        """Answer what this error means, nothing parsed: in a storm of refusals each takes time from a decision."""
-        started = time.perf_counter()
-        self.transport.write(whole_refusal(error, data))
-        self.on_response_complete()
-        self.hot_route.on_refusal(error)
-        self.hot_route.on_request(503, time.perf_counter() - started)
+    def _began(self) -> float:
+        """When the request that is being read was read first."""
+        since, self._since = self._since, None
+        return since or time.perf_counter()
 
     def take_request(self) -> None:
         """The hot way where it is plain, else the ordinary one."""
@@ -122,7 +134,8 @@ class HotProtocol(GuardedProtocol):
             super().take_request()
         else:
             keep_alive = self.parser.should_keep_alive()
-            self.cycle = Exchange(self, keep_alive, asked_by, sent_id(headers))  # type: ignore[assignment]  # in place
+            exchange = Exchange(self, keep_alive, asked_by, sent_id(headers), self._began())
+            self.cycle = exchange  # type: ignore[assignment]  # in its place
 
     def _is_plain(self, headers: Headers) -> bool:
         route, parser = self.hot_route, self.parser

@@ -23,6 +23,7 @@ class MicroBatch:
     """Decisions that wait together, and their callers."""
 
     expiry: Countdown | None = None
+    was_tried = False  # to be stored at once, in vain
 
     def __init__(self, entries: list[Entry], callers: Sequence[Caller[Decision]]) -> None:
         self.entries = entries
@@ -75,9 +76,7 @@ class Transaction:
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Give all callers their answers."""
-        answers = iter(settled)
-        for batch in self.batches:
-            batch.settle([next(answers) for _ in batch.entries])
+        settle(self.batches, settled)
 
     def give_up(self) -> None:
         """Tell all callers that still wait that there will be no answer."""
@@ -87,6 +86,13 @@ class Transaction:
     def end(self) -> None:
         """Measure no longer."""
         self._running.cancel()
+
+
+def settle(batches: Sequence[MicroBatch], settled: Sequence[Settled]) -> None:
+    """Give all callers of these batches their answers."""
+    answers = iter(settled)
+    for batch in batches:
+        batch.settle([next(answers) for _ in batch.entries])
 
 
 def attempt(function: Callable[[Argument], Result], argument: Argument) -> Result | None:

@@ -20,7 +20,7 @@ from credit_scoring.application.schemas import (
 from credit_scoring.application.suggestions import or_nearest
 from credit_scoring.errors import RequestError
 from credit_scoring.serving import metrics
-from credit_scoring.serving.batching import Caller, MicroBatcher
+from credit_scoring.serving.batching import TURN_SHARE, Caller, MicroBatcher
 from credit_scoring.serving.bodies import (
     MAX_FIELDS,
     ItemErrors,
@@ -87,9 +87,9 @@ class Predictions:
         """Whether what is decided can be stored."""
         return self._recorder is None or self._recorder.writable
 
-    def check_admission(self) -> None:
-        """Raises UnavailableError when a newcomer could not be answered in time."""
-        self._batcher.check_admission()
+    def check_admission(self, share: float = TURN_SHARE) -> None:
+        """Raises UnavailableError when a newcomer could not be answered in time; `share` as the batcher has it."""
+        self._batcher.check_admission(share)
         if self._recorder:
             self._recorder.check_admission()
 

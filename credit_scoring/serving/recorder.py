@@ -17,7 +17,7 @@ from credit_scoring.decisions.patience import Countdown
 from credit_scoring.errors import DecisionLogError, NotReadyError, OverloadedError
 from credit_scoring.serving.batching import Caller
 from credit_scoring.serving.log_watch import LogWatch
-from credit_scoring.serving.pending import MicroBatch, Transaction, attempt
+from credit_scoring.serving.pending import MicroBatch, Transaction, attempt, settle
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +103,10 @@ class Recorder:
         """Store these decisions, then answer."""
         entries = [_entry(self._seen, *pair) for pair in zip(submissions, decisions, strict=True)]
         batch = MicroBatch(entries, callers)
-        if self._storing is None and (settled := attempt(self._log.store_at_once, entries)):
-            batch.settle(settled)
-            attempt(self._on_stored, self._log.seconds)
-            return
+        if self._storing is None:
+            if self._stored_at_once([batch]):
+                return
+            batch.was_tried = True
         batch.expiry = Countdown(self._timeout, lambda: self._expire(batch))
         self._waiting.append(batch)
         self._count += len(entries)
@@ -117,7 +117,9 @@ class Recorder:
         while self._waiting:
             self._current = transaction = Transaction(self._take(), self._timeout)
             try:
-                if not self._stored_at_once(transaction):
+                if self._stored_at_once(transaction.batches):
+                    await asyncio.sleep(0)  # let requests in between
+                else:
                     await self._store(transaction)
             except Exception as error:  # of any kind: it must not end the task that everybody waits for
                 transaction.give_up()
@@ -127,12 +129,15 @@ class Recorder:
             self._count -= len(transaction.entries)
         self._storing = None
 
-    def _stored_at_once(self, transaction: Transaction) -> bool:
-        settled = attempt(self._log.store_at_once, transaction.entries)
-        if settled:
-            transaction.settle(settled)
-            attempt(self._on_stored, self._log.seconds)
-        return bool(settled)
+    def _stored_at_once(self, batches: Sequence[MicroBatch]) -> bool:
+        if any(each.was_tried for each in batches):
+            return False
+        settled = attempt(self._log.store_at_once, [entry for each in batches for entry in each.entries])
+        if not settled:
+            return False
+        settle(batches, settled)
+        attempt(self._on_stored, self._log.seconds)
+        return True
 
     async def _store(self, transaction: Transaction) -> None:
         try:

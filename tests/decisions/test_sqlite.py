@@ -185,18 +185,45 @@ def test_while_commits_take_long_blocks_are_appended_in_the_thread_and_one_in_a_
 
     async def scenario() -> None:
         async with appending(path) as appender:
+            assert appender.is_quick
             assert appender.append_at_once(block(a_row()))
-            monkeypatch.setattr(SlowDisk, "commit_s", 0.5)
-            while appender.append_at_once(block(a_row())):
-                assert count(path, "batches") < 20
+            monkeypatch.setattr(SlowDisk, "commit_s", 0.08)
+            while appender.is_quick:
+                assert appender.append_at_once(block(a_row()))
+                assert count(path, "batches") < 50
             monkeypatch.setattr(SlowDisk, "commit_s", 0.0)
-            at_once = []
-            for _ in range(2 * sqlite.TRIED_EVERY):
-                at_once.append(appender.append_at_once(block(a_row())))
-                if not at_once[-1]:
-                    await appender.append(block(a_row()))
-            assert at_once.count(True) < at_once.count(False)
-            while not all(appender.append_at_once(block(a_row())) for _ in range(2)):
+            is_quick = []
+            for _ in range(sqlite.TRIED_EVERY):
+                is_quick.append(appender.is_quick)
+                await appender.append(block(a_row()))
+            assert is_quick.count(True) == 1
+            while not (appender.is_quick and appender.append_at_once(block(a_row())) and appender.is_quick):
+                await appender.append(block(a_row()))
+                assert count(path, "batches") < 1000
+
+    asyncio.run(scenario())
+
+
+def test_a_disk_that_hangs_is_not_tried_on_the_event_loop_before_it_is_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "SHORT_S", 0.05)
+    monkeypatch.setattr(sqlite, "HANGS_S", 0.2)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=SlowDisk))
+
+    async def scenario() -> None:
+        async with appending(path) as appender:
+            assert appender.is_quick
+            assert appender.append_at_once(block(a_row()))
+            monkeypatch.setattr(SlowDisk, "commit_s", 2.0)
+            assert appender.append_at_once(block(a_row()))
+            assert not appender.is_quick
+            monkeypatch.setattr(SlowDisk, "commit_s", 0.25)
+            for _ in range(sqlite.TRIED_EVERY):
+                await appender.append(block(a_row()))
+                assert not appender.is_quick
+            monkeypatch.setattr(SlowDisk, "commit_s", 0.0)
+            while not appender.is_quick:
                 await appender.append(block(a_row()))
                 assert count(path, "batches") < 1000
 
@@ -213,8 +240,10 @@ def test_a_large_block_is_appended_at_once_though_inserting_it_takes_long(
         async with appending(path) as appender:
             assert appender.append_at_once(block(a_row()))
             execute(path, *SLOW_INSERTS)
-            assert all(appender.append_at_once(block(a_row())) for _ in range(20))
-            assert appender.seconds > sqlite.SHORT_S
+            for _ in range(5):
+                assert appender.append_at_once(block(a_row()))
+                assert appender.seconds > sqlite.SHORT_S
+                assert appender.is_quick
 
     asyncio.run(scenario())
 

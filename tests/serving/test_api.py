@@ -12,6 +12,7 @@ from credit_scoring.errors import NotReadyError
 from credit_scoring.serving import metrics
 from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi
 from credit_scoring.serving.auth import Keyring
+from credit_scoring.serving.batching import TURN_SHARE
 from credit_scoring.serving.openapi import document
 from credit_scoring.serving.routes import OPERATIONS, PAGES, Operation
 from credit_scoring.settings import ServiceSettings
@@ -57,15 +58,15 @@ def test_a_page_that_fails_answers_a_problem_without_the_error(api: CreditApi, m
 
 def test_the_hot_route_refuses_until_the_model_is_loaded(api: CreditApi) -> None:
     with pytest.raises(NotReadyError, match="no model that may decide"):
-        api.hot_route().check_admission()
+        api.hot_route().check_admission(TURN_SHARE)
     assert not api.is_ready()
 
 
 def test_another_backend_answers_as_soon_as_it_is_used(api: CreditApi) -> None:
     hot_route = api.hot_route()
     handlers = {**NOT_LOADED.handlers, "model": lambda body, asked: asyncio.sleep(0, b"{}")}
-    api.use(Backend(CATALOGUE, list(Answer), handlers, NOT_LOADED.accept, lambda: None, lambda: True))
-    hot_route.check_admission()
+    api.use(Backend(CATALOGUE, list(Answer), handlers, NOT_LOADED.accept, lambda share: None, lambda: True))
+    hot_route.check_admission(TURN_SHARE)
     assert api.is_ready()
     assert ask(api, "GET", "/model").json() == {}
 

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions.ids import is_id
-from credit_scoring.errors import OverloadedError, RequestError, ScoringError, UnavailableError
+from credit_scoring.errors import NotReadyError, OverloadedError, RequestError, ScoringError, UnavailableError
 from credit_scoring.serving.backlog import Backlog, Late
+from credit_scoring.serving.batching import READING_SHARE, TURN_SHARE
 from credit_scoring.serving.connections import Limits
 from credit_scoring.serving.exchange import Exchange, HotRoute
 from credit_scoring.serving.guarded import GuardedProtocol
@@ -55,6 +56,9 @@ class Desk:
     held: list["Held"] = field(default_factory=list)
     refusals: list[UnavailableError] = field(default_factory=list)
     backlog: Backlog | None = None
+    unready: bool = False
+    shares: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
     def protocol(self) -> type[GuardedProtocol]:
         """The protocol under test, which notes each time that it has read something."""
@@ -98,14 +102,18 @@ class Desk:
         else:
             self.kept.append(exchange)
 
-    def check_admission(self) -> None:
+    def check_admission(self, share: float) -> None:
+        self.shares.append(share)
         self.refused_reads -= 1
+        if self.unready:
+            raise NotReadyError("Not now.")
         if self.overloaded or self.refused_reads >= 0:
             raise OverloadedError("Too much.", retry_after=3)
 
     def on_request(self, status: int, seconds: float) -> None:
         assert 0 <= seconds < SOON
         self.seen.append(status)
+        self.seconds.append(seconds)
 
     async def ordinary(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """An ASGI app that says that the request came the ordinary way; on /held the test lets the answer end."""
@@ -414,6 +422,28 @@ def test_a_request_that_its_turn_has_no_time_for_is_taken_up_in_the_next() -> No
     assert (desk.seen, desk.refusals) == ([200], [])
 
 
+@pytest.mark.parametrize("more", [b"connection: keep-alive", b"connection: close", b"x-other: 1"])
+def test_whatever_else_its_head_says_a_request_can_be_put_off(more: bytes) -> None:
+    desk = Desk(refused_reads=1)
+    with connected(desk) as client:
+        client.sendall(request(b"ok", more))
+        assert read_answer(client)[::2] == (200, b'"ok"')
+    assert desk.shares == [READING_SHARE, READING_SHARE]
+
+
+@pytest.mark.parametrize("body", [b"ok" * LIMIT * 20, b"ok"], ids=["too large to keep", "not the beginning"])
+def test_what_cannot_be_put_off_has_a_larger_share_of_the_turn(body: bytes) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        whole = request(body)
+        client.sendall(whole[:10])
+        wait_for(lambda: bool(desk.reads), "the first piece to be read")
+        desk.shares.clear()
+        client.sendall(whole[10:])
+        read_answer(client)
+    assert set(desk.shares) == {TURN_SHARE}
+
+
 class HeldBacklog(Backlog):
     """Requests wait in it until the test says what becomes of them."""
 
@@ -459,6 +489,39 @@ def test_a_client_that_sends_more_and_more_while_its_request_waits_is_not_read()
     desk = Desk()
     with waiting(desk, b"x") as (_, protocol):
         assert protocol.flow.read_paused
+
+
+@pytest.mark.parametrize(("end", "expected"), [(HotProtocol.take_up, 200), (HotProtocol.refuse, 503)])
+def test_the_time_that_a_request_has_waited_is_part_of_what_its_answer_took(
+    end: Callable[[HotProtocol], object], expected: int
+) -> None:
+    desk = Desk()
+    with waiting(desk) as (client, protocol):
+        waited = time.perf_counter()
+        wait_for(lambda: time.perf_counter() - waited > 0.05, "time to pass")
+        protocol.loop.call_soon_threadsafe(end, protocol)
+        assert read_answer(client)[0] == expected
+    assert desk.seen == [expected]
+    assert desk.seconds[0] >= 0.05
+
+
+def test_a_request_that_waited_while_the_log_was_lost_is_told_so() -> None:
+    desk = Desk()
+    with waiting(desk) as (client, protocol):
+        desk.unready = True
+        found: list[bool] = []
+        protocol.loop.call_soon_threadsafe(lambda: found.append(protocol.take_up()))
+        wait_for(lambda: found == [False], "the request to be looked at")
+        protocol.loop.call_soon_threadsafe(protocol.refuse)
+        _, headers, body = read_answer(client)
+        assert_problem(headers, body, 503, "not_ready", "Not now.")
+
+
+def test_a_client_that_reads_nothing_is_disconnected_though_its_request_waits() -> None:
+    desk = Desk(limits=Limits(head_timeout=0.2))
+    with waiting(desk) as (_, protocol):
+        protocol.loop.call_soon_threadsafe(protocol.flow.pause_writing)
+        wait_for(protocol.transport.is_closing, "the end of the connection")
 
 
 @pytest.mark.parametrize("end", [HotProtocol.take_up, HotProtocol.refuse])
