@@ -9,7 +9,7 @@ a stalled server does not delay the requests after it, so nothing is omitted. Re
 even when their answer comes later, up to GRACE_S; those without an answer by then are errors.
 
 The connections of the open loop are opened before it starts, as those of a client's pool would be. That matters: uvloop
-by itself accepts one connection per turn of its event loop, so that under overload a burst of new ones waits for seconds.
+by itself accepts one connection per turn of its event loop, so that under overload a burst of new ones waits long.
 
 Takes a `Load` as JSON in its only argument and prints an `Outcome` as JSON, one line per slice.
 """

@@ -28,9 +28,6 @@ HANGS_S = 0.1  # but what takes as long as this counts in full
 TRIED_EVERY = 16  # blocks of a slow disk; to the thread, waiting for the interpreter lock would look like the disk's
 TRIED_WEIGHT = 0.5
 CHECK_EVERY_S = 0.05
-TRIED_EVERY = (
-    16  # blocks of a slow disk: how slow it is now, only the event loop can tell, which waits for no other thread
-)
 POLL_S = 0.0005  # SQLite's own waiting sleeps up to 100 ms, for a lock that workers hold for less than one
 _READING = {"reading": True}
 _COLUMNS = {
@@ -172,20 +169,22 @@ class SqliteAppender(Appender):
         self._here: sqlite3.Connection | None = None
         self._there: sqlite3.Connection | None = None
         self._usual_s = 0.0
+        self._commit_s = 0.0  # the last one
         self._blocks = 0
 
     @property
     def is_quick(self) -> bool:
         """Whether commits are short, or it is time to try how short they are."""
-        return self._usual_s <= SHORT_S or (self._blocks % TRIED_EVERY == 0 and self.seconds < HANGS_S)
+        return self._usual_s <= SHORT_S or (self._blocks % TRIED_EVERY == 0 and self._commit_s < HANGS_S)
 
     def append_at_once(self, block: Block) -> bool:
         """On the event loop, unless another process is writing."""
         try:
             self._here = self._here or self._database.connect(timeout=0)
-            taken = self._append_by(self._here, block, self._database.check_now_and_then)
+            self._append_by(self._here, block, self._database.check_now_and_then)
         except (sqlite3.Error, DecisionLogError):
             return False
+        taken = self._commit_s
         weight = USUAL_WEIGHT if self._usual_s <= SHORT_S else TRIED_WEIGHT
         self._usual_s += weight * ((taken if taken > HANGS_S else min(taken, STALL * SHORT_S)) - self._usual_s)
         return True
@@ -225,8 +224,7 @@ class SqliteAppender(Appender):
 
     def _append_by(
         self, connection: sqlite3.Connection, block: Block, check: Callable[[], None], given_up: Event = _NEVER
-    ) -> float:
-        """The seconds of the commit alone: the rest would take no less in the thread."""
+    ) -> None:
         cursor = connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         started = time.perf_counter()
@@ -242,8 +240,8 @@ class SqliteAppender(Appender):
             raise
         now = time.perf_counter()
         self.seconds = now - started
+        self._commit_s = now - inserted  # the rest would take no less in the thread
         self._blocks += 1
-        return now - inserted
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -33,7 +33,10 @@ class EagerServer(uvicorn.Server):
         for door in self._doors:
             asyncio.get_running_loop().remove_reader(door.fileno())
             door.close()
-        if self._greeting:  # else they would not be among the connections that are told to end
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0)  # whoever was accepted in this turn is a connection in the next, and is told to end
+        if self._greeting:
             _, late = await asyncio.wait(self._greeting, timeout=GREETED_WITHIN_S)
             for each in late:
                 each.cancel()

@@ -90,7 +90,9 @@ class Watch:
 def affordable_connections(wanted: int) -> int:
     """As many of the connections wanted as this process may open files for."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    affordable = wanted if files == resource.RLIM_INFINITY else min(wanted, max(1, files - RESERVED_FILES))
+    affordable = (
+        wanted if files == resource.RLIM_INFINITY else min(wanted, max(1, files - min(RESERVED_FILES, files // 2)))
+    )
     if affordable < wanted:
         logger.warning(
             "CREDIT_SCORING_MAX_CONNECTIONS=%d is more than `ulimit -n` of %d allows: at most %d connections are open. "

@@ -100,7 +100,7 @@ class HotProtocol(GuardedProtocol):
     def _taken(self) -> bytes:
         """What has waited, if anybody still waits for an answer; from here on the client is read as before."""
         data, self._late = self._late, b""
-        if self.transport.is_closing():
+        if not data or self.transport.is_closing():
             return b""
         if self.flow.read_paused:
             self.flow.resume_reading()
@@ -128,13 +128,13 @@ class HotProtocol(GuardedProtocol):
 
     def take_request(self) -> None:
         """The hot way where it is plain, else the ordinary one."""
-        headers = dict(self.headers)
+        headers, began = dict(self.headers), self._began()
         asked_by = self.hot_route.asked_by(headers, self.client) if self._is_plain(headers) else None
         if asked_by is None:
             super().take_request()
         else:
             keep_alive = self.parser.should_keep_alive()
-            exchange = Exchange(self, keep_alive, asked_by, sent_id(headers), self._began())
+            exchange = Exchange(self, keep_alive, asked_by, sent_id(headers), began)
             self.cycle = exchange  # type: ignore[assignment]  # in its place
 
     def _is_plain(self, headers: Headers) -> bool:

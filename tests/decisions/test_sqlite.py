@@ -181,6 +181,7 @@ def test_while_commits_take_long_blocks_are_appended_in_the_thread_and_one_in_a_
 ) -> None:
     """Each would hold up the event loop; now and then one tells whether commits are short again."""
     monkeypatch.setattr(sqlite, "SHORT_S", 0.05)  # what no commit takes on a busy machine either
+    monkeypatch.setattr(sqlite, "HANGS_S", AMPLE_S)
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=SlowDisk))
 
     async def scenario() -> None:
@@ -223,6 +224,9 @@ def test_a_disk_that_hangs_is_not_tried_on_the_event_loop_before_it_is_back(
                 await appender.append(block(a_row()))
                 assert not appender.is_quick
             monkeypatch.setattr(SlowDisk, "commit_s", 0.0)
+            execute(
+                path, *SLOW_INSERTS
+            )  # takes the thread longer than a disk that hangs, and tells nothing of the disk
             while not appender.is_quick:
                 await appender.append(block(a_row()))
                 assert count(path, "batches") < 1000

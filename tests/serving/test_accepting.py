@@ -176,9 +176,10 @@ def test_a_client_speaks_tls_to_whichever_listening_took_it(certificate: dict[st
             server._accept(server._doors[0], asyncio.get_running_loop())
             context = ssl.create_default_context(cafile=certificate["ssl_certfile"])
             client.setblocking(False)
-            reader, writer = await asyncio.open_connection(sock=client, ssl=context, server_hostname="localhost")
-            writer.write(b"GARBAGE\r\n\r\n")
-            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+            async with asyncio.timeout(SOON):
+                reader, writer = await asyncio.open_connection(sock=client, ssl=context, server_hostname="localhost")
+                writer.write(b"GARBAGE\r\n\r\n")
+                assert (await reader.readline()).startswith(b"HTTP/1.1 400")
             writer.close()
             await server.shutdown([listening])
 
@@ -195,5 +196,7 @@ def listened_by(process: int, port: int) -> int:
     """How many descriptors of a process are the socket that listens on this port."""
     ours = [each for each in psutil.net_connections("inet") if each.laddr[1:] == (port,) and not each.raddr]
     socket_of = Path(f"/proc/{ours[0].pid}/fd/{ours[0].fd}").readlink()
-    descriptors = [*Path(f"/proc/{process}/fd").iterdir()]
-    return sum(each.is_symlink() and each.readlink() == socket_of for each in descriptors)
+    try:
+        return sum(each.readlink() == socket_of for each in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:  # a descriptor was closed meanwhile
+        return listened_by(process, port)

@@ -431,17 +431,26 @@ def test_whatever_else_its_head_says_a_request_can_be_put_off(more: bytes) -> No
     assert desk.shares == [READING_SHARE, READING_SHARE]
 
 
-@pytest.mark.parametrize("body", [b"ok" * LIMIT * 20, b"ok"], ids=["too large to keep", "not the beginning"])
-def test_what_cannot_be_put_off_has_a_larger_share_of_the_turn(body: bytes) -> None:
+def test_what_does_not_begin_a_request_has_a_larger_share_of_the_turn() -> None:
     desk = Desk()
     with connected(desk) as client:
-        whole = request(body)
+        whole = request(b"ok")
         client.sendall(whole[:10])
         wait_for(lambda: bool(desk.reads), "the first piece to be read")
         desk.shares.clear()
         client.sendall(whole[10:])
-        read_answer(client)
+        assert read_answer(client)[0] == 200
     assert set(desk.shares) == {TURN_SHARE}
+
+
+def test_what_is_too_large_to_keep_cannot_wait() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+        largest = desk.limits.head_bytes + LIMIT
+        assert desk.reads[0]._can_wait(REQUEST.ljust(largest))
+        assert not desk.reads[0]._can_wait(REQUEST.ljust(largest + 1))
 
 
 class HeldBacklog(Backlog):
@@ -503,6 +512,18 @@ def test_the_time_that_a_request_has_waited_is_part_of_what_its_answer_took(
         assert read_answer(client)[0] == expected
     assert desk.seen == [expected]
     assert desk.seconds[0] >= 0.05
+
+
+def test_the_time_that_a_request_for_the_ordinary_way_has_waited_is_no_part_of_the_next() -> None:
+    desk = Desk(refused_reads=1)
+    with connected(desk) as client:
+        client.sendall(request(b"ok", b"authorization: Bearer wrong"))
+        assert read_answer(client)[0] == 202
+        waited = time.perf_counter()
+        wait_for(lambda: time.perf_counter() - waited > 1.0, "time to pass")
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    assert desk.seconds[0] < 1.0
 
 
 def test_a_request_that_waited_while_the_log_was_lost_is_told_so() -> None:

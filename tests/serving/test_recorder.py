@@ -235,6 +235,25 @@ def test_while_a_micro_batch_is_being_stored_another_waits_and_is_then_stored_at
     asyncio.run(scenario())
 
 
+def test_what_could_not_be_stored_at_once_is_not_tried_so_again() -> None:
+    class Trying(HeldLog):
+        tried = 0
+
+        def store_at_once(self, entries: Sequence[Entry]) -> list[Settled] | None:
+            self.tried += 1
+            return None
+
+    async def scenario() -> None:
+        log = Trying()
+        async with recording(log) as (recorder, _):
+            callers = keep(recorder, some(1))
+            await log.commit()
+            await asyncio.gather(*callers)
+            assert log.tried == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_caller_that_is_gone_keeps_nobody_from_being_answered() -> None:
     async def scenario() -> None:
         log = HeldLog()
