@@ -56,7 +56,8 @@ def _letters(text: str) -> list[str]:
     return letters
 
 
-def _numbers(text: str) -> list[int]:
+def numbers_in(text: str) -> list[int]:
+    """Numbers with commas between; raises BadParameter where they are not."""
     try:
         numbers = [int(number) for number in text.split(",")]
     except ValueError:
@@ -76,7 +77,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder for serving.json, serving.md, serving.png.")] = RESULTS_FOLDER,
 ) -> None:
     """Measure and report; the help text is HELP."""
-    plan = Plan(_letters(only), _letters(open_loop), _numbers(clients), seconds, repetitions, connections)
+    plan = Plan(_letters(only), _letters(open_loop), numbers_in(clients), seconds, repetitions, connections)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, interrupt)
     output.mkdir(parents=True, exist_ok=True)

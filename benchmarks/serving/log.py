@@ -20,7 +20,8 @@ from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader
 from benchmarks.serving.machine import described
 from benchmarks.serving.processes import Cores
-from benchmarks.serving.servers import Stage, serve
+from benchmarks.serving.servers import ServerError, Stage, serve
+from credit_scoring.errors import CreditScoringError
 
 CLIENTS = (1, 8, 32, 128)
 CONNECTIONS = 200
@@ -38,13 +39,17 @@ def main(
     """Print one row per number of clients, and write them to benchmarks/results/log.md."""
     rates: Rates = {(log, clients): [] for log in (True, False) for clients in CLIENTS}
     syncs: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-log-") as folder:
-        stage = make_stage(Path(folder))
-        Cores.of_this_machine().leave()
-        for repetition in range(repetitions):
-            for log in (False, True):
-                _measure(_with(stage, log, repetition), log, seconds, rates)
-            syncs.append(fdatasync_s(Path(folder) / "synced"))
+    try:
+        with tempfile.TemporaryDirectory(prefix="credit-scoring-log-") as folder:
+            stage = make_stage(Path(folder))
+            Cores.of_this_machine().leave()
+            for repetition in range(repetitions):
+                for log in (False, True):
+                    _measure(_with(stage, log, repetition), log, seconds, rates)
+                syncs.append(fdatasync_s(Path(folder) / "synced"))
+    except (RuntimeError, ServerError, CreditScoringError) as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from error
     text = "\n".join(_table(rates, median(syncs))) + "\n"
     (RESULTS_FOLDER / "log.md").write_text(text, encoding="utf-8")
     typer.echo(text)

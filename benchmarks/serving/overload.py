@@ -18,12 +18,14 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.serving.__main__ import RESULTS_FOLDER, make_stage
+from benchmarks.serving.__main__ import RESULTS_FOLDER, make_stage, numbers_in
 from benchmarks.serving.catalogue import VARIANTS
 from benchmarks.serving.load import Loader, Run
 from benchmarks.serving.machine import described
 from benchmarks.serving.processes import Cores
-from benchmarks.serving.servers import Server, serve
+from benchmarks.serving.report import spread
+from benchmarks.serving.servers import Server, ServerError, serve
+from credit_scoring.errors import CreditScoringError
 
 CAPACITY_CLIENTS = 256
 CAPACITY_S = 4.0
@@ -78,18 +80,22 @@ def main(
     log: Annotated[bool, typer.Option("--log/--no-log", help="With or without the decision log.")] = True,
 ) -> None:
     """Print one row per load, and write them to benchmarks/results/overload.md."""
-    numbers = [int(each) for each in connections.split(",")]
+    numbers = numbers_in(connections)
     environment = {
         "CREDIT_SCORING_MAX_CONNECTIONS": str(max(numbers) + ROOM),
         "CREDIT_SCORING_DECISION_LOG": "required" if log else "off",
     }
     results: Results = {(number, case.name): Found() for number in numbers for case in CASES}
-    with tempfile.TemporaryDirectory(prefix="credit-scoring-overload-") as folder:
-        stage = replace(make_stage(Path(folder)), environment=environment)
-        Cores.of_this_machine().leave()
-        for repetition in range(repetitions):
-            with serve(VARIANTS["g"], stage) as server:
-                _measure(server, Loader(stage, seconds, 0), repetition, numbers, results)
+    try:
+        with tempfile.TemporaryDirectory(prefix="credit-scoring-overload-") as folder:
+            stage = replace(make_stage(Path(folder)), environment=environment)
+            Cores.of_this_machine().leave()
+            for repetition in range(repetitions):
+                with serve(VARIANTS["g"], stage) as server:
+                    _measure(server, Loader(stage, seconds, 0), repetition, numbers, results)
+    except (RuntimeError, ServerError, CreditScoringError) as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from error
     text = "\n".join(_table(results, log)) + "\n"
     (RESULTS_FOLDER / ("overload.md" if log else "overload_without_log.md")).write_text(text, encoding="utf-8")
     typer.echo(text)
@@ -147,7 +153,10 @@ def _is_ready(port: int) -> bool:
 
 
 def _table(results: Results, log: bool) -> Iterator[str]:
-    yield f"{described()}; one core for the service, another for the client; log {'on' if log else 'off'}. Medians."
+    yield (
+        f"{described()}; one core for the service, another for the client; log {'on' if log else 'off'}. Medians "
+        "(lowest–highest repetition)."
+    )
     yield ""
     yield (
         "| connections | offered, of capacity | 200 answers/s | of capacity | of those at 100 % | p50 ms | p99 ms | "
@@ -177,7 +186,7 @@ def _row(found: Found) -> str:
 
 def _ms(values: Sequence[float | None]) -> str:
     there = [value for value in values if value is not None]
-    return f"{median(there):,.0f}" if there else "–"
+    return spread(there, lambda value: f"{value:,.0f}") if there else "–"
 
 
 if __name__ == "__main__":

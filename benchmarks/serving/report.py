@@ -82,7 +82,7 @@ def _ratios(report: Report) -> Iterator[str]:
         if found:
             verdict = "held" if median(found) >= goal else "**missed**"
             title = f"g / {peer} ({VARIANTS[peer].name})"
-            yield f"| {title} | {_spread(found, _short)} | ≥ {goal:g} | {verdict} |"
+            yield f"| {title} | {spread(found, _short)} | ≥ {goal:g} | {verdict} |"
 
 
 def _ratio(report: Report, peer: str) -> list[float]:
@@ -140,7 +140,7 @@ def _tool(run: Run) -> str:
 def _starts(report: Report) -> Iterator[str]:
     """Seconds from start to the first decision."""
     if report.ready_s:
-        starts = (f"({letter}) {_spread(found, _short)}" for letter, found in sorted(report.ready_s.items()))
+        starts = (f"({letter}) {spread(found, _short)}" for letter, found in sorted(report.ready_s.items()))
         yield "Seconds from start to first decision: " + "; ".join(starts) + "."
 
 
@@ -185,10 +185,11 @@ def _cost(runs: Sequence[Run]) -> tuple[str, str, str]:
 
 def _figure(runs: Sequence[Run], read: Figure, show: Callable[[float], str] | None = None) -> str:
     found = [value for run in runs if (value := read(run)) is not None]
-    return _spread(found, show or _short) if found else "–"
+    return spread(found, show or _short) if found else "–"
 
 
-def _spread(values: Sequence[float], show: Callable[[float], str]) -> str:
+def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """The median of these values, with the lowest and the highest where they differ."""
     middle, low, high = show(median(values)), show(min(values)), show(max(values))
     return middle if low == high else f"{middle} ({low}–{high})"
 
