@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from joblib import parallel_config
 from scipy.special import logit
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -143,9 +144,11 @@ def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) 
     features, seed = list(scorer.card.features), int(generator.integers(2**32))
     if len(part.frame) > SHUFFLED_ROWS:
         part = part.rows(np.sort(generator.choice(len(part.frame), SHUFFLED_ROWS, replace=False)))
-    losses = permutation_importance(
-        scorer.pipeline, part.frame[features], part.defaulted, scoring="roc_auc", n_repeats=SHUFFLES, random_state=seed
-    ).importances
+    data = part.frame[features], part.defaulted
+    with parallel_config("threading"):  # trees score without the interpreter lock, and processes would have to start
+        losses = permutation_importance(
+            scorer.pipeline, *data, scoring="roc_auc", n_repeats=SHUFFLES, random_state=seed, n_jobs=-1
+        ).importances
     shares = _log_odds_shares(scorer, part, generator)
     for i in np.argsort(-losses.mean(axis=1), kind="stable"):
         auc_loss = Interval(value=losses[i].mean(), low=losses[i].min(), high=losses[i].max())

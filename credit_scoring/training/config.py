@@ -29,7 +29,7 @@ class TrainingPlan:
     folds: int = 5
     repeats: int = 3
     search_rows: int = 50_000
-    compare_rows: int = 100_000
+    compare_rows: int = 60_000
     price_rows: int = 50_000
     test_share: float = 0.2
     costs: CostMatrix = field(default_factory=CostMatrix)

@@ -30,7 +30,8 @@ from credit_scoring.training.comparison import corrected_interval
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared, sampled
 from credit_scoring.training.journal import Journal, Tried, key_of
-from credit_scoring.training.spaces import TREES, Parameters
+from credit_scoring.training.spaces import MANY_ROWS, TREES, Parameters
+from credit_scoring.training.threads import spare_threads
 
 FIRST_FOLDS = 2  # a trial that is behind the best one by more than MATTERS on these is not tried on the others
 HOPELESS = 0.01  # of AUC; a candidate whose starts are further behind the best one is not searched any further
@@ -201,12 +202,20 @@ class _Search:
 
     def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
-        rounds = max(1, math.ceil(len(folds) / effective_n_jobs(self.plan.jobs)))
-        seconds = max(self.clock.left, SHORTEST_S) / rounds
+        workers = effective_n_jobs(self.plan.jobs)
+        seconds = max(self.clock.left, SHORTEST_S) / max(1, math.ceil(len(folds) / workers))
+        even = len(folds) - len(folds) % workers
+        found = self._grown(classifier, folds[:even], seconds) + self._grown(classifier, folds[even:], seconds)
+        self.was_cut |= any(took >= seconds for _, took in found)
+        return found
+
+    def _grown(self, classifier: Any, folds: Sequence[Fold], seconds: float) -> list[tuple[Floats, float]]:
+        """With many rows, threads make use of the cores that fewer folds than processes would leave idle."""
+        if self.rows >= MANY_ROWS and "n_jobs" in classifier.get_params():
+            classifier = clone(classifier).set_params(n_jobs=spare_threads(self.plan.jobs, len(folds)))
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
             delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
         )
-        self.was_cut |= any(took >= seconds for _, took in found)
         return found
 
 

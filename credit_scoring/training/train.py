@@ -32,6 +32,7 @@ from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH
 from credit_scoring.training.students import STUDENTS, softened, twin_of
 from credit_scoring.training.teacher import Teacher
 from credit_scoring.training.teaching import pupils, taught
+from credit_scoring.training.threads import on_threads, threads_for
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
 GROWTH = 1.5  # times as many rows as were searched on: then the number of trees is sought again
@@ -165,7 +166,7 @@ class _Training:
         self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
         if grows and self.clock.left > seconds:
             found = found.with_parameters(grown(found.used, part, plan))
-        pipeline = calibrated_choice(found, part, plan)
+        pipeline = on_threads(calibrated_choice(found, part, plan), threads_for(plan.jobs))
         held_out = found.log_odds, found.part.defaulted
         labels = None
         if self.teacher and found.chosen in STUDENTS:
