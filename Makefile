@@ -214,7 +214,8 @@ verify-images: ## Refuse images that REPOSITORY's release did not build
 .PHONY: deploy
 deploy: ## Migrate, roll IMAGE_DIGEST out to OVERLAY, or roll back
 	@$(ROLLOUT) deploy "$(OVERLAY)" --image "$(IMAGE_DIGEST)" --note "$(or $(NOTE),$(shell $(NOTE_OF) "$(IMAGE_DIGEST)" 2>/dev/null))" \
-	    --canary "$(CANARY_DIGEST)" --canary-replicas "$(CANARY_REPLICAS)" --train "$(TRAIN_DIGEST)"
+	    --canary "$(CANARY_DIGEST)" --canary-replicas "$(CANARY_REPLICAS)" \
+	    --canary-weight "$(CANARY_WEIGHT)" --train "$(TRAIN_DIGEST)"
 
 .PHONY: note
 note: ## Print model and commit of IMAGE
@@ -223,6 +224,14 @@ note: ## Print model and commit of IMAGE
 .PHONY: rollback
 rollback: ## Roll OVERLAY back to the last ready revision, or REVISION
 	@$(ROLLOUT) rollback "$(OVERLAY)" --revision "$(REVISION)"
+
+.PHONY: watch-canary
+watch-canary: ## Withdraw the challenger if PROMETHEUS alerts within FOR
+	@$(ROLLOUT) watch "$(OVERLAY)" --prometheus "$(PROMETHEUS)" $(if $(FOR),--for "$(FOR)")
+
+.PHONY: withdraw-canary
+withdraw-canary: ## End the challenger
+	@$(ROLLOUT) withdraw "$(OVERLAY)"
 
 .PHONY: smoke
 smoke: ## Smoke-test the service at URL, or that of OVERLAY

@@ -105,7 +105,7 @@ _answers = {answer: _decisions.labels(answer.value) for answer in Answer}
 
 def request_observer(endpoint: str) -> Callable[[int, float], None]:
     """What tells Prometheus of each exchange of this endpoint: its status and its seconds."""
-    by_status: dict[int, Histogram] = {}
+    by_status = {500: _duration.labels(endpoint, 500)}  # exposed from the start, as a rate needs the 0 before the first
 
     def observe(status: int, seconds: float) -> None:
         if status not in by_status:

@@ -40,15 +40,15 @@ class Cluster:
     """kubectl in the namespace of an overlay; every method may raise RolloutError."""
 
     def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
 
     def ask(self, *arguments: str) -> str:
         """What it prints."""
-        return kubectl("--namespace", self._namespace, *arguments)
+        return kubectl("--namespace", self.namespace, *arguments)
 
     def run(self, *arguments: str) -> None:
         """The user is shown what it prints."""
-        kubectl("--namespace", self._namespace, *arguments, shown=True)
+        kubectl("--namespace", self.namespace, *arguments, shown=True)
 
     def get(self, *what: str) -> Json:
         """One object, or a list of them; empty where there is none."""
@@ -127,7 +127,7 @@ class Cluster:
     @contextmanager
     def forwarded(self, what: str, port: int) -> Iterator[str]:
         """An address on this machine that leads there."""
-        command = ["kubectl", "--namespace", self._namespace, "port-forward", what, f":{port}"]
+        command = ["kubectl", "--namespace", self.namespace, "port-forward", what, f":{port}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tunnel:  # noqa: S603 - ours
             try:
                 found = FORWARDED.match(tunnel.stdout.readline() if tunnel.stdout else "")

@@ -17,13 +17,14 @@ IMAGE_LINE = re.compile(r"^[ -]*image: (\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Release:
-    """What a deploy brings: images by digest, the number of challengers, and a note for the history."""
+    """What a deploy brings: images by digest, how many challengers, a note for the history, their share of requests."""
 
     image: str
     canary: str | None = None
     canary_replicas: int = 1
     train: str | None = None
     note: str = ""
+    canary_weight: int | None = None
 
 
 def render(overlay: Path, release: Release) -> Path:

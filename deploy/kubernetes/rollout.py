@@ -1,25 +1,28 @@
 """Deploy an overlay, take a deploy back, smoke-test what is deployed: what `make deploy`, `rollback` and `smoke` run.
 
-`render` only writes what would be applied.
+`watch` and `withdraw` are for a challenger; `render` only writes what would be applied.
 
 Needs nothing but Python and kubectl, and speaks to the cluster of kubectl's current context.
 """
 
-import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import challenger
+from arguments import parse, release_of
+from challenger import CANARY
 from cluster import ASK_EVERY, Cluster, Json, RolloutError, raise_if_hopeless, readiness
 from diagnosis import explain
 from rendering import OVERLAYS, Release, namespace, render
+from watching import watch
 
 SERVICE = "deployment/credit-scoring"
 MONITOR = "deployment/credit-scoring-monitor"
-CANARY = "deployment/credit-scoring-canary"
 MIGRATION = "job/credit-scoring-migration"
 FIRST = "credit-scoring/applied=before-rollout"
 CONDITIONS = 'jsonpath={.status.conditions[?(@.status=="True")].type}'
@@ -28,10 +31,12 @@ MIGRATED_WITHIN = 330.0  # the Job gives itself 300
 
 def deploy(overlay: Path, release: Release) -> None:
     """Migrate, apply, wait; what does not become ready is taken back. Raises RolloutError."""
+    weight = challenger.weight_for(overlay, release.canary, release.canary_weight)
     manifests = render(overlay, release)
     cluster = Cluster(namespace(overlay))
     deployments = [SERVICE, MONITOR, *([CANARY] if release.canary else [])]
     before = {each: cluster.good_revision(each) for each in deployments}
+    weight_before = challenger.weight_now(cluster)
     (manifests.parent / "before").write_text(f"{before[SERVICE] or ''}\n", encoding="utf-8")
     cluster.remove(MIGRATION)  # a Job cannot be changed
     _validate(cluster, manifests)
@@ -40,11 +45,14 @@ def deploy(overlay: Path, release: Release) -> None:
         cluster.run("apply", "--filename", str(manifests))
         for each in deployments:
             _wait(cluster, each)
+        if weight:
+            challenger.give(cluster, weight)
     except RolloutError as error:
-        became = "as it was before, but for its tables" if _take_back(cluster, before) else "NOT as it was before"
+        well = _take_back(cluster, before, weight_before)
+        became = "as it was before, but for its tables" if well else "NOT as it was before"
         raise RolloutError(f"{error} {overlay.name} is {became}.") from error
     if not release.canary:
-        cluster.remove(CANARY)
+        challenger.withdraw(cluster)
 
 
 def rollback(overlay: Path, revision: int | None) -> None:
@@ -56,7 +64,7 @@ def rollback(overlay: Path, revision: int | None) -> None:
     current = max(revisions)
     earlier = {number: kind for number, each in revisions.items() if number != current and (kind := readiness(each))}
     target = _target(overlay, earlier, revision)
-    cluster.remove(CANARY)
+    left = _without_challenger(cluster)
     try:
         cluster.undo(SERVICE, target)
     except RolloutError as error:
@@ -64,6 +72,17 @@ def rollback(overlay: Path, revision: int | None) -> None:
         became = "as it was before" if _take_back(cluster, {SERVICE: current}) else "NOT as it was before"
         raise RolloutError(f"{error} The service is {became}.") from error
     cluster.note(SERVICE, current, "rolled-back")
+    if left:
+        raise RolloutError(f"The service is rolled back. {left}")
+
+
+def _without_challenger(cluster: Cluster) -> str:
+    """Why it is still there, if it is: that must not keep the service from being rolled back."""
+    try:
+        challenger.withdraw(cluster)
+    except RolloutError as error:
+        return f"{error} The challenger is still there: `make withdraw-canary`."
+    return ""
 
 
 def _target(overlay: Path, earlier: Mapping[int, str], revision: int | None) -> int:
@@ -127,79 +146,49 @@ def _wait(cluster: Cluster, deployment: str) -> None:
         raise
 
 
-def _take_back(cluster: Cluster, before: Mapping[str, int | None]) -> bool:
-    """Whether each Deployment is as it was; goes on where one cannot be."""
-    well = True
+def _take_back(cluster: Cluster, before: Mapping[str, int | None], weight: int = 0) -> bool:
+    """Whether each Deployment, and the challenger's weight, is as it was; goes on where one cannot be."""
+    steps: list[tuple[str, Callable[[], None]]] = [("the route", partial(challenger.give, cluster, 0))]
     for deployment, revision in before.items():
+        undo = partial(cluster.undo, deployment, revision) if revision else partial(cluster.remove, deployment)
+        steps.append((deployment, undo))
+    steps.append(("the route", partial(challenger.give_back, cluster, weight)))
+    well = True
+    for name, step in steps:
         try:
-            if revision:
-                cluster.undo(deployment, revision)
-            else:
-                cluster.remove(deployment)
+            step()
         except RolloutError as error:
-            print(f"error: {error} {deployment} could not be taken back.", file=sys.stderr)
+            print(f"error: {error} {name} could not be taken back.", file=sys.stderr)
             well = False
     return well
 
 
-def _overlay(name: str) -> Path:
-    if (OVERLAYS / name / "kustomization.yaml").is_file():
-        return OVERLAYS / name
-    known = ", ".join(sorted(each.name for each in OVERLAYS.iterdir()))
-    raise argparse.ArgumentTypeError(f"{name!r} is no overlay; there are {known}.")
-
-
-def _number(text: str) -> int | None:
-    """What a make target passes on: nothing, where its variable is not set."""
-    if text and not (text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 on.")
-    return int(text) if text else None
-
-
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="rollout.py", description="Deploy to Kubernetes, and take it back.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("render", "deploy", "rollback", "smoke"):
-        command = commands.add_parser(name)
-        command.add_argument("overlay", type=_overlay)
-        if name in ("render", "deploy"):
-            command.add_argument("--image", required=True, help="the service's, by digest")
-            command.add_argument("--canary", help="the challenger's, by digest")
-            command.add_argument("--canary-replicas", type=_number, help="how many challengers [1]")
-            command.add_argument("--train", help="that of retraining, by digest")
-            command.add_argument("--note", default="", help="for the history: model and commit")
-        if name == "rollback":
-            command.add_argument(
-                "--revision", type=_number, help="as `kubectl rollout history` counts them [the last ready]"
-            )
-        if name == "smoke":
-            command.add_argument("options", nargs=argparse.REMAINDER, help="of smoke.py")
-    return parser.parse_args(arguments)
-
-
-def _release(parsed: argparse.Namespace) -> Release:
-    canary, train = parsed.canary or None, parsed.train or None
-    return Release(parsed.image, canary, parsed.canary_replicas or 1, train, parsed.note)
-
-
 def main(arguments: Sequence[str]) -> int:
     """The exit code."""
-    parsed = _parsed(arguments)
+    parsed = parse(arguments)
     try:
         if parsed.command == "render":
-            print(render(parsed.overlay, _release(parsed)))
+            print(render(parsed.overlay, release_of(parsed)))
             return 0
         if parsed.command == "smoke":
             return smoke(parsed.overlay, parsed.options)
         if parsed.command == "rollback":
             rollback(parsed.overlay, parsed.revision)
+        elif parsed.command == "withdraw":
+            challenger.withdraw(Cluster(namespace(parsed.overlay)))
+        elif parsed.command == "watch":
+            cluster = Cluster(namespace(parsed.overlay))
+            watch(cluster, parsed.prometheus, parsed.seconds, parsed.blind)
         else:
-            deploy(parsed.overlay, _release(parsed))
+            deploy(parsed.overlay, release_of(parsed))
             if not parsed.train:
                 print("Retraining was left as it is: no image was named for it.")
     except RolloutError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped halfway; nothing was taken back.", file=sys.stderr)
+        return 130
     print(f"{parsed.command} of {parsed.overlay.name}: done.")
     return 0
 

@@ -69,7 +69,7 @@ def reference(dataset: Dataset) -> DriftReference:
     return reference_of(dataset.frame, dataset.features, CATALOGUE, risk)
 
 
-def of_field(bins: FieldBins, counts: Sequence[float], steps: int) -> Iterator[Yaml]:
+def of_field(bins: FieldBins, counts: Sequence[float], steps: int, **of: str) -> Iterator[Yaml]:
     """Two workers' worth of counters that rise by these counts in a day, and the field's reference."""
     yield constant("credit_scoring_reference_quantile", bins.quantile, steps, model=MODEL, field=bins.field)
     for label, count, share in zip(bins.labels, counts, bins.shares.tolist(), strict=True):
@@ -77,13 +77,13 @@ def of_field(bins: FieldBins, counts: Sequence[float], steps: int) -> Iterator[Y
         yield constant("credit_scoring_reference_share", share, steps, **labels)
         for instance in ("one", "two"):
             yield rising(
-                "credit_scoring_field_values_total", float(count) / 2 / DAY, steps, instance=instance, **labels
+                "credit_scoring_field_values_total", float(count) / 2 / DAY, steps, instance=instance, **labels, **of
             )
 
 
-def day_of(reference: DriftReference, counts: Mapping[str, Sequence[float]], steps: int) -> list[Yaml]:
+def day_of(reference: DriftReference, counts: Mapping[str, Sequence[float]], steps: int, **of: str) -> list[Yaml]:
     rows = constant("credit_scoring_reference_rows", reference.rows, steps, model=MODEL)
-    return [rows, *(each for bins in reference.fields for each in of_field(bins, counts[bins.field], steps))]
+    return [rows, *(each for bins in reference.fields for each in of_field(bins, counts[bins.field], steps, **of))]
 
 
 def drawn(reference: DriftReference, size: int, seed: int) -> dict[str, list[float]]:
@@ -154,11 +154,11 @@ def test_a_field_that_a_sender_leaves_out_is_told_within_the_hour(reference: Dri
 # Operation
 
 
-def requests(steps: int, statuses: Mapping[str, tuple[float, float]], start: str = "0") -> list[Yaml]:
-    """Counters of /predict: requests a step in all, and within 100 ms, by status."""
+def requests(steps: int, statuses: Mapping[str, tuple[float, float]], start: str = "0", **of: str) -> list[Yaml]:
+    """Counters of /predict: requests a step in all, and within 100 ms, by status; `of` are more labels."""
     found = []
     for status, (all_of_them, in_time) in statuses.items():
-        labels = {"endpoint": "predict", "status": status}
+        labels = {"endpoint": "predict", "status": status, **of}
         name = "credit_scoring_request_duration_seconds"
         found.append(series(f"{name}_count", f"{start}+{all_of_them}x{steps}", **labels))
         found.append(series(f"{name}_bucket", f"{start}+{in_time}x{steps}", **labels, le="0.1"))
@@ -325,3 +325,68 @@ def test_a_model_that_ranks_worse_than_it_was_tested_raises_an_alert(tmp_path: P
         alerts("CreditScoringCalibrationDrift", "1h", {**WARNING, "model": MODEL}),
     ]
     promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": expected})
+
+
+# A challenger
+
+
+CANARY, STABLE = {"credit_scoring_track": "canary"}, {"credit_scoring_track": "stable"}
+WELL, LATE = {"200": (1_000.0, 999.0)}, {"200": (1_000.0, 980.0)}
+FAILING = {"200": (997.0, 997.0), "500": (3.0, 0.0)}
+
+
+@pytest.mark.parametrize(
+    ("challenger", "service", "firing"),
+    [
+        (WELL, LATE, set()),
+        (LATE, WELL, {"CreditScoringCanaryLate"}),
+        (FAILING, WELL, {"CreditScoringCanaryErrors"}),
+        ({"503": (1_000.0, 0.0)}, WELL, {"CreditScoringCanaryLate"}),
+        ({"200": (20.0, 10.0)}, WELL, set()),  # too few to tell
+    ],
+)
+def test_a_challenger_is_judged_by_its_own_requests(
+    tmp_path: Path,
+    challenger: Mapping[str, tuple[float, float]],
+    service: Mapping[str, tuple[float, float]],
+    firing: set[str],
+) -> None:
+    names = ("CreditScoringCanaryLate", "CreditScoringCanaryErrors")
+    expected = [alerts(name, "1h", *([{**CRITICAL, **CANARY}] if name in firing else [])) for name in names]
+    pods = [constant("up", 1, 20, job="it", instance=name, **of) for name, of in (("one", CANARY), ("two", STABLE))]
+    given = [*requests(20, challenger, job="it", instance="one", **CANARY), *requests(20, service, **STABLE), *pods]
+    promtool_test(tmp_path, {"input_series": given, "alert_rule_test": expected})
+
+
+@pytest.mark.parametrize(("track", "fires"), [(CANARY, True), (STABLE, False)])
+def test_a_challenger_that_sees_other_clients_than_its_training_is_told_by_field(
+    dataset: Dataset, reference: DriftReference, tmp_path: Path, track: Mapping[str, str], fires: bool
+) -> None:
+    counts = drawn(reference, 20_000, 1)
+    income = next(bins for bins in reference.fields if bins.field == "monthly_income")
+    now = 2 * np.random.default_rng(1).choice(dataset.frame["monthly_income"].to_numpy(), 20_000)
+    counts["monthly_income"] = income.count(now.tolist()).astype(float).tolist()
+    given = day_of(reference, counts, 60, **track)
+    labels = {**CRITICAL, **CANARY, "field": "monthly_income", "model": MODEL}
+    expected = alerts("CreditScoringCanaryDrift", "3h", *([labels] if fires else []))
+    promtool_test(tmp_path, {"input_series": given, "alert_rule_test": [expected]})
+
+
+def test_an_earlier_challengers_errors_are_not_held_against_the_next_one(tmp_path: Path) -> None:
+    gone, new = {"job": "it", "instance": "gone", **CANARY}, {"job": "it", "instance": "new", **CANARY}
+    given = [
+        *requests(20, WELL, **new),
+        *requests(20, {"200": (0.0, 0.0), "500": (300.0, 0.0)}, **gone),
+        constant("up", 1, 20, **new),
+        series("up", "1x13 stale", **gone),
+    ]
+    expected = [
+        alerts("CreditScoringCanaryErrors", "40m", {**CRITICAL, **CANARY}),
+        alerts("CreditScoringCanaryErrors", "1h"),
+    ]
+    promtool_test(tmp_path, {"input_series": given, "alert_rule_test": expected})
+
+
+def test_a_challenger_that_sees_clients_as_in_training_is_left_alone(reference: DriftReference, tmp_path: Path) -> None:
+    given = day_of(reference, drawn(reference, 20_000, 3), 60, **CANARY)
+    promtool_test(tmp_path, {"input_series": given, "alert_rule_test": [alerts("CreditScoringCanaryDrift", "3h")]})

@@ -5,125 +5,19 @@ order, a stand-in for kubectl writes that down and answers as the test wants.
 """
 
 import json
-import os
 import re
-import shutil
-import stat
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import RunningService
 from tests.support import kubernetes_api
-from tests.support.manifests import DEPLOY, OVERLAYS, Json, kubectl, objects, of_kind, pods, selects
-
-IMAGE = f"registry.example:5000/team/credit-scoring@sha256:{'1' * 64}"
-CHALLENGER = f"registry.example:5000/team/credit-scoring@sha256:{'2' * 64}"
-TRAINER = f"registry.example:5000/team/credit-scoring-train@sha256:{'3' * 64}"
-ENDED_WITHIN = 120.0
+from tests.support.manifests import OVERLAYS, Json, objects, of_kind, pods, selects
+from tests.support.rollout import CHALLENGER, IMAGE, TRAINER, Checkout
 
 READY, LEFT = {"credit-scoring/ready": "true"}, {"credit-scoring/ready": "rolled-back"}
 SEVENTH = json.dumps({"7": READY})
 LONG_HISTORY = json.dumps({"4": READY, "5": READY, "6": {}, "7": READY})
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of deploy/, so that what it builds is the test's own, and a kubectl that only writes down."""
-
-    folder: Path
-
-    @property
-    def script(self) -> Path:
-        return self.folder / "deploy" / "kubernetes" / "rollout.py"
-
-    @property
-    def built(self) -> Path:
-        return self.folder / "build" / "kubernetes"
-
-    def run(self, *arguments: str, **answers: str) -> "subprocess.CompletedProcess[str]":
-        """rollout.py; `answers` is how the stand-in behaves, see there."""
-        return subprocess.run(
-            [sys.executable, self.script, *arguments],
-            env={**os.environ, "PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}", **answers},
-            capture_output=True,
-            text=True,
-            timeout=ENDED_WITHIN,
-            check=False,
-        )
-
-    def asked(self) -> list[str]:
-        """What kubectl was asked to do since the last time, without the namespace, which is checked here."""
-        path = self.folder / "asked"
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-        path.unlink(missing_ok=True)
-        calls = [line for line in lines if line[0] != "kustomize"]
-        assert {tuple(line[:2]) for line in calls} <= {("--namespace", f"credit-scoring-{name}") for name in OVERLAYS}
-        return [" ".join(line[2:]) for line in calls]
-
-
-STAND_IN = """\
-#!{python}
-import json, os, re, signal, sys
-asked = " ".join(sys.argv[1:])
-with open({record!r}, "a", encoding="utf-8") as record:
-    record.write(json.dumps(sys.argv[1:]) + "\\n")
-if sys.argv[1] == "kustomize":
-    os.execv({kubectl!r}, [{kubectl!r}, *sys.argv[1:]])
-failing = os.environ.get("FAILS")
-if failing and re.search(failing, asked):
-    sys.exit(1)
-revisions = json.loads(os.environ.get("REVISIONS", '{{"1": {{}}}}'))
-if " view-last-applied " in asked or (" get deployment/" in asked and revisions):
-    print(json.dumps(dict(metadata=dict(uid="it"), spec=dict(template=dict()))))
-elif " get replicasets " in asked:
-    print(json.dumps(dict(items=[dict(
-        metadata=dict(
-            name="set-" + number,
-            uid="set-" + number,
-            labels=marks,
-            annotations={{"deployment.kubernetes.io/revision": number}},
-            ownerReferences=[dict(uid="it")],
-        ),
-    ) for number, marks in revisions.items()])))
-elif " get pods " in asked or " get events " in asked:
-    print(os.environ.get(asked.split()[3].upper(), json.dumps(dict(items=[]))))
-elif " rollout status " in asked:
-    print("deployment successfully rolled out")
-elif " logs " in asked:
-    print("the last line")
-elif " get job/" in asked and asked.endswith("--output json"):
-    print(json.dumps(dict(metadata=dict(uid="job"))))
-elif " get job/" in asked:
-    print(os.environ.get("JOB", "SuccessCriteriaMet Complete"))
-if " port-forward " in asked:
-    print("Forwarding from 127.0.0.1:" + os.environ["TUNNEL"] + " -> 3000", flush=True)
-    signal.pause()
-"""
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-    stand_in = tmp_path / "kubectl"
-    text = STAND_IN.format(python=sys.executable, record=str(tmp_path / "asked"), kubectl=kubectl())
-    stand_in.write_text(text, encoding="utf-8")
-    stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
-    return Checkout(tmp_path)
-
-
-@pytest.fixture
-def cluster(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Iterator[kubernetes_api.Cluster]:
-    """An API in memory, and the real kubectl in the stand-in's place."""
-    (checkout.folder / "kubectl").unlink()
-    (checkout.folder / "kubectl").symlink_to(kubectl())
-    with kubernetes_api.served(checkout.folder) as (found, path):
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        yield found
 
 
 # Deploy
@@ -133,7 +27,7 @@ def test_a_deploy_migrates_before_it_changes_the_service_and_waits_for_both(chec
     done = checkout.run("deploy", "staging", "--image", IMAGE, "--train", TRAINER, REVISIONS=SEVENTH)
     assert done.returncode == 0, done.stderr
     manifests = checkout.built / "staging" / "manifests.yaml"
-    changes = [re.sub(r" --watch\S*", "", call) for call in checkout.asked() if not call.startswith("get ")]
+    changes = [re.sub(r" --watch\S*", "", call) for call in checkout.changes()]
     assert changes == [
         "delete job/credit-scoring-migration --ignore-not-found",
         f"apply --dry-run=server --filename {manifests}",
@@ -236,7 +130,7 @@ def test_a_migration_that_fails_leaves_the_service_alone(checkout: Checkout) -> 
     done = checkout.run("deploy", "production", "--image", IMAGE, JOB="FailureTarget Failed", REVISIONS=SEVENTH)
     assert done.returncode == 1
     assert "error: job/credit-scoring-migration did not complete" in done.stderr
-    left_alone = [call for call in checkout.asked() if not call.startswith(("get ", "delete job/"))]
+    left_alone = [call for call in checkout.changes() if not call.startswith("delete job/")]
     assert [call.split()[:2] for call in left_alone] == [["apply", "--dry-run=server"], ["apply", "--filename"]]
     assert left_alone[1].endswith("--selector credit-scoring/applied=before-rollout")
 
@@ -354,7 +248,7 @@ def test_manifests_that_the_server_rejects_change_nothing(checkout: Checkout) ->
     done = checkout.run("deploy", "production", "--image", IMAGE, FAILS="--dry-run=server", REVISIONS=SEVENTH)
     assert done.returncode == 1
     assert done.stderr.endswith("The cluster rejects these manifests; the service is as it was.\n")
-    changes = [call for call in checkout.asked() if not call.startswith("get ")]
+    changes = checkout.changes()
     assert [call.split()[0] for call in changes] == ["delete", "apply"]
 
 
@@ -521,7 +415,7 @@ def test_a_canary_is_waited_for_and_stays(checkout: Checkout) -> None:
 def test_a_rollback_ends_the_canary_goes_one_revision_back_and_waits(checkout: Checkout) -> None:
     done = checkout.run("rollback", "production", "--revision", "", REVISIONS=LONG_HISTORY)
     assert done.returncode == 0, done.stderr
-    changes = [call for call in checkout.asked() if not call.startswith("get ")]
+    changes = checkout.changes()
     assert changes[:2] == [
         "delete deployment/credit-scoring-canary --ignore-not-found",
         "rollout undo deployment/credit-scoring --to-revision=5",
@@ -551,7 +445,7 @@ def test_a_rollback_goes_to_no_revision_that_never_became_ready(checkout: Checko
     done = checkout.run("rollback", "production", "--revision", revision, REVISIONS=LONG_HISTORY)
     assert done.returncode != 0
     assert done.stderr.endswith(f"error: {told}\n")
-    assert not [call for call in checkout.asked() if not call.startswith("get ")]
+    assert not checkout.changes()
 
 
 def test_a_rollback_that_fails_is_an_error(checkout: Checkout) -> None:

@@ -24,6 +24,7 @@ KINDS = {
     "autoscaling/v2": {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
+    "gateway.networking.k8s.io/v1": {"httproutes": "HTTPRoute"},
     "monitoring.coreos.com/v1": {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"},
 }
 VERBS = ("get", "list", "watch", "create", "patch", "delete")
@@ -220,9 +221,9 @@ def _patched(old: Json, steps: list[Json]) -> Json:
     patched = deepcopy(old)
     for step in steps:
         *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in step["path"].strip("/").split("/"))
-        place = patched
+        place: Any = patched
         for parent in parents:
-            place = place[parent]
+            place = place[int(parent) if isinstance(place, list) else parent]
         place[last] = step["value"]
     return patched
 

@@ -3,7 +3,7 @@
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +52,10 @@ class Prometheus:
 
 
 @contextmanager
-def running(folder: Path, **targets: int) -> Iterator[Prometheus]:
-    """Prometheus in a folder, scraping a port of this machine for each job."""
+def running(folder: Path, labels: Mapping[str, str] | None = None, /, **targets: int) -> Iterator[Prometheus]:
+    """Prometheus in a folder, scraping a port of this machine for each job; the targets get these labels."""
     port = free_port()
-    _write_configuration(folder, targets)
+    _write_configuration(folder, targets, dict(labels or {}))
     command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
@@ -70,14 +70,14 @@ def running(folder: Path, **targets: int) -> Iterator[Prometheus]:
         process.wait(SOON)
 
 
-def _write_configuration(folder: Path, targets: dict[str, int]) -> None:
+def _write_configuration(folder: Path, targets: dict[str, int], labels: dict[str, str]) -> None:
     """The rules as they are, but judged each second and without waiting."""
     (folder / "rules").mkdir()
     for path in RULES.glob("*.yml"):
         hurried = re.sub(r"(interval|for): \w+", r"\1: 1s", path.read_text(encoding="utf-8"))
         (folder / "rules" / path.name).write_text(hurried, encoding="utf-8")
     jobs = [
-        {"job_name": job.replace("_", "-"), "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+        {"job_name": job.replace("_", "-"), "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]}
         for job, port in targets.items()
     ]
     every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
