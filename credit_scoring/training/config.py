@@ -11,7 +11,7 @@ from credit_scoring.training.candidates import Candidate
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train. `trials` is per candidate, `timeout` in seconds for all of it, `jobs` in processes.
+    """How to train. `trials` is per candidate, `timeout` in seconds for all of it, `jobs` in processes or threads.
 
     The candidates at their best parameters are compared on up to `repeats` splits into folds, as many as it takes to
     decide. The search uses none of these. It has a sample of `search_rows`, the comparison one of `compare_rows`, and

@@ -23,9 +23,9 @@ def grown(parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPla
     split = next(iter(plan.splitter().split(part.defaulted, part.defaulted)))
     (fold,) = prepared(part, part.columns, [split], scale=False)
     directions = part.columns.risk_directions
-    trees = {}
+    trees, threads = {}, threads_for(plan.jobs, 1, len(part.frame))
     for name in names:
         booster = CANDIDATE_BY_NAME[twin_of(name)].build(parameters[name], directions, plan.seed)
-        curve, _ = fold_aucs_by_trees(booster.set_params(n_jobs=threads_for(plan.jobs)), fold)
+        curve, _ = fold_aucs_by_trees(booster.set_params(n_jobs=threads), fold)
         trees[name] = int(curve.argmax()) + 1
     return {**parameters, **{name: {**parameters[name], TREES: trees[name]} for name in names}}

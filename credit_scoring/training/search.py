@@ -30,8 +30,8 @@ from credit_scoring.training.comparison import corrected_interval
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared, sampled
 from credit_scoring.training.journal import Journal, Tried, key_of
-from credit_scoring.training.spaces import MANY_ROWS, TREES, Parameters
-from credit_scoring.training.threads import spare_threads
+from credit_scoring.training.spaces import TREES, Parameters
+from credit_scoring.training.threads import threads_for
 
 FIRST_FOLDS = 2  # a trial that is behind the best one by more than MATTERS on these is not tried on the others
 HOPELESS = 0.01  # of AUC; a candidate whose starts are further behind the best one is not searched any further
@@ -205,18 +205,20 @@ class _Search:
         workers = effective_n_jobs(self.plan.jobs)
         seconds = max(self.clock.left, SHORTEST_S) / max(1, math.ceil(len(folds) / workers))
         even = len(folds) - len(folds) % workers
-        found = self._grown(classifier, folds[:even], seconds) + self._grown(classifier, folds[even:], seconds)
-        self.was_cut |= any(took >= seconds for _, took in found)
-        return found
+        return self._grown(classifier, folds[:even], seconds) + self._grown(classifier, folds[even:], seconds)
 
     def _grown(self, classifier: Any, folds: Sequence[Fold], seconds: float) -> list[tuple[Floats, float]]:
-        """With many rows, threads make use of the cores that fewer folds than processes would leave idle."""
-        if self.rows >= MANY_ROWS and "n_jobs" in classifier.get_params():
-            classifier = clone(classifier).set_params(n_jobs=spare_threads(self.plan.jobs, len(folds)))
+        """The folds' curves, and the seconds that one thread takes for each."""
+        if not folds:
+            return []
+        threads = threads_for(self.plan.jobs, len(folds), self.rows) if "n_jobs" in classifier.get_params() else 1
+        if threads > 1:
+            classifier = clone(classifier).set_params(n_jobs=threads)
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
             delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
         )
-        return found
+        self.was_cut |= any(took >= seconds for _, took in found)
+        return [(curve, took * threads) for curve, took in found]
 
 
 def _trial(drawn: Parameters, curves: Sequence[tuple[Floats, float]], *, grows: bool) -> Tried:

@@ -1,26 +1,32 @@
-"""Threads within one fit, for the fits that nothing else runs beside."""
+"""Threads within one fit, for cores that would be idle else; boosters and forests grow the same trees with any number.
+
+docs/adr/0017 says how that was tried.
+"""
 
 from joblib import cpu_count, effective_n_jobs
+from joblib.parallel import LokyBackend, get_active_backend
 from sklearn.pipeline import Pipeline
 
-
-def threads_for(jobs: int) -> int:
-    """As many as there may be processes; no more than this machine has cores, as the processes may be on others."""
-    threads: int = min(effective_n_jobs(jobs), cpu_count())
-    return threads
+from credit_scoring.training.spaces import MANY_ROWS
 
 
-def spare_threads(jobs: int, tasks: int) -> int:
-    """As many for each of fewer tasks than there may be processes as leave none idle; 1 where those are elsewhere."""
-    workers: int = effective_n_jobs(jobs)
-    return workers // tasks if 0 < tasks < workers <= cpu_count() else 1
+def threads_for(jobs: int, tasks: int, rows: int) -> int:
+    """So many for each of fewer tasks than there may be processes as leave none idle.
+
+    One with few rows, where threads wait for each other, and where the processes are on other machines.
+    """
+    backend, _ = get_active_backend()
+    if rows < MANY_ROWS or not isinstance(backend, LokyBackend):
+        return 1
+    workers: int = min(effective_n_jobs(jobs), cpu_count())
+    return max(1, workers // tasks)
 
 
 def on_threads(pipeline: Pipeline, threads: int) -> Pipeline:
-    """The unfitted pipeline, whose boosters and forests are to be fitted by so many threads; they grow the same trees.
+    """The unfitted pipeline, whose boosters and forests are to be fitted by so many threads.
 
-    docs/adr/0017 says how that was tried. scikit-learn does not look into the members of an ensemble; this does. The
-    steps before the classifier keep to one thread: theirs would be processes, and would score by them, too.
+    scikit-learn does not look into the members of an ensemble; this does. The steps before the classifier keep to one
+    thread: theirs would be processes, and would score by them, too.
     """
     found = pipeline.get_params()
     for name, value in found.items():

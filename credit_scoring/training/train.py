@@ -35,7 +35,7 @@ from credit_scoring.training.teaching import pupils, taught
 from credit_scoring.training.threads import on_threads, threads_for
 
 FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
-GROWTH = 1.5  # times as many rows as were searched on: then the number of trees is sought again
+GROWTH = 1.5  # times as many rows as the number of trees was found on: then it is sought again
 
 _STRICTER = "Deny more defaulters with --threshold-min-recall. "
 
@@ -75,6 +75,7 @@ class _Training:
         self.teaching: Teaching | None = None
         self.part, self.test_part = dataset.split(plan.test_share, plan.seed)
         self.workers: int = effective_n_jobs(plan.jobs)
+        self.grown_on = min(len(self.part.frame), plan.search_rows)  # rows that the number of trees was found on
 
     def run(self) -> Scorer:
         """All stages."""
@@ -98,7 +99,8 @@ class _Training:
         detail = f"{len(results) + 1} candidates, {rows:,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
         self.on_stage(StageReport(COMPARE, detail, seconds * self.plan.repeats if clock.seconds is None else seconds))
         part = sampled(self.part, rows, self.plan.seed)
-        if self._has_outgrown(results, part):
+        if len(part.frame) > GROWTH * self.grown_on:
+            self.grown_on = len(part.frame)
             longer = grown({each.name: each.parameters for each in results}, part, self.plan)
             results = [replace(each, parameters=longer[each.name]) for each in results]
         return compare(results, part, self.plan, unconstrained, clock)
@@ -132,10 +134,6 @@ class _Training:
         fitted = rows * (self.plan.folds - 1) // self.plan.folds
         return searched.seconds_on(fitted) * self.plan.folds / self.workers
 
-    def _has_outgrown(self, results: Sequence[Searched], part: Dataset) -> bool:
-        searched = results[0].rows * self.plan.folds / (self.plan.folds - 1)
-        return len(part.frame) > GROWTH * searched
-
     def _prices(self, one: Searched) -> Prices:
         clock = self.clock.share(PRICES_SHARE)
         rows = min(len(self.part.frame), self.plan.price_rows)
@@ -161,12 +159,13 @@ class _Training:
 
     def _fit(self, found: Compared, costs: Prices, used: Sequence[Searched], studied: Studied) -> Scorer:
         part, plan = self.part, self.plan
-        grows = len(part.frame) > GROWTH * len(found.part.frame)
+        grows = len(part.frame) > GROWTH * self.grown_on
         seconds = sum(each.seconds_on(len(part.frame)) for each in used) * (2 if grows else 1)
         self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
         if grows and self.clock.left > seconds:
             found = found.with_parameters(grown(found.used, part, plan))
-        pipeline = on_threads(calibrated_choice(found, part, plan), threads_for(plan.jobs))
+        threads = threads_for(plan.jobs, 1, len(part.frame))
+        pipeline = on_threads(calibrated_choice(found, part, plan), threads)
         held_out = found.log_odds, found.part.defaulted
         labels = None
         if self.teacher and found.chosen in STUDENTS:
