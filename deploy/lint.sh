@@ -10,9 +10,13 @@ for overlay; do
     # As `make deploy` applies it, with everything that can be added.
     whole=$(python deploy/kubernetes/rollout.py render "$overlay" --image "registry.example/credit-scoring@$digest" \
         --canary "registry.example/credit-scoring@$digest" --train "registry.example/credit-scoring-train@$digest")
-    for manifests in "$folder/$overlay.yaml" "$whole"; do
+    mkdir -p "$folder/gateway"
+    printf 'resources: [../../../../deploy/kubernetes/overlays/%s]\ncomponents: [../../../../deploy/kubernetes/components/gateway]\n' \
+        "$overlay" > "$folder/gateway/kustomization.yaml"
+    kubectl kustomize "$folder/gateway" > "$folder/$overlay-gateway.yaml"
+    for manifests in "$folder/$overlay.yaml" "$folder/$overlay-gateway.yaml" "$whole"; do
         echo "kubernetes-validate $manifests"
-        # The custom resources of Prometheus' operator have no schema there; tests/deploy/test_kubernetes.py looks at them.
+        # Custom resources (Prometheus' operator, the Gateway API) have no schema there; tests/deploy looks at them.
         kubernetes-validate --strict --no-warn --quiet "$manifests"
     done
 done

@@ -29,27 +29,36 @@ def weight_for(overlay: Path, canary: str | None, weight: int | None) -> int:
 
 def weight_now(cluster: Cluster) -> int:
     """What the route in the cluster gives the challenger; 0 without a route. Raises RolloutError."""
-    return next((int(each.get("weight", 1)) for each in _backends(cluster) if each["name"] == CANARY_BACKEND), 0)
+    backends = [each for rule in _rules(cluster) for each in rule]
+    return next((int(each.get("weight", 1)) for each in backends if each["name"] == CANARY_BACKEND), 0)
 
 
 def give(cluster: Cluster, weight: int) -> None:
-    """Give the challenger so many of 100 requests, where the cluster has a route. Raises RolloutError."""
-    names = [each["name"] for each in _backends(cluster)]
-    if CANARY_BACKEND not in names:
-        return
+    """Give the challenger so many of 100 requests; nothing to do for 0 without a route. Raises RolloutError."""
     weights = {STABLE_BACKEND: 100 - weight, CANARY_BACKEND: weight}
     steps = [
-        {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weights[name]}
-        for place, name in enumerate(names)
+        {"op": "replace", "path": f"/spec/rules/{rule}/backendRefs/{place}/weight", "value": weights[backend["name"]]}
+        for rule, backends in enumerate(_rules(cluster))
+        for place, backend in enumerate(backends)
+        if {each["name"] for each in backends} == weights.keys()
     ]
-    cluster.run("patch", ROUTE, "--type=json", f"--patch={json.dumps(steps)}")
-    print(f"The route gives the challenger {weight} of 100 requests.", flush=True)
+    if steps:
+        cluster.run("patch", ROUTE, "--type=json", f"--patch={json.dumps(steps)}")
+        print(f"The route gives the challenger {weight} of 100 requests.", flush=True)
+    elif weight:
+        expected = f"expected a rule whose backends are {STABLE_BACKEND} and {CANARY_BACKEND}"
+        raise RolloutError(f"{ROUTE} cannot give the challenger {weight} of 100 requests: {expected}.")
 
 
 def give_back(cluster: Cluster, weight: int) -> None:
-    """Give the challenger what it had, if it is there. Raises RolloutError."""
-    if weight and cluster.get(CANARY):
+    """Give the challenger what it had, if it is there and ready. Raises RolloutError."""
+    if weight and has_ready_pod(cluster):
         give(cluster, weight)
+
+
+def has_ready_pod(cluster: Cluster) -> bool:
+    """Of the challenger. Raises RolloutError."""
+    return bool(cluster.get(CANARY).get("status", {}).get("readyReplicas"))
 
 
 def withdraw(cluster: Cluster) -> None:
@@ -58,11 +67,19 @@ def withdraw(cluster: Cluster) -> None:
     cluster.remove(CANARY)
 
 
-def _backends(cluster: Cluster) -> list[Json]:
-    """Of the route in the cluster; none where it has no such route, or nothing of the Gateway API."""
-    if "httproutes" not in cluster.ask("api-resources", f"--api-group={GATEWAY_API}", "--output=name"):
+def _rules(cluster: Cluster) -> list[list[Json]]:
+    """The backends of each rule of the route in the cluster; empty where it has none."""
+    if not _may_have_routes(cluster):
         return []
-    rules = cluster.get(ROUTE).get("spec", {}).get("rules", [])
-    found: list[Json] = rules[0].get("backendRefs", []) if rules else []
-    known = sorted(each["name"] for each in found) == [CANARY_BACKEND, STABLE_BACKEND]
-    return found if known else []  # a route of somebody else's is left alone
+    return [each.get("backendRefs", []) for each in cluster.get(ROUTE).get("spec", {}).get("rules", [])]
+
+
+def _may_have_routes(cluster: Cluster) -> bool:
+    """Whether it knows the Gateway API; whoever may not look at routes has brought none."""
+    if GATEWAY_API not in (each["name"] for each in json.loads(cluster.ask("get", "--raw", "/apis"))["groups"]):
+        return False
+    try:
+        cluster.ask("auth", "can-i", "get", ROUTE.partition("/")[0])
+    except RolloutError:
+        return False
+    return True

@@ -187,7 +187,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped halfway; nothing was taken back.", file=sys.stderr)
+        print("\nStopped halfway.", file=sys.stderr)
         return 130
     print(f"{parsed.command} of {parsed.overlay.name}: done.")
     return 0

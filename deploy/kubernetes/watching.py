@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from challenger import CANARY, withdraw
+from challenger import CANARY, give, has_ready_pod
 from cluster import BUILD, Cluster, Json, RolloutError
 
 FEWEST_REQUESTS = 100  # that the alerts judge by, in ten minutes
@@ -17,13 +17,14 @@ ANSWERED_WITHIN_S = 10.0
 UNREADY_S = 20.0  # without a ready pod; the route would go on sending requests to where nobody is
 WITHDRAWN_WITHIN_S = 120.0
 LOG_LINES = 500
+LOGS_WITHIN = "20s"
 
 
 class Sight(NamedTuple):
-    """How the challenger does: whether Prometheus and the cluster see it at work, in words, which alerts fire."""
+    """How it does: seen by Prometheus, with a ready pod (None: not known), in words, and which alerts fire."""
 
     seen: bool
-    ready: bool
+    ready: bool | None
     said: str
     alerts: str
 
@@ -37,43 +38,44 @@ def watch(cluster: Cluster, prometheus: str, seconds: float, blind_s: float) -> 
     if not cluster.get(CANARY):
         raise RolloutError(f"{cluster.namespace} has no challenger to watch; deploy one with CANARY_DIGEST.")
     _query(prometheus, "vector(1)")  # a wrong address is no reason to withdraw anything
-    began = seen = ready = time.monotonic()
-    told = began - TOLD_EVERY_S
-    while (now := time.monotonic()) - began < seconds or now - seen > LOOK_EVERY_S * 2:
-        sight = _look(cluster, prometheus)
-        seen, ready = now if sight.seen else seen, now if sight.ready else ready
+    began = seen_at = ready_at = time.monotonic()
+    told, sight = began - TOLD_EVERY_S, Sight(True, None, "", "")
+    while time.monotonic() - began < seconds or not sight.seen:
+        sight, now = _look(cluster, prometheus), time.monotonic()
+        seen_at, ready_at = (now if sight.seen else seen_at), (ready_at if sight.ready is False else now)
         if now - told >= TOLD_EVERY_S:
             print(f"{now - began:,.0f} of {seconds:,.0f} s: {sight.said}", flush=True)
             told = now
-        if sight.alerts or now - seen > blind_s or now - ready > UNREADY_S:
+        if sight.alerts or now - seen_at > blind_s or now - ready_at > UNREADY_S:
             _end(cluster, sight.said)
         time.sleep(LOOK_EVERY_S)
     _held(cluster, prometheus, seconds)
 
 
 def _look(cluster: Cluster, prometheus: str) -> Sight:
-    ready, alerts, seen = True, "", False
+    ready, alerts, seen, said = None, "", False, "no alert."
     try:
+        ready = has_ready_pod(cluster)
         firing = _query(prometheus, f'ALERTS{{alertstate="firing", {_of(cluster)}}}')
         alerts = ", ".join(sorted({each["metric"]["alertname"] for each in firing}))
         seen = bool(_query(prometheus, f"count(up{{{_of(cluster)}}} == 1)"))
-        ready = bool(cluster.get(CANARY).get("status", {}).get("readyReplicas"))
+        if not seen:
+            said = f"Prometheus at {prometheus} scrapes no challenger."
     except RolloutError as error:
-        return Sight(False, ready, f"Alerts fire: {alerts}." if alerts else str(error), alerts)
-    if alerts:
-        return Sight(seen, ready, f"Alerts fire: {alerts}.", alerts)
-    if not ready:
-        return Sight(seen, ready, "The challenger has no ready pod.", alerts)
-    return Sight(seen, ready, "no alert." if seen else f"Prometheus at {prometheus} scrapes no challenger.", alerts)
+        said = str(error)
+    if ready is False:
+        said = "The challenger has no ready pod."
+    return Sight(seen, ready, f"Alerts fire: {alerts}." if alerts else said, alerts)
 
 
 def _end(cluster: Cluster, cause: str) -> None:
     """Withdraw it, again and again if need be; raises RolloutError in any case."""
-    kept = _keep_logs(cluster)
     deadline = time.monotonic() + WITHDRAWN_WITHIN_S
     while True:
         try:
-            withdraw(cluster)
+            give(cluster, 0)
+            kept = _keep_logs(cluster)
+            cluster.remove(CANARY)
         except RolloutError as error:
             if time.monotonic() > deadline:
                 left = "The challenger is NOT withdrawn: `make withdraw-canary`."
@@ -84,15 +86,17 @@ def _end(cluster: Cluster, cause: str) -> None:
 
 
 def _keep_logs(cluster: Cluster) -> str:
-    """Where the last lines of its pods are, in a sentence."""
+    """Where the last lines of its pods are, in a sentence; whatever happens to them must not keep it there."""
+    path = BUILD / "canary.log"
     try:
         options = ("--selector=credit-scoring/track=canary", "--prefix", f"--tail={LOG_LINES}")
-        lines = cluster.ask("logs", *options)
-    except RolloutError as error:
+        lines = cluster.ask("logs", *options, f"--request-timeout={LOGS_WITHIN}")
+        if not lines:
+            return " It had no log."
+        BUILD.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{lines}\n", encoding="utf-8")
+    except (RolloutError, OSError, ValueError) as error:
         return f" Its log could not be kept: {error}"
-    path = BUILD / "canary.log"
-    BUILD.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{lines}\n", encoding="utf-8")
     return f" The last lines of its log are in {path}."
 
 

@@ -358,6 +358,11 @@ def test_a_challenger_is_judged_by_its_own_requests(
     promtool_test(tmp_path, {"input_series": given, "alert_rule_test": expected})
 
 
+def up(steps: int, track: Mapping[str, str]) -> list[Yaml]:
+    """The two pods of `day_of`."""
+    return [constant("up", 1, steps, job="it", instance=name, **track) for name in ("one", "two")]
+
+
 @pytest.mark.parametrize(("track", "fires"), [(CANARY, True), (STABLE, False)])
 def test_a_challenger_that_sees_other_clients_than_its_training_is_told_by_field(
     dataset: Dataset, reference: DriftReference, tmp_path: Path, track: Mapping[str, str], fires: bool
@@ -366,7 +371,7 @@ def test_a_challenger_that_sees_other_clients_than_its_training_is_told_by_field
     income = next(bins for bins in reference.fields if bins.field == "monthly_income")
     now = 2 * np.random.default_rng(1).choice(dataset.frame["monthly_income"].to_numpy(), 20_000)
     counts["monthly_income"] = income.count(now.tolist()).astype(float).tolist()
-    given = day_of(reference, counts, 60, **track)
+    given = [*day_of(reference, counts, 60, job="it", **track), *up(60, track)]
     labels = {**CRITICAL, **CANARY, "field": "monthly_income", "model": MODEL}
     expected = alerts("CreditScoringCanaryDrift", "3h", *([labels] if fires else []))
     promtool_test(tmp_path, {"input_series": given, "alert_rule_test": [expected]})
@@ -388,5 +393,5 @@ def test_an_earlier_challengers_errors_are_not_held_against_the_next_one(tmp_pat
 
 
 def test_a_challenger_that_sees_clients_as_in_training_is_left_alone(reference: DriftReference, tmp_path: Path) -> None:
-    given = day_of(reference, drawn(reference, 20_000, 3), 60, **CANARY)
+    given = [*day_of(reference, drawn(reference, 20_000, 3), 60, job="it", **CANARY), *up(60, CANARY)]
     promtool_test(tmp_path, {"input_series": given, "alert_rule_test": [alerts("CreditScoringCanaryDrift", "3h")]})

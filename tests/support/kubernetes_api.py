@@ -28,6 +28,7 @@ KINDS = {
     "monitoring.coreos.com/v1": {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"},
 }
 VERBS = ("get", "list", "watch", "create", "patch", "delete")
+MAY = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "status": {"allowed": True}}
 REVISION = "deployment.kubernetes.io/revision"
 VERSIONED = r"/(?:api|apis)/(?P<version>v1|[^/]+/v\d)"
 OBJECT = re.compile(rf"{VERSIONED}/namespaces/(?P<namespace>[^/]+)/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?")
@@ -62,7 +63,7 @@ class Cluster:
         """Status and body."""
         found = OBJECT.fullmatch(path)
         if not found:
-            return _described(path)
+            return _described(path) if method == "GET" else (201, MAY)
         plural, name = found["plural"], found["name"]
         if self.invalid in json.dumps(body):
             return _unprocessable(plural, body)
@@ -301,7 +302,8 @@ def served(folder: Path) -> Iterator[tuple[Cluster, Path]]:
             url = urlsplit(self.path)
             query = {key: values[-1] for key, values in parse_qs(url.query).items()}
             length = int(self.headers.get("content-length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            sent = self.rfile.read(length)
+            body = json.loads(sent) if sent.startswith((b"{", b"[")) else None  # else in Kubernetes' binary form
             with lock:
                 status, found = cluster.answer(self.command, url.path, query, body)
             lines = [found]
