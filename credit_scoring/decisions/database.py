@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import gaierror
+from ssl import SSLError
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection
@@ -16,6 +17,10 @@ from credit_scoring.errors import CreditScoringError, DecisionLogError, Duplicat
 
 Result = TypeVar("Result")
 Work = Callable[[Connection], Result]
+HINTS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
+    SSLError: " Is its certificate for this host, and signed by an authority of `sslrootcert`?",
+    (ConnectionError, gaierror): " Does it run, and is the address right?",
+}
 
 
 class Database:
@@ -71,7 +76,7 @@ class Database:
             clash = isinstance(cause, self.driver_clashes) or isinstance(cause.__cause__, self.driver_clashes)
             kind = DuplicateError if clash else DecisionLogError
             place = "" if isinstance(error, self.failures) else f" at {place_of(error)}"
-            hint = " Does it run, and is the address right?" if isinstance(cause, ConnectionError | gaierror) else ""
+            hint = next((text for kinds, text in HINTS.items() if isinstance(cause, kinds)), "")
             raise kind(f"The decision log at {self} failed: {self.in_short(cause)}{place}.{hint}", cause) from error
 
     def in_short(self, cause: BaseException) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from credit_scoring.decisions.chain import Block, Row
 from credit_scoring.decisions.database import Appender, Database, Result, Work
+from credit_scoring.decisions.encryption import encryption
 
 CONNECTIONS = 4
 
@@ -23,10 +24,10 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: URL, timeout: float) -> None:
         super().__init__(url, timeout)
-        self._options = {"timeout": timeout, "command_timeout": timeout, "server_settings": {"timezone": "UTC"}}
+        self._address, self._encryption = encryption(url.set(drivername="postgresql"))
         self._engine = create_async_engine(
-            url.set(drivername="postgresql+asyncpg"),
-            connect_args=self._options,
+            "postgresql+asyncpg://",
+            async_creator=self.connect,
             pool_size=CONNECTIONS,
             max_overflow=0,
             pool_timeout=timeout,
@@ -52,8 +53,13 @@ class PostgresDatabase(Database):
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of the driver's own; raises whatever it does."""
-        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return await asyncpg.connect(address, **self._options)
+        return await asyncpg.connect(
+            self._address.render_as_string(hide_password=False),
+            ssl=self._encryption,
+            timeout=self.timeout,
+            command_timeout=self.timeout,
+            server_settings={"timezone": "UTC"},
+        )
 
     def appender(self) -> Appender:
         """Writes by one connection."""
