@@ -144,9 +144,26 @@ def readiness(replica_set: Json) -> str | None:
     return found
 
 
+def are_alike(one: Json, other: Json) -> bool:
+    """Whether the pods of both ReplicaSets run the same: `kubectl rollout restart` changes an annotation alone."""
+    pods, others = (each["spec"]["template"]["spec"] for each in (one, other))
+    return bool(pods == others)
+
+
+def image(replica_set: Json) -> str:
+    """What the service runs in it."""
+    return str(replica_set["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def containers(pod: Json) -> list[Json]:
+    """The states of all of its containers, in the order in which they start."""
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
 def waiting(pod: Json) -> Iterator[tuple[str, str, str]]:
     """Container, reason and message of what waits in a pod."""
-    for each in pod.get("status", {}).get("containerStatuses", []):
+    for each in containers(pod):
         if found := each.get("state", {}).get("waiting"):
             yield each["name"], found.get("reason", ""), found.get("message", "")
 

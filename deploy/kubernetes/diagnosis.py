@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from cluster import Cluster, Json, RolloutError, waiting
+from cluster import Cluster, Json, RolloutError, containers, waiting
 
 EVENTS, LINES, PODS = 10, 20, 2  # so many of each are shown
 
@@ -39,13 +39,13 @@ def state(pod: Json) -> str:
         if each["type"] == "PodScheduled" and each["status"] == "False" and each.get("message")
     ]
     parts += [f"{name} waits: {reason}: {message}" for name, reason, message in waiting(pod)]
-    return "; ".join([*parts, *_ended(status)])
+    return "; ".join([*parts, *_ended(pod)])
 
 
-def _ended(status: Json) -> Iterator[str]:
-    for each in status.get("containerStatuses", []):
+def _ended(pod: Json) -> Iterator[str]:
+    for each in containers(pod):
         last = each.get("state", {}).get("terminated") or each.get("lastState", {}).get("terminated")
-        if last:
+        if last and (last["exitCode"] or each["restartCount"]):
             reason = last.get("reason", "ended")
             yield f"{each['name']}: {reason}, exit code {last['exitCode']}, {each['restartCount']} restarts"
 
@@ -64,10 +64,23 @@ def _concerns(name: str, names: set[str]) -> bool:
 
 
 def _show_log(cluster: Cluster, pod: Json) -> None:
-    name = pod["metadata"]["name"]
-    restarted = any(each["restartCount"] for each in pod.get("status", {}).get("containerStatuses", []))
-    for options in ([["--previous"]] if restarted else []) + [[]]:
+    """Of its first container that has started and is not done: kubectl by itself would ask the service's own."""
+    name, states = pod["metadata"]["name"], containers(pod)
+    at_work = next((each for each in states if not _is_done(each) and _has_started(each)), None)
+    if at_work is None:
+        return
+    for options in ([["--previous"]] if at_work["restartCount"] else []) + [[]]:
         with suppress(RolloutError):
-            log = cluster.ask("logs", f"pod/{name}", f"--tail={LINES}", *options)
+            log = cluster.ask("logs", f"pod/{name}", f"--container={at_work['name']}", f"--tail={LINES}", *options)
             print(f"Last lines of {name}{' before its restart' if options else ''}:", file=sys.stderr)
             print("\n".join(f"  {line}" for line in log.splitlines()), file=sys.stderr)
+
+
+def _is_done(container: Json) -> bool:
+    ended = container.get("state", {}).get("terminated")
+    return bool(ended) and ended["exitCode"] == 0
+
+
+def _has_started(container: Json) -> bool:
+    state = container.get("state", {})
+    return bool(container["restartCount"] or "running" in state or "terminated" in state)

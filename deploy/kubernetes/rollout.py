@@ -16,7 +16,7 @@ from pathlib import Path
 import challenger
 from arguments import parse, release_of
 from challenger import CANARY
-from cluster import ASK_EVERY, Cluster, Json, RolloutError, raise_if_hopeless, readiness
+from cluster import ASK_EVERY, Cluster, Json, RolloutError, are_alike, image, raise_if_hopeless, readiness
 from diagnosis import explain
 from rendering import OVERLAYS, Release, namespace, render
 from watching import watch
@@ -62,8 +62,9 @@ def rollback(overlay: Path, revision: int | None) -> None:
     if not revisions:
         raise RolloutError(f"{overlay.name} has no {SERVICE} to roll back.")
     current = max(revisions)
-    earlier = {number: kind for number, each in revisions.items() if number != current and (kind := readiness(each))}
-    target = _target(overlay, earlier, revision)
+    left_behind = [number for number, each in revisions.items() if are_alike(each, revisions[current])]
+    target = _target(overlay, revisions, left_behind, revision)
+    print(f"{overlay.name} goes back to revision {target}: {image(revisions[target])}", flush=True)
     left = _without_challenger(cluster)
     try:
         cluster.undo(SERVICE, target)
@@ -71,7 +72,8 @@ def rollback(overlay: Path, revision: int | None) -> None:
         explain(cluster, SERVICE, cluster.new_pods(SERVICE))
         became = "as it was before" if _take_back(cluster, {SERVICE: current}) else "NOT as it was before"
         raise RolloutError(f"{error} The service is {became}.") from error
-    cluster.note(SERVICE, current, "rolled-back")
+    for number in left_behind:
+        cluster.note(SERVICE, number, "rolled-back")
     if left:
         raise RolloutError(f"The service is rolled back. {left}")
 
@@ -85,7 +87,13 @@ def _without_challenger(cluster: Cluster) -> str:
     return ""
 
 
-def _target(overlay: Path, earlier: Mapping[int, str], revision: int | None) -> int:
+def _target(overlay: Path, revisions: Mapping[int, Json], left_behind: Sequence[int], revision: int | None) -> int:
+    """The revision that was asked for, else the newest that became ready and runs something else."""
+    earlier = {number: kind for number, each in revisions.items() if (kind := readiness(each))}
+    if revision in left_behind:
+        raise RolloutError(f"Revision {revision} of {overlay.name} runs what it runs now; name another, or none.")
+    for number in left_behind:
+        earlier.pop(number, None)
     if revision is None:
         revision = max((number for number, kind in earlier.items() if kind == "true"), default=None)
         if revision is None:

@@ -210,9 +210,33 @@ def test_a_rollout_that_fails_says_why_before_the_evidence_is_gone(checkout: Che
         assert told in done.stderr
     assert "of another" not in done.stderr
     asked = checkout.asked()
-    assert asked.index("logs pod/set-7-x --tail=20") < asked.index(
+    assert asked.index("logs pod/set-7-x --container=service --tail=20") < asked.index(
         "rollout undo deployment/credit-scoring --to-revision=7"
     )
+
+
+FETCHING: Json = {
+    "metadata": {"name": "set-7-x", "ownerReferences": [{"uid": "set-7"}]},
+    "status": {
+        "phase": "Pending",
+        "initContainerStatuses": [
+            {"name": "done", "restartCount": 0, "state": {"terminated": {"reason": "Completed", "exitCode": 0}}},
+            {"name": "model", "restartCount": 0, "state": {"terminated": {"reason": "Error", "exitCode": 1}}},
+        ],
+        "containerStatuses": [
+            {"name": "service", "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}}
+        ],
+    },
+}
+
+
+def test_a_rollout_whose_pods_cannot_fetch_their_model_shows_the_log_of_what_fetches(checkout: Checkout) -> None:
+    fails = r"rollout status deployment/credit-scoring --watch"
+    pods = json.dumps({"items": [FETCHING]})
+    done = checkout.run("deploy", "production", "--image", IMAGE, FAILS=fails, PODS=pods, REVISIONS=SEVENTH)
+    assert "; model: Error, exit code 1, 0 restarts" in done.stderr
+    assert "done: Completed" not in done.stderr
+    assert "logs pod/set-7-x --container=model --tail=20" in checkout.asked()
 
 
 OF_AN_EARLIER_JOB: Json = {
@@ -222,10 +246,11 @@ OF_AN_EARLIER_JOB: Json = {
     },
 }
 OF_THIS_JOB: Json = {**OF_AN_EARLIER_JOB, "metadata": {"name": "this", "ownerReferences": [{"uid": "job"}]}}
+BEFORE_IT = {**OF_THIS_JOB, "status": {"initContainerStatuses": OF_THIS_JOB["status"]["containerStatuses"]}}
 LEAVING = {**OF_THIS_JOB, "metadata": {**OF_THIS_JOB["metadata"], "deletionTimestamp": "2026-11-26T13:21:00Z"}}
 
 
-@pytest.mark.parametrize(("pod", "code"), [(OF_AN_EARLIER_JOB, 0), (LEAVING, 0), (OF_THIS_JOB, 1)])
+@pytest.mark.parametrize(("pod", "code"), [(OF_AN_EARLIER_JOB, 0), (LEAVING, 0), (OF_THIS_JOB, 1), (BEFORE_IT, 1)])
 def test_a_migration_ends_at_once_where_its_own_image_cannot_be_pulled(
     checkout: Checkout, pod: Json, code: int
 ) -> None:
@@ -308,6 +333,21 @@ def test_a_rollback_after_a_deploy_that_was_taken_back_does_not_bring_its_image(
     assert done.returncode == 1
     assert done.stderr == "error: staging has no earlier revision that became ready; deploy an image that works.\n"
     assert cluster.image("credit-scoring") == first
+
+
+def test_a_rollback_does_not_stop_at_a_restart_of_what_it_leaves(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    for image in (IMAGE, CHALLENGER):
+        checkout.run("deploy", "staging", "--image", image)
+    checkout.restart("credit-scoring-staging", "deployment/credit-scoring")
+    done = checkout.run("rollback", "staging", "--revision", "2")
+    assert done.stderr == "error: Revision 2 of staging runs what it runs now; name another, or none.\n"
+    done = checkout.run("rollback", "staging")
+    assert done.returncode == 0, done.stderr
+    assert f"staging goes back to revision 1: {IMAGE}\n" in done.stdout
+    assert cluster.image("credit-scoring") == IMAGE
+    assert "no earlier revision that became ready" in checkout.run("rollback", "staging").stderr
 
 
 def test_after_a_first_deploy_there_is_nothing_to_roll_back_to(

@@ -40,6 +40,11 @@ class Checkout:
             check=False,
         )
 
+    def restart(self, namespace: str, deployment: str) -> None:
+        """What the docs say for a changed secret: kubectl itself, and nothing of ours."""
+        command = [str(self.folder / "kubectl"), "--namespace", namespace, "rollout", "restart", deployment]
+        subprocess.run(command, check=True, capture_output=True, timeout=ENDED_WITHIN)
+
     def asked(self) -> list[str]:
         """What kubectl was asked to do since the last time, without the namespace, which is checked here."""
         path = self.folder / "asked"
@@ -78,6 +83,7 @@ elif " get replicasets " in asked:
             annotations={{"deployment.kubernetes.io/revision": number}},
             ownerReferences=[dict(uid="it")],
         ),
+        spec=dict(template=dict(spec=dict(containers=[dict(image="image-" + number)]))),
     ) for number, marks in revisions.items()])))
 elif " get pods " in asked or " get events " in asked:
     print(os.environ.get(asked.split()[3].upper(), json.dumps(dict(items=[]))))
