@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import Dataset
@@ -47,6 +48,16 @@ def test_prometheus_takes_the_configuration_and_the_rules() -> None:
 
 def test_alertmanager_takes_its_configuration() -> None:
     run("amtool", "check-config", DEPLOY / "alertmanager" / "alertmanager.yml")
+
+
+def test_one_pod_that_is_down_silences_no_alert_about_the_service() -> None:
+    rules = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8"))["inhibit_rules"]
+    of_a_pod = {"CreditScoringDown", "CreditScoringDecisionLogDown", "CreditScoringWorkersMissing"}
+    silencing = {
+        name for rule in rules for each in rule["source_matchers"] for name in re.findall(r"CreditScoring\w+", each)
+    }
+    assert silencing
+    assert not silencing & of_a_pod
 
 
 @pytest.mark.parametrize("name", ALERTS)
@@ -232,9 +243,19 @@ def test_a_service_of_which_nothing_is_left_to_scrape_is_told(tmp_path: Path) ->
         "input_series": [gone],
         "alert_rule_test": [
             alerts("CreditScoringAbsent", "16m"),
-            alerts("CreditScoringAbsent", "1h", {**CRITICAL, "job": "credit-scoring"}),
+            alerts("CreditScoringAbsent", "1h", CRITICAL),
             alerts("CreditScoringDown", "1h"),
         ],
+    }
+    promtool_test(tmp_path, test)
+
+
+def test_a_service_is_absent_when_all_of_its_instances_are_down_and_not_when_one_is(tmp_path: Path) -> None:
+    one = series("up", "1x2 0x50", job="credit-scoring", instance="one")
+    other = series("up", "1x15 0x50", job="credit-scoring", instance="other")
+    test = {
+        "input_series": [one, other],
+        "alert_rule_test": [alerts("CreditScoringAbsent", "1h"), alerts("CreditScoringAbsent", "2h", CRITICAL)],
     }
     promtool_test(tmp_path, test)
 
