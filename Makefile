@@ -56,8 +56,9 @@ build: install ## Build the Bento that carries the champion
 	$(BIN)/bentoml build
 
 .PHONY: clean
-clean: ## Remove the virtual environments and caches; models stay
-	rm -rf $(VENV) .poetry .ops .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+clean: ## Remove environments and caches; models, secrets stay
+	rm -rf $(VENV) .poetry .ops .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name secrets ! -name model -exec rm -rf {} +
 
 ##@ Change it
 
@@ -163,7 +164,9 @@ push: ## Push IMAGE to REGISTRY; its digest goes to build/
 	docker tag $(IMAGE) $(REGISTRY)/$(IMAGE)
 	docker push $(REGISTRY)/$(IMAGE)
 	@docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $(REGISTRY)/$(IMAGE) \
-	    | grep '^$(REGISTRY)/' | head -n 1 | tee build/image.digest
+	    | grep '^$(patsubst docker.io/%,%,$(REGISTRY))/' | head -n 1 > build/image.digest
+	@cat build/image.digest && [ -s build/image.digest ] \
+	    || { echo "error: docker names no digest of $(REGISTRY)/$(IMAGE)." >&2; exit 1; }
 
 .PHONY: push-index
 push-index: ## Push IMAGE-PLATFORM of all PLATFORMS as one IMAGE

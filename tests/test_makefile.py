@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 from credit_scoring.settings import PROJECT_FOLDER
 
@@ -37,3 +38,24 @@ def test_serve_trains_where_that_is_asked() -> None:
 def test_the_quick_tests_leave_out_what_is_slow_and_the_others_nothing() -> None:
     assert '-m "not slow and not shipping"' in told("--dry-run", "test")
     assert "-m" not in told("--dry-run", "test-all").split()
+
+
+def test_clean_leaves_what_cannot_be_made_again(tmp_path: Path) -> None:
+    """The passwords that the volumes of compose were made with, and exported models."""
+    kept = {"build/secrets/owner_password", "build/model/a.bentomodel", "data/mine.csv"}
+    made = {"build/image.digest", "build/kubernetes/staging/manifests.yaml", "dist/a.whl", ".venv/bin/python"}
+    for name in kept | made:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    subprocess.run(
+        ["make", "-C", tmp_path, "-f", PROJECT_FOLDER / "Makefile", "clean"], check=True, capture_output=True
+    )
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == kept
+    subprocess.run(
+        ["make", "-C", tmp_path, "-f", PROJECT_FOLDER / "Makefile", "clean"], check=True, capture_output=True
+    )
+
+
+def test_a_push_to_docker_hub_looks_for_the_digest_by_the_name_that_docker_gives_it() -> None:
+    assert "grep '^owner/'" in told("--dry-run", "push", "REGISTRY=docker.io/owner")
+    assert "grep '^ghcr.io/owner/'" in told("--dry-run", "push", "REGISTRY=ghcr.io/owner")
