@@ -24,8 +24,10 @@ from benchmarks.serving.servers import Server, Stage, serve
 from benchmarks.support.postgres import missing, throwaway
 
 CLIENTS = 128
-CONNECTIONS = 200
+CONNECTIONS = 400
+LOADS = {"as many clients": CLIENTS, "twice as many": 2 * CLIENTS}
 Measured = tuple[float, float, float]
+Ratios = tuple[float, float]
 
 
 def main(
@@ -35,7 +37,7 @@ def main(
     """Print what two workers do of what one does, without a decision log and with each kind of it."""
     if reason := missing():
         raise typer.BadParameter(reason)
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[tuple[str, str], list[Ratios]] = {}
     with tempfile.TemporaryDirectory(prefix="credit-scoring-workers-") as folder, throwaway() as postgres:
         address = postgres.decision_log()
         stage = make_stage(Path(folder))
@@ -46,35 +48,40 @@ def main(
         }
         for _ in range(repetitions):
             for name, environment in logs.items():
-                found.setdefault(name, []).append(_compared(name, stage, environment, seconds))
+                for load, ratios in _compared(name, stage, environment, seconds).items():
+                    found.setdefault((name, load), []).append(ratios)
     typer.echo("\n".join(_table(found)))
 
 
-def _compared(name: str, stage: Stage, environment: dict[str, str], seconds: float) -> tuple[float, float]:
-    one, two = (_measured(stage, environment, count, seconds) for count in (1, 2))
-    typer.echo(
-        f"{name}: answers/s {one[0]:,.0f} and {two[0]:,.0f}; CPU µs per answer {1e6 * one[1]:.1f} and "
-        f"{1e6 * two[1]:.1f}; the busier of two workers did {two[2]:.0%}",
-        err=True,
-    )
-    return two[0] / one[0], 2 * one[1] / two[1]
+def _compared(name: str, stage: Stage, environment: dict[str, str], seconds: float) -> dict[str, Ratios]:
+    one = _measured(stage, environment, 1, CLIENTS, seconds)
+    found = {}
+    for load, clients in LOADS.items():
+        two = _measured(stage, environment, 2, clients, seconds)
+        found[load] = two[0] / one[0], 2 * one[1] / two[1]
+        typer.echo(
+            f"{name}, {load}: answers/s {one[0]:,.0f} and {two[0]:,.0f}; CPU µs per answer {1e6 * one[1]:.1f} and "
+            f"{1e6 * two[1]:.1f}; the busier of two workers did {two[2]:.0%}",
+            err=True,
+        )
+    return found
 
 
-def _table(found: dict[str, list[tuple[float, float]]]) -> Iterator[str]:
-    yield "| decision log | two workers / one, outright | by CPU time per answer |"
-    yield "|---|--:|--:|"
-    for name, pairs in found.items():
+def _table(found: dict[tuple[str, str], list[Ratios]]) -> Iterator[str]:
+    yield "| decision log | clients of two workers | two workers / one, outright | by CPU time per answer |"
+    yield "|---|---|--:|--:|"
+    for (name, load), pairs in found.items():
         cells = (f"{median(each):.2f} ({min(each):.2f}–{max(each):.2f})" for each in zip(*pairs, strict=True))
-        yield f"| {name} | {' | '.join(cells)} |"
+        yield f"| {name} | {load} | {' | '.join(cells)} |"
 
 
-def _measured(stage: Stage, environment: dict[str, str], count: int, seconds: float) -> Measured:
+def _measured(stage: Stage, environment: dict[str, str], count: int, clients: int, seconds: float) -> Measured:
     """Answers per second, CPU seconds per answer, and the busiest worker's share of the CPU time."""
     workers = replace(stage, environment={**environment, "CREDIT_SCORING_WORKERS": f"{count}"})
     with serve(VARIANTS["g"], workers) as server:
         _spread(server, stage, count)
         before = [_cpu(worker) for worker in _workers(server)]
-        run = Loader(stage, seconds, CONNECTIONS).closed(server, 0, CLIENTS)
+        run = Loader(stage, seconds, CONNECTIONS).closed(server, 0, clients)
         used = [_cpu(worker) - start for worker, start in zip(_workers(server), before, strict=True)]
     return run.outcome.useful_per_s, sum(used) / run.outcome.answered_in_all, max(used) / sum(used)
 
