@@ -69,7 +69,7 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
     dossier, standing = found.dossier, found.standing
     if dossier.erased:
         return visit.page("erased.html", status, dossier=dossier, standing=standing, looks=found.looks)
-    explanation, no_reasons = await explained(visit, found)
+    explanation, no_reasons = await _explained_or_why_not(visit, found)
     simulated, no_simulation = await _simulated(visit, dossier)
     catalogue = visit.office.catalogue
     return visit.page(
@@ -94,15 +94,18 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
     )
 
 
-async def explained(visit: Visit, found: OnRecord) -> tuple[Explanation | None, str]:
-    """The reasons on record, or given now; else why there are none."""
+async def explained(visit: Visit, found: OnRecord) -> Explanation:
+    """The reasons on record, or given now; raises what the API would turn into an error."""
     if found.dossier.reasons:
-        return found.dossier.reasons, ""
+        return found.dossier.reasons
+    return Explanation.model_validate_json(await visit.ask("reasons", decision_id=found.dossier.decision_id))
+
+
+async def _explained_or_why_not(visit: Visit, found: OnRecord) -> tuple[Explanation | None, str]:
     try:
-        content = await visit.ask("reasons", decision_id=found.dossier.decision_id)
+        return await explained(visit, found), ""
     except (RequestError, UnavailableError, DecisionLogError) as error:
         return None, told(error)
-    return Explanation.model_validate_json(content), ""
 
 
 async def _simulated(visit: Visit, dossier: Dossier) -> tuple[WhatIf | None, str]:

@@ -8,7 +8,7 @@ from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.erased import erased_error
 from credit_scoring.decisions.reviews import VERDICTS
-from credit_scoring.explanation.explanation import Explanation
+from credit_scoring.errors import RequestError
 from credit_scoring.review.dossier_page import OnRecord, explained, look_up
 from credit_scoring.review.fields import Section, sections
 from credit_scoring.review.formats import ZONE, day
@@ -18,21 +18,27 @@ from credit_scoring.review.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """The page, made to be printed."""
+    """The page, made to be printed; where a reason cannot be given there is no letter, but the page of that error."""
     found = await visit.do(look_up, visit.request.path_params["decision_id"], "letter", visit.by)
     if found.dossier.erased:
         raise erased_error()
-    explanation = None
-    if found.standing.answer is Answer.DENIED:
-        explanation, _ = await explained(visit, found)
+    denied = found.standing.answer is Answer.DENIED
+    reasons = await _reasons(visit, found) if denied and _score_denied(found.dossier) else ()
     template = visit.office.letter
-    content = template.render(_letter(visit, found, explanation))
+    content = template.render(_letter(visit, found, reasons))
     return lenders_html(content) if template.is_lenders else html(content)
 
 
-def _letter(visit: Visit, found: OnRecord, explanation: Explanation | None) -> Letter:
+async def _reasons(visit: Visit, found: OnRecord) -> tuple[str, ...]:
+    """What the score counts against the client."""
+    score = (await explained(visit, found)).score
+    if score is None or not score.against:
+        raise RequestError(409, "The model gives no reason for a refusal that its risk had a part in.", "no_reasons")
+    return tuple(reason.text for reason in score.against)
+
+
+def _letter(visit: Visit, found: OnRecord, reasons: tuple[str, ...]) -> Letter:
     dossier, denied = found.dossier, found.standing.answer is Answer.DENIED
-    score = explanation.score if explanation and _score_denied(dossier) else None
     return Letter(
         lender=visit.office.lender,
         contact=visit.office.contact,
@@ -41,7 +47,7 @@ def _letter(visit: Visit, found: OnRecord, explanation: Explanation | None) -> L
         protocol=dossier.application_id or dossier.decision_id,
         answer=found.standing.answer.value,
         rules=tuple(rule.reason for rule in dossier.rules if denied and rule.reason),
-        reasons=tuple(reason.text for reason in score.against) if score else (),
+        reasons=reasons,
         sections=_used(sections(dossier.received, visit.office.catalogue)),
         reviewed_by_people=any(each.step in VERDICTS for each in dossier.reviews),
     )
