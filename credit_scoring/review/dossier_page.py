@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping, select
 from starlette.responses import Response
 
@@ -15,6 +13,7 @@ from credit_scoring.decisions.tables import writers
 from credit_scoring.errors import DecisionLogError, RequestError, UnavailableError
 from credit_scoring.explanation.explanation import Explanation
 from credit_scoring.explanation.simulation import WhatIf
+from credit_scoring.policy.policy import Policy
 from credit_scoring.review.fields import sections
 from credit_scoring.review.formats import title_of
 from credit_scoring.review.pages import told
@@ -26,10 +25,10 @@ MOST_LOOKS = 20
 
 @dataclass(frozen=True)
 class OnRecord:
-    """What the log has of one decision; `policy` is that of the day, empty from earlier versions."""
+    """What the log has of one decision; `policy` is that of the day, None where it cannot be read from the record."""
 
     dossier: Dossier
-    policy: dict[str, Any]
+    policy: Policy | None
     looks: Sequence[RowMapping]
 
     @property
@@ -54,7 +53,7 @@ def look_up(decision_id: str, page: str, by: str, connection: Connection) -> OnR
     policy = connection.scalar(select(writers.c.policy).where(writers.c.id == dossier.writer))
     before = looks.latest(decision_id, MOST_LOOKS, connection)
     looks.record(decision_id, page, by, connection)
-    return OnRecord(dossier, from_json(policy) if policy else {}, before)
+    return OnRecord(dossier, Policy.on_record(policy), before)
 
 
 async def show(visit: Visit) -> Response:
@@ -82,7 +81,7 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
         sections=sections(dossier.received, catalogue),
         missing=[title_of(name, catalogue) for name in dossier.missing],
         outside=[title_of(name, catalogue) for name in dossier.outside_training],
-        picture=RiskPicture(dossier.risk_probability, dossier.threshold, found.policy.get("review_from")),
+        picture=_picture(found),
         explanation=explanation,
         no_reasons=no_reasons,
         simulated=simulated,
@@ -92,6 +91,11 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
         own_proposal=_is_own(visit, standing),
         after=standing.last.review_id if standing.last else "",
     )
+
+
+def _picture(found: OnRecord) -> RiskPicture:
+    review_from = found.policy.review_from if found.policy else None
+    return RiskPicture(found.dossier.risk_probability, found.dossier.threshold, review_from)
 
 
 async def explained(visit: Visit, found: OnRecord) -> Explanation:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 
 from credit_scoring.application.schemas import Answer
-from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.erased import erased_error
 from credit_scoring.decisions.reviews import VERDICTS
 from credit_scoring.errors import RequestError
@@ -22,8 +21,10 @@ async def show(visit: Visit) -> Response:
     found = await visit.do(look_up, visit.request.path_params["decision_id"], "letter", visit.by)
     if found.dossier.erased:
         raise erased_error()
-    denied = found.standing.answer is Answer.DENIED
-    reasons = await _reasons(visit, found) if denied and _score_denied(found.dossier) else ()
+    dossier, denied = found.dossier, found.standing.answer is Answer.DENIED
+    if denied and not all(rule.then for rule in dossier.rules):
+        raise RequestError(409, "Only the model that decided can tell what the rules did.", "no_model")
+    reasons = await _reasons(visit, found) if denied and _score_counts(found) else ()
     template = visit.office.letter
     content = template.render(_letter(visit, found, reasons))
     return lenders_html(content) if template.is_lenders else html(content)
@@ -46,16 +47,21 @@ def _letter(visit: Visit, found: OnRecord, reasons: tuple[str, ...]) -> Letter:
         decided_on=day(dossier.decided_at.astimezone(ZONE)),
         protocol=dossier.application_id or dossier.decision_id,
         answer=found.standing.answer.value,
-        rules=tuple(rule.reason for rule in dossier.rules if denied and rule.reason),
+        rules=tuple(dict.fromkeys(rule.reason for rule in dossier.rules)) if denied else (),
         reasons=reasons,
         sections=_used(sections(dossier.received, visit.office.catalogue)),
         reviewed_by_people=any(each.step in VERDICTS for each in dossier.reviews),
     )
 
 
-def _score_denied(dossier: Dossier) -> bool:
-    """Whether the risk had a part in it: it reached the threshold, or no rule denied."""
-    return dossier.risk_probability >= dossier.threshold or all(rule.then != "deny" for rule in dossier.rules)
+def _score_counts(found: OnRecord) -> bool:
+    """Whether the risk had a part in it: it reached the threshold or, where no rule denied, what goes to people."""
+    dossier, policy = found.dossier, found.policy
+    if not dossier.rules:
+        return True
+    by_rule = any(rule.then == "deny" for rule in dossier.rules)
+    passes_below = policy.passes_below if policy and not by_rule else dossier.threshold
+    return dossier.risk_probability >= passes_below
 
 
 def _used(everything: list[Section]) -> tuple[Section, ...]:

@@ -1,13 +1,22 @@
 """The letter to the client, over HTTP, of decisions that were given under policies of their day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks.support.decision_records import entry, put
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
+from benchmarks.support.decision_records import decided_by, entry, origin_of, put
+from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
+from credit_scoring.policy.rules import Rule
 from tests.conftest import RunningService
-from tests.review.desk import Reviewer, desk
+from tests.review.desk import WEAK, Reviewer, desk
+
+Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +40,25 @@ def ana(running: RunningService) -> Reviewer:
     return Reviewer.signed_in(running.url, "ana")
 
 
+def on_record(
+    address: str,
+    scorer: Scorer,
+    tag: str,
+    *,
+    threshold: float = 0.999,
+    review_from: float | None = None,
+    rules: Sequence[Json] = (),
+    **fields: Any,
+) -> str:
+    """The id of a decision on the example application with these fields, under such a policy."""
+    made = tuple(map(Rule.model_validate, rules))
+    policy = Policy(threshold=threshold, review_from=review_from, costs=scorer.policy.costs, rules=made)
+    then = replace(scorer, policy=policy)
+    application = scorer.catalogue.application.model_validate({**EXAMPLE_APPLICATION, **fields})
+    (found,) = put(address, decided_by(then, tag, [application]), origin=origin_of(then, tag))
+    return found
+
+
 def test_where_the_reasons_of_a_refusal_cannot_be_found_there_is_no_letter_but_a_page_that_says_why(
     ana: Reviewer, address: str
 ) -> None:
@@ -39,3 +67,38 @@ def test_where_the_reasons_of_a_refusal_cannot_be_found_there_is_no_letter_but_a
     assert (letter.status_code, "O modelo que decidiu não está mais neste serviço" in letter.text) == (409, True)
     assert "não foi aprovada" not in letter.text
     assert "O modelo que decidiu não está mais neste serviço" in ana.get(f"/mesa/decisoes/{decision}").text
+
+
+LACKING: Json = {
+    "id": "PARCELA_RENDA",
+    "when": {"field": "instalment_over_income", "above": 0.3},
+    "if_missing": "review",
+    "then": "deny",
+    "reason": "Parcela acima de 30% da renda mensal",
+}
+
+
+def test_a_datum_that_was_missing_is_told_as_such_and_the_score_beside_it_where_the_risk_was_reviewed_too(
+    ana: Reviewer, address: str, scorer: Scorer, model_tag: str
+) -> None:
+    for review_from, is_told in ((scorer.policy.threshold, True), (None, False)):
+        fields: Json = {**WEAK, "monthly_income": None}
+        decision = on_record(address, scorer, model_tag, review_from=review_from, rules=[LACKING], **fields)
+        assert "em análise" in ana.get(f"/mesa/decisoes/{decision}/carta").text
+        dossier = ana.judge(decision, "DENIED").text
+        assert "(PARCELA_RENDA, não conferida por falta do dado, leva à análise)" in dossier
+        letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
+        assert "<li>Dado não informado: Renda mensal</li>" in letter
+        assert "Parcela acima" not in letter + dossier
+        assert ("O que mais pesou na análise de risco" in letter) == is_told
+
+
+def test_where_nothing_can_tell_a_missing_datum_from_a_condition_that_held_there_is_no_letter(
+    ana: Reviewer, address: str, scorer: Scorer
+) -> None:
+    catalogue = Catalogue.model_validate({**scorer.catalogue.model_dump(), "name": "other"})
+    other = replace(scorer, catalogue=catalogue)
+    decision = on_record(address, other, "credit_scoring:gone", rules=[LACKING], monthly_income=None)
+    assert "efeito não conhecido sem o modelo que decidiu" in ana.judge(decision, "DENIED").text
+    letter = ana.get(f"/mesa/decisoes/{decision}/carta")
+    assert (letter.status_code, "O modelo que decidiu não está mais" in letter.text) == (409, True)
