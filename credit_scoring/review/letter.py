@@ -55,8 +55,10 @@ def _letter(visit: Visit, found: OnRecord, reasons: tuple[str, ...]) -> Letter:
 
 
 def _score_counts(found: OnRecord) -> bool:
-    """Whether the risk had a part in it: it reached the threshold or, where no rule denied, what goes to people."""
+    """Whether the system, and not people alone, refused for the risk: it reached the threshold, or the review band."""
     dossier, policy = found.dossier, found.policy
+    if dossier.decision is Answer.APPROVED:
+        return False
     if not dossier.rules:
         return True
     by_rule = any(rule.then == "deny" for rule in dossier.rules)

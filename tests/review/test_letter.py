@@ -102,3 +102,17 @@ def test_where_nothing_can_tell_a_missing_datum_from_a_condition_that_held_there
     assert "efeito não conhecido sem o modelo que decidiu" in ana.judge(decision, "DENIED").text
     letter = ana.get(f"/mesa/decisoes/{decision}/carta")
     assert (letter.status_code, "O modelo que decidiu não está mais" in letter.text) == (409, True)
+
+
+def test_a_refusal_by_people_of_what_the_system_approved_is_told_as_theirs_and_gives_no_reasons_of_the_score(
+    ana: Reviewer, address: str, scorer: Scorer, model_tag: str
+) -> None:
+    decision = on_record(address, scorer, model_tag)
+    path = f"/mesa/decisoes/{decision}"
+    ana.get(path)
+    ana.send(f"{path}/revisao", motivo="O cliente pediu revisão.")
+    assert "Decisão revertida" in ana.judge(decision, "REVERSED").text
+    letter = ana.get(f"{path}/carta").text
+    assert "não foi aprovada" in letter
+    assert "Pessoas da nossa equipe tomaram esta decisão depois de uma revisão" in letter
+    assert "O que mais pesou na análise de risco" not in letter
