@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, select
 from starlette.responses import Response
 
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.decisions import dossiers, looks, reviews
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.reviews import Standing
@@ -13,6 +14,7 @@ from credit_scoring.decisions.tables import writers
 from credit_scoring.errors import DecisionLogError, RequestError, UnavailableError
 from credit_scoring.explanation.explanation import Explanation
 from credit_scoring.explanation.simulation import WhatIf
+from credit_scoring.model.catalogues import catalogue_of
 from credit_scoring.policy.policy import Policy
 from credit_scoring.review.fields import sections
 from credit_scoring.review.formats import title_of
@@ -25,10 +27,11 @@ MOST_LOOKS = 20
 
 @dataclass(frozen=True)
 class OnRecord:
-    """What the log has of one decision; `policy` is that of the day, None where it cannot be read from the record."""
+    """What is known of one decision; policy and catalogue are those of the day, None where nobody has them any more."""
 
     dossier: Dossier
     policy: Policy | None
+    catalogue: Catalogue | None
     looks: Sequence[RowMapping]
 
     @property
@@ -50,10 +53,12 @@ class Draft:
 def look_up(decision_id: str, page: str, by: str, connection: Connection) -> OnRecord:
     """Everything on record of a decision, and that it was looked at; raises RequestError (404)."""
     dossier = dossiers.find(decision_id, connection)
-    policy = connection.scalar(select(writers.c.policy).where(writers.c.id == dossier.writer))
+    writer = select(writers.c.policy, writers.c.catalogue).where(writers.c.id == dossier.writer)
+    policy, digest = connection.execute(writer).one()
+    catalogue = catalogue_of(dossier.model, digest)
     before = looks.latest(decision_id, MOST_LOOKS, connection)
     looks.record(decision_id, page, by, connection)
-    return OnRecord(dossier, Policy.on_record(policy), before)
+    return OnRecord(dossier, Policy.on_record(policy), catalogue, before)
 
 
 async def show(visit: Visit) -> Response:
@@ -70,7 +75,7 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
         return visit.page("erased.html", status, dossier=dossier, standing=standing, looks=found.looks)
     explanation, no_reasons = await _explained_or_why_not(visit, found)
     simulated, no_simulation = await _simulated(visit, dossier)
-    catalogue = visit.office.catalogue
+    catalogue = found.catalogue or visit.office.catalogue
     return visit.page(
         "dossier.html",
         status,
@@ -78,7 +83,7 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
         standing=standing,
         looks=found.looks,
         policy=found.policy,
-        sections=sections(dossier.received, catalogue),
+        sections=sections(dossier, found.catalogue, visit.office.catalogue),
         missing=[title_of(name, catalogue) for name in dossier.missing],
         outside=[title_of(name, catalogue) for name in dossier.outside_training],
         picture=_picture(found),

@@ -1,9 +1,11 @@
 """The letter to the client: the decision, why, the data that it was made with, and what the client may ask for."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer
 from credit_scoring.decisions.erased import erased_error
 from credit_scoring.decisions.reviews import VERDICTS
@@ -49,7 +51,7 @@ def _letter(visit: Visit, found: OnRecord, reasons: tuple[str, ...]) -> Letter:
         answer=found.standing.answer.value,
         rules=tuple(dict.fromkeys(rule.reason for rule in dossier.rules)) if denied else (),
         reasons=reasons,
-        sections=_used(sections(dossier.received, visit.office.catalogue)),
+        sections=_used(found, visit.office.catalogue),
         reviewed_by_people=any(each.step in VERDICTS for each in dossier.reviews),
     )
 
@@ -66,10 +68,19 @@ def _score_counts(found: OnRecord) -> bool:
     return dossier.risk_probability >= passes_below
 
 
-def _used(everything: list[Section]) -> tuple[Section, ...]:
-    """What was given and may have counted: nothing that only audits use."""
+def _used(found: OnRecord, in_use: Catalogue) -> tuple[Section, ...]:
+    """What was given and may have counted: what the model saw, and what rules of the day ask for."""
+    names = {*found.dossier.seen, *_asked_by_rules(found)}
     kept = (
-        Section(each.title, tuple(line for line in each.lines if line.given and not line.is_audit))
-        for each in everything
+        Section(each.title, tuple(line for line in each.lines if line.given and line.name in names))
+        for each in sections(found.dossier, found.catalogue, in_use)
     )
     return tuple(each for each in kept if each.lines)
+
+
+def _asked_by_rules(found: OnRecord) -> Iterator[str]:
+    derived = found.catalogue.derived_from(found.catalogue.fields) if found.catalogue else ()
+    inputs = {each.name: each.inputs for each in derived}
+    for rule in found.policy.rules if found.policy else ():
+        for predicate in rule.when.predicates:
+            yield from inputs.get(predicate.field, (predicate.field,))

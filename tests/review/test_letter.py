@@ -1,19 +1,23 @@
 """The letter to the client, over HTTP, of decisions that were given under policies of their day."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bentoml
 import pytest
 
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION
-from benchmarks.support.decision_records import decided_by, entry, origin_of, put
+from benchmarks.support.decision_records import ORIGIN, decided_by, entry, origin_of, put
 from credit_scoring.application.catalogue import Catalogue
+from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
 from tests.conftest import RunningService
+from tests.decisions.test_verdicts import in_analysis
 from tests.review.desk import WEAK, Reviewer, desk
 
 Json = dict[str, Any]
@@ -116,3 +120,34 @@ def test_a_refusal_by_people_of_what_the_system_approved_is_told_as_theirs_and_g
     assert "não foi aprovada" in letter
     assert "Pessoas da nossa equipe tomaram esta decisão depois de uma revisão" in letter
     assert "O que mais pesou na análise de risco" not in letter
+
+
+def test_a_decision_is_told_in_the_words_of_the_catalogue_of_its_own_model(
+    ana: Reviewer, address: str, scorer: Scorer
+) -> None:
+    content = scorer.catalogue.model_dump()
+    content["fields"]["monthly_income"]["title"] = "Renda de então"
+    content["fields"]["age"]["title"] = "Idade de então"
+    then = replace(scorer, catalogue=Catalogue.model_validate(content))
+    tag = store.save(then)
+    try:
+        decision = on_record(address, then, tag)
+        dossier, letter = (ana.get(f"/mesa/decisoes/{decision}{page}").text for page in ("", "/carta"))
+    finally:
+        bentoml.models.delete(tag)
+    assert "Renda de então" in dossier
+    assert 'Idade de então <span class="quiet">(só auditoria, fora da decisão)' in dossier
+    assert "<dt>Renda de então</dt>" in letter
+    assert "Idade" not in letter
+
+
+def test_where_the_catalogue_of_the_day_is_gone_a_letter_lists_only_what_the_model_saw_and_rules_asked_for(
+    ana: Reviewer, address: str, scorer: Scorer
+) -> None:
+    rule = {"id": "TERM", "when": {"field": "term_months", "above": 500}, "then": "deny", "if_missing": "pass"}
+    rules = (Rule.model_validate({**rule, "reason": "Prazo acima do permitido"}),)
+    policy = Policy(threshold=0.3, costs=scorer.policy.costs, rules=rules).model_dump_json(exclude={"version"})
+    (decision,) = put(address, [in_analysis()], origin=replace(ORIGIN, policy=policy))
+    titles = re.findall("<dt>(.+?)</dt>", ana.get(f"/mesa/decisoes/{decision}/carta").text)
+    assert sorted(titles) == ["Prazo", "Renda mensal", "Restrição cadastral"]
+    assert "só auditoria" not in ana.get(f"/mesa/decisoes/{decision}").text
