@@ -1,6 +1,7 @@
 """What a simulation answers, and how it is told to a client."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -138,13 +139,17 @@ class WhatIf(_Part):
 
 
 def amount(field: ApplicationField, value: Number) -> str:
-    """A value in Brazilian notation with its unit, such as R$ 1.234,50 or 48 meses."""
-    digits = 0 if value == int(value) else 2
-    number = f"{value:,.{digits}f}".translate(str.maketrans(",.", ".,"))
+    """A value in Brazilian notation with its unit, such as R$ 1.234,50 or 48 meses; what is no money is exact."""
+    is_whole = value == int(value)
     if field.unit == REAIS:
-        return f"R$ {number}"
+        return f"R$ {_brazilian(f'{value:,.{0 if is_whole else 2}f}')}"
+    number = _brazilian(f"{Decimal(int(value) if is_whole else repr(value)):,f}")
     singular, plural = _UNITS.get(field.unit or "", (field.unit or "",) * 2)
     return f"{number} {singular if value == 1 else plural}".strip()
+
+
+def _brazilian(number: str) -> str:
+    return number.translate(str.maketrans(",.", ".,"))
 
 
 def _changed(path: Path, after: Number) -> str:
