@@ -151,3 +151,18 @@ def test_where_the_catalogue_of_the_day_is_gone_a_letter_lists_only_what_the_mod
     titles = re.findall("<dt>(.+?)</dt>", ana.get(f"/mesa/decisoes/{decision}/carta").text)
     assert sorted(titles) == ["Prazo", "Renda mensal", "Restrição cadastral"]
     assert "só auditoria" not in ana.get(f"/mesa/decisoes/{decision}").text
+
+
+def test_a_letter_says_that_an_answer_was_automated_but_not_so_of_what_is_still_in_analysis(
+    ana: Reviewer, address: str, scorer: Scorer, model_tag: str
+) -> None:
+    refused = {**LACKING, "if_missing": "deny"}
+    for rules, answer, is_automated in (
+        ([], "foi <strong>aprovada</strong>", True),
+        ([refused], "<strong>não foi aprovada</strong>", True),
+        ([LACKING], "está <strong>em análise</strong>", False),
+    ):
+        decision = on_record(address, scorer, model_tag, rules=rules, monthly_income=None)
+        letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
+        assert answer in letter
+        assert ("A resposta foi dada por meio automatizado" in letter) == is_automated
