@@ -155,15 +155,15 @@ def _brazilian(number: str) -> str:
 def _changed(path: Path, after: Number) -> str:
     now = "hoje sem informação" if path.before is None else f"hoje {amount(path.field, path.before)}"
     limit = _LIMITS[path.field.risk_moves] if path.way is Way.BETTER else ""
-    return f"{_lowered(path.field.title)} de {limit}{amount(path.field, after)} ({now})"
+    return f"{lowered(path.field.title)} de {limit}{amount(path.field, after)} ({now})"
 
 
 def _listed(paths: Sequence[Path]) -> str:
-    *others, last = [_lowered(path.field.title) for path in paths]
+    *others, last = [lowered(path.field.title) for path in paths]
     return f"{', '.join(others)} e {last}" if others else last
 
 
-def _lowered(title: str) -> str:
+def lowered(title: str) -> str:
     """A title within a sentence; abbreviations stay as they are."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 

@@ -8,7 +8,7 @@ from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import APPLICATION_ID
 from credit_scoring.application.schemas import REPLACES, SOURCES
 from credit_scoring.decisions.dossiers import Dossier
-from credit_scoring.review.formats import value_of
+from credit_scoring.review.formats import SOURCE_NAMES, consulted, value_of
 
 OTHERS = "Outros dados"
 _ENVELOPE = (APPLICATION_ID.name, SOURCES, REPLACES)
@@ -57,12 +57,13 @@ def _line(name: str, dossier: Dossier, catalogue: Catalogue, *, is_audit: bool) 
     of_field = sources.get(name) if isinstance(sources, dict) else None
     told: Mapping[str, Any] = of_field if isinstance(of_field, dict) else {}
     field, value = catalogue.fields.get(name), dossier.received.get(name)
+    source = told.get("source") or (field.source if field and value is not None else None) or ""
     return Line(
         name=name,
         title=field.title if field else name,
         value=value_of(field, value),
         given=value is not None,
-        source=told.get("source") or (field.source if field and value is not None else None) or "",
-        consulted_at=told.get("consulted_at") or "",
+        source=SOURCE_NAMES.get(source, source),
+        consulted_at=consulted(told.get("consulted_at") or ""),
         is_audit=is_audit,
     )

@@ -18,6 +18,11 @@ ANONYMOUS = "sem chave"
 
 ANSWERS = {"APROVADO": "Aprovado", "NEGADO": "Negado", "EM_ANALISE": "Em análise"}
 OUTCOMES = {"PAID": "Pagou", "DEFAULTED": "Ficou inadimplente"}
+SOURCE_NAMES = {  # as catalogues and lenders' systems write them
+    "declared": "declarado pelo cliente",
+    "bureau": "birô de crédito",
+    "internal": "dados da administradora",
+}
 STEPS = {
     Step.REQUESTED: "Revisão pedida",
     Step.UPHELD: "Decisão mantida",
@@ -40,6 +45,17 @@ def local(moment: datetime) -> str:
 def day(moment: date) -> str:
     """The day alone."""
     return f"{moment:%d/%m/%Y}"
+
+
+def consulted(moment: str) -> str:
+    """The day, or day and time, that an application gives in ISO 8601; as it came where it is neither."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    if len(moment) <= len("2026-11-20"):
+        return day(found)
+    return local(found if found.tzinfo else found.replace(tzinfo=ZONE))
 
 
 def universal(moment: datetime) -> str:

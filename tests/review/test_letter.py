@@ -166,3 +166,13 @@ def test_a_letter_says_that_an_answer_was_automated_but_not_so_of_what_is_still_
         letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
         assert answer in letter
         assert ("A resposta foi dada por meio automatizado" in letter) == is_automated
+
+
+@pytest.mark.parametrize(("source", "told"), [("bureau", "birô de crédito"), ("SCR", "SCR"), ("Holerite", "Holerite")])
+def test_a_source_and_its_day_are_told_in_portuguese(
+    ana: Reviewer, address: str, scorer: Scorer, model_tag: str, source: str, told: str
+) -> None:
+    sources = {"monthly_income": {"source": source, "consulted_at": "2026-11-20"}}
+    decision = on_record(address, scorer, model_tag, sources=sources)
+    assert f"({told}, 20/11/2026)" in ana.get(f"/mesa/decisoes/{decision}/carta").text
+    assert f"{told}, consultada em 20/11/2026" in ana.get(f"/mesa/decisoes/{decision}").text
