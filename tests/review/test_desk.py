@@ -298,6 +298,15 @@ def test_a_decision_is_found_by_its_id_and_by_the_applications(running: RunningS
         assert (found.status_code, found.url.path) == (200, f"/mesa/decisoes/{decision}")
 
 
+def test_a_proposal_whose_own_number_looks_like_a_decisions_id_is_found_by_it(
+    running: RunningService, ana: Reviewer
+) -> None:
+    number = new_id()
+    decision = decided(running, application_id=number)
+    found = ana.client.get("/mesa/buscar", params={"id": number})
+    assert (found.status_code, found.url.path) == (200, f"/mesa/decisoes/{decision}")
+
+
 @pytest.mark.parametrize("wanted", ["nada", new_id(), "\x00", "x" * 100, HTML])
 def test_what_is_not_on_record_is_not_found(ana: Reviewer, wanted: str) -> None:
     found = ana.client.get("/mesa/buscar", params={"id": wanted})
