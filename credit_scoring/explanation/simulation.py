@@ -140,12 +140,15 @@ class WhatIf(_Part):
 
 def amount(field: ApplicationField, value: Number) -> str:
     """A value in Brazilian notation with its unit, such as R$ 1.234,50 or 48 meses; what is no money is exact."""
-    is_whole = value == int(value)
     if field.unit == REAIS:
-        return f"R$ {_brazilian(f'{value:,.{0 if is_whole else 2}f}')}"
-    number = _brazilian(f"{Decimal(int(value) if is_whole else repr(value)):,f}")
+        return f"R$ {_brazilian(f'{value:,.{0 if value == int(value) else 2}f}')}"
     singular, plural = _UNITS.get(field.unit or "", (field.unit or "",) * 2)
-    return f"{number} {singular if value == 1 else plural}".strip()
+    return f"{exact(value)} {singular if value == 1 else plural}".strip()
+
+
+def exact(value: Number) -> str:
+    """A number in Brazilian notation, such as 1.234,5: all its digits, and no more."""
+    return _brazilian(f"{Decimal(int(value) if value == int(value) else repr(value)):,f}")
 
 
 def _brazilian(number: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.decisions.reviews import Step
-from credit_scoring.explanation.simulation import amount
+from credit_scoring.explanation.simulation import amount, exact
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 DAYS_TO_ANSWER = 10  # Lei 12.414/2011, art. 5, § 3º
@@ -80,15 +80,15 @@ def whole(number: int) -> str:
 
 
 def value_of(field: ApplicationField | None, value: JsonValue) -> str:
-    """A value in the words of its field; as it came where the field is not known or it does not fit."""
+    """A value in the words of its field; a text as it came where the field is not known or it does not fit."""
     if value is None:
         return ABSENT
     if isinstance(value, bool):
         return "Sim" if value else "Não"
     if field and isinstance(value, str):
         return field.values.get(value, value)
-    if field and isinstance(value, int | float):
-        return amount(field, value)
+    if isinstance(value, int | float):
+        return amount(field, value) if field else exact(value)
     return str(value)
 
 
