@@ -11,6 +11,7 @@ from credit_scoring.cli.decisions import DatabaseOption, open_log
 from credit_scoring.cli.evidence import decisions
 from credit_scoring.decisions.explained import explained_again, on_record
 from credit_scoring.explanation.explanation import Explanation
+from credit_scoring.explanation.simulation import lowered
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 
@@ -40,9 +41,14 @@ def _in_words(found: Explanation) -> str:
     lines += [f"Regra {rule.id}: {rule.reason}{f' ({rule.basis})' if rule.basis else ''}" for rule in found.rules]
     if found.score:
         for reason in found.score.against:
-            lines.append(f"Contra ({reason.share:.0%}): {reason.text} — sobretudo {reason.field_title.lower()}")
+            lines.append(f"Contra ({reason.share:.0%}): {reason.text} — sobretudo {lowered(reason.field_title)}")
         if found.score.further:
-            lines.append(f"Outros {found.score.further} grupos contam contra, com {found.score.further_share:.0%}.")
+            lines.append(_further(found.score.further, found.score.further_share))
         for factor in found.score.in_favour:
-            lines.append(f"A favor ({factor.share:.0%}): {factor.title} — sobretudo {factor.field_title.lower()}")
+            lines.append(f"A favor ({factor.share:.0%}): {factor.title} — sobretudo {lowered(factor.field_title)}")
     return "\n".join(lines)
+
+
+def _further(groups: int, share: float) -> str:
+    counting = "Outro grupo conta" if groups == 1 else f"Outros {groups} grupos contam"
+    return f"{counting} contra, com {share:.0%}."

@@ -1,16 +1,16 @@
 """`credit-scoring decisions subject`: all that is held on one application, in a form that can be handed over."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 from pydantic_core import to_json
 
-from credit_scoring.application.catalogue import Catalogue, shipped
+from credit_scoring.application.catalogue import shipped
 from credit_scoring.application.fields import REAIS, ApplicationField
 from credit_scoring.application.schemas import REPLACES, SOURCES
 from credit_scoring.cli.decisions import DatabaseOption, console, open_log
@@ -19,9 +19,9 @@ from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.export import whole
 from credit_scoring.decisions.moments import local
 from credit_scoring.decisions.subject import Subject, subject
-from credit_scoring.errors import ConfigurationError, ModelNotFoundError
-from credit_scoring.model import store
-from credit_scoring.model.manifest import CATALOGUE_FILE
+from credit_scoring.errors import ConfigurationError
+from credit_scoring.model.catalogues import catalogue_of
+from credit_scoring.review.formats import SOURCE_NAMES, consulted, value_of
 
 __all__ = ["decisions"]
 
@@ -42,7 +42,6 @@ STEPS = {
 }
 ANSWERS = {"APROVADO": "Aprovado", "EM_ANALISE": "Em análise", "NEGADO": "Negado"}
 PAGES = {"dossier": "dossiê", "letter": "carta ao cliente"}
-UNITS = {"months": "meses", "years": "anos"}
 OUTCOMES = {"PAID": "Pago", "DEFAULTED": "Inadimplente"}
 FLAGS = {True: "sim", False: "não", None: "não informado"}
 
@@ -144,7 +143,8 @@ def _decision(dossier: Dossier) -> Section:
 
 
 def _received(dossier: Dossier) -> Section:
-    fields, sources = _catalogue(dossier.model).all_fields, dossier.received.get(SOURCES)
+    catalogue = catalogue_of(dossier.model, None) or shipped()
+    fields, sources = catalogue.all_fields, dossier.received.get(SOURCES)
     of = sources if isinstance(sources, dict) else {}
     lines = [
         (fields[name].title if name in fields else name, f"{_value(value, fields.get(name))}{_source(of.get(name))}")
@@ -177,28 +177,12 @@ def _outcomes(dossier: Dossier) -> Section:
     ]
 
 
-@cache
-def _catalogue(tag: str) -> Catalogue:
-    """That of the model where it is in the store, else the shipped one."""
-    try:
-        return Catalogue.model_validate_json((Path(store.find(tag).path) / CATALOGUE_FILE).read_bytes())
-    except (ModelNotFoundError, OSError, ValidationError):
-        return shipped()
-
-
 def _value(value: JsonValue, field: ApplicationField | None) -> str:
     if value is None or isinstance(value, bool):
         return FLAGS[value]
-    if isinstance(value, int | float):
-        return _number(value, field.unit if field else None)
-    return field.values.get(str(value), str(value)) if field else str(value)
-
-
-def _number(value: float, unit: str | None) -> str:
-    if unit == REAIS:
+    if field and field.unit == REAIS and isinstance(value, int | float):
         return f"R$ {_decimal(value, 2)}"
-    named = UNITS.get(unit, unit) if unit else ""
-    return f"{_decimal(value, 0 if value == int(value) else 2)} {named}".rstrip()
+    return value_of(field, value)
 
 
 def _decimal(value: float, places: int) -> str:
@@ -209,5 +193,5 @@ def _decimal(value: float, places: int) -> str:
 def _source(source: Any) -> str:
     if not isinstance(source, Mapping):
         return ""
-    at = source.get("consulted_at")
-    return f" (fonte: {source['source']}{f', consultada em {at}' if at else ''})"
+    name, at = source["source"], source.get("consulted_at")
+    return f" (fonte: {SOURCE_NAMES.get(name, name)}{f', consultada em {consulted(at)}' if at else ''})"

@@ -1,5 +1,6 @@
 """The dossier of a decision: everything that is on record of it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,9 @@ from credit_scoring.decisions.tables import blocks, decisions, erasures, writers
 from credit_scoring.decisions.unknowns import missing_of, names_in
 from credit_scoring.errors import RequestError
 from credit_scoring.explanation.explanation import Explanation
+from credit_scoring.model.catalogues import catalogue_of
+from credit_scoring.policy.failures import Failures
+from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import FailedRule
 
 
@@ -95,6 +99,7 @@ def records() -> Select[Any]:
             writers.c.features,
             writers.c.service_version,
             writers.c.policy,
+            writers.c.catalogue,
         )
         .join(blocks, (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch))
         .join(writers, writers.c.id == decisions.c.writer)
@@ -104,10 +109,11 @@ def records() -> Select[Any]:
 def dossier(row: Row[Any], reported: list[OutcomeRecord], reviewed: list[ReviewRecord]) -> Dossier:
     """The dossier of a row of `records`."""
     values = dict(row._mapping)
-    is_there = not is_erased(values["received"])
-    missing, failed = missing_of(values) if is_there else [], _failed(values.pop("rules"), values.pop("policy"))
+    is_there, failed = not is_erased(values["received"]), _failed(values)
+    missing = missing_of(values) if is_there else []
     outside = names_in(values.pop("outside_training"))
-    del values["replaces"]  # `find` adds links, which take more than the row
+    for name in ("rules", "policy", "catalogue", "replaces"):  # `find` adds links, which take more than the row
+        del values[name]
     seen = dict(zip(from_json(values.pop("features")), from_json(values.pop("seen")), strict=True))
     received = from_json(values.pop("received"))
     if not is_there:
@@ -131,7 +137,12 @@ def _erasure(decision_id: str, connection: Connection) -> Erasure | None:
     return Erasure.model_validate({name: found[name] for name in Erasure.model_fields}) if found else None
 
 
-def _failed(ids: str | None, policy: str | None) -> list[FailedRule]:
-    """The rules with these ids; the policy is that of the day."""
-    known = {rule["id"]: rule for rule in from_json(policy)["rules"]} if policy else {}
-    return [FailedRule.model_validate(known.get(id, {"id": id})) for id in names_in(ids)]
+def _failed(row: Mapping[str, Any]) -> list[FailedRule]:
+    """What the rules did that did not pass, by the policy of the day."""
+    ids, policy = names_in(row["rules"]), Policy.on_record(row["policy"])
+    if policy is None or not ids:
+        return [FailedRule(id=id) for id in ids]
+    seen = zip(from_json(row["features"]), from_json(row["seen"]), strict=True)
+    record = {**from_json(row["received"]), **dict(seen)}
+    failures = Failures(policy, catalogue_of(row["model"], row["catalogue"]))
+    return [*failures.told(ids, record, row["risk_probability"])]

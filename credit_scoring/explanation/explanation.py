@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.explanation.reasons import Reasons, reasons_of_many
+from credit_scoring.policy.failures import Failures
 from credit_scoring.policy.rules import FailedRule
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn and pandas
@@ -45,11 +46,11 @@ def explained(scorer: "Scorer", given: Sequence[Given]) -> Iterator[Explanation]
     scores = reasons_of_many(
         scorer, [each.record for each, is_by_score in zip(given, by_score, strict=True) if is_by_score]
     )
+    failures = Failures(scorer.policy, scorer.catalogue)
     for each, is_by_score in zip(given, by_score, strict=True):
-        failed = [scorer.policy.rule(id) for id in each.rules]
         yield Explanation(
             decision_id=each.decision_id,
             decision=each.decision,
-            rules=tuple(FailedRule.model_validate(rule.model_dump()) for rule in failed if rule),
+            rules=failures.told(each.rules, each.record, each.risk),
             score=next(scores) if is_by_score else None,
         )

@@ -1,6 +1,7 @@
 """What a simulation answers, and how it is told to a client."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -138,27 +139,34 @@ class WhatIf(_Part):
 
 
 def amount(field: ApplicationField, value: Number) -> str:
-    """A value in Brazilian notation with its unit, such as R$ 1.234,50 or 48 meses."""
-    digits = 0 if value == int(value) else 2
-    number = f"{value:,.{digits}f}".translate(str.maketrans(",.", ".,"))
+    """A value in Brazilian notation with its unit, such as R$ 1.234,50 or 48 meses; what is no money is exact."""
     if field.unit == REAIS:
-        return f"R$ {number}"
+        return f"R$ {_brazilian(f'{value:,.{0 if value == int(value) else 2}f}')}"
     singular, plural = _UNITS.get(field.unit or "", (field.unit or "",) * 2)
-    return f"{number} {singular if value == 1 else plural}".strip()
+    return f"{exact(value)} {singular if value == 1 else plural}".strip()
+
+
+def exact(value: Number) -> str:
+    """A number in Brazilian notation, such as 1.234,5: all its digits, and no more."""
+    return _brazilian(f"{Decimal(int(value) if value == int(value) else repr(value)):,f}")
+
+
+def _brazilian(number: str) -> str:
+    return number.translate(str.maketrans(",.", ".,"))
 
 
 def _changed(path: Path, after: Number) -> str:
     now = "hoje sem informação" if path.before is None else f"hoje {amount(path.field, path.before)}"
     limit = _LIMITS[path.field.risk_moves] if path.way is Way.BETTER else ""
-    return f"{_lowered(path.field.title)} de {limit}{amount(path.field, after)} ({now})"
+    return f"{lowered(path.field.title)} de {limit}{amount(path.field, after)} ({now})"
 
 
 def _listed(paths: Sequence[Path]) -> str:
-    *others, last = [_lowered(path.field.title) for path in paths]
+    *others, last = [lowered(path.field.title) for path in paths]
     return f"{', '.join(others)} e {last}" if others else last
 
 
-def _lowered(title: str) -> str:
+def lowered(title: str) -> str:
     """A title within a sentence; abbreviations stay as they are."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 

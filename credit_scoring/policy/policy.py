@@ -3,9 +3,9 @@
 import hashlib
 from datetime import date
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from credit_scoring.application.schemas import Answer
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
@@ -32,6 +32,14 @@ class Policy(BaseModel):
     limits: Limits = NO_LIMITS
     rules: tuple[Rule, ...] = ()
     cases: tuple[Case, ...] = ()
+
+    @classmethod
+    def on_record(cls, content: str | None) -> Self | None:
+        """The policy of the day from a decision's record; None where there is none, or one of another version."""
+        try:
+            return cls.model_validate_json(content) if content else None
+        except ValidationError:
+            return None
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property

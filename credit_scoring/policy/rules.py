@@ -125,9 +125,14 @@ class FailedRule(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    then: str = Field("", description="deny or review.")
-    reason: str = Field("", description="What the client reads.")
+    then: str = Field(
+        "", description="What it did: deny or review; empty where only the model that decided, now gone, could tell."
+    )
+    reason: str = Field("", description="What the client reads: the rule's reason, or which data were missing.")
     basis: str = Field("", description="The norm or contract that it follows from.")
+    missing: tuple[str, ...] = Field(
+        (), description="The fields that were missing, where that and not its condition made the rule fail."
+    )
 
 
 class Expected(PolicyPart):

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping, select
 from starlette.responses import Response
 
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.decisions import dossiers, looks, reviews
 from credit_scoring.decisions.dossiers import Dossier
 from credit_scoring.decisions.reviews import Standing
@@ -15,6 +14,8 @@ from credit_scoring.decisions.tables import writers
 from credit_scoring.errors import DecisionLogError, RequestError, UnavailableError
 from credit_scoring.explanation.explanation import Explanation
 from credit_scoring.explanation.simulation import WhatIf
+from credit_scoring.model.catalogues import catalogue_of
+from credit_scoring.policy.policy import Policy
 from credit_scoring.review.fields import sections
 from credit_scoring.review.formats import title_of
 from credit_scoring.review.pages import told
@@ -26,10 +27,11 @@ MOST_LOOKS = 20
 
 @dataclass(frozen=True)
 class OnRecord:
-    """What the log has of one decision; `policy` is that of the day, empty from earlier versions."""
+    """What is known of one decision; policy and catalogue are those of the day, None where nobody has them any more."""
 
     dossier: Dossier
-    policy: dict[str, Any]
+    policy: Policy | None
+    catalogue: Catalogue | None
     looks: Sequence[RowMapping]
 
     @property
@@ -51,10 +53,12 @@ class Draft:
 def look_up(decision_id: str, page: str, by: str, connection: Connection) -> OnRecord:
     """Everything on record of a decision, and that it was looked at; raises RequestError (404)."""
     dossier = dossiers.find(decision_id, connection)
-    policy = connection.scalar(select(writers.c.policy).where(writers.c.id == dossier.writer))
+    writer = select(writers.c.policy, writers.c.catalogue).where(writers.c.id == dossier.writer)
+    policy, digest = connection.execute(writer).one()
+    catalogue = catalogue_of(dossier.model, digest)
     before = looks.latest(decision_id, MOST_LOOKS, connection)
     looks.record(decision_id, page, by, connection)
-    return OnRecord(dossier, from_json(policy) if policy else {}, before)
+    return OnRecord(dossier, Policy.on_record(policy), catalogue, before)
 
 
 async def show(visit: Visit) -> Response:
@@ -69,9 +73,9 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
     dossier, standing = found.dossier, found.standing
     if dossier.erased:
         return visit.page("erased.html", status, dossier=dossier, standing=standing, looks=found.looks)
-    explanation, no_reasons = await explained(visit, found)
+    explanation, no_reasons = await _explained_or_why_not(visit, found)
     simulated, no_simulation = await _simulated(visit, dossier)
-    catalogue = visit.office.catalogue
+    catalogue = found.catalogue or visit.office.catalogue
     return visit.page(
         "dossier.html",
         status,
@@ -79,10 +83,10 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
         standing=standing,
         looks=found.looks,
         policy=found.policy,
-        sections=sections(dossier.received, catalogue),
+        sections=sections(dossier, found.catalogue, visit.office.catalogue),
         missing=[title_of(name, catalogue) for name in dossier.missing],
         outside=[title_of(name, catalogue) for name in dossier.outside_training],
-        picture=RiskPicture(dossier.risk_probability, dossier.threshold, found.policy.get("review_from")),
+        picture=_picture(found),
         explanation=explanation,
         no_reasons=no_reasons,
         simulated=simulated,
@@ -94,15 +98,23 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
     )
 
 
-async def explained(visit: Visit, found: OnRecord) -> tuple[Explanation | None, str]:
-    """The reasons on record, or given now; else why there are none."""
+def _picture(found: OnRecord) -> RiskPicture:
+    review_from = found.policy.review_from if found.policy else None
+    return RiskPicture(found.dossier.risk_probability, found.dossier.threshold, review_from)
+
+
+async def explained(visit: Visit, found: OnRecord) -> Explanation:
+    """The reasons on record, or given now; raises what the API would turn into an error."""
     if found.dossier.reasons:
-        return found.dossier.reasons, ""
+        return found.dossier.reasons
+    return Explanation.model_validate_json(await visit.ask("reasons", decision_id=found.dossier.decision_id))
+
+
+async def _explained_or_why_not(visit: Visit, found: OnRecord) -> tuple[Explanation | None, str]:
     try:
-        content = await visit.ask("reasons", decision_id=found.dossier.decision_id)
+        return await explained(visit, found), ""
     except (RequestError, UnavailableError, DecisionLogError) as error:
         return None, told(error)
-    return Explanation.model_validate_json(content), ""
 
 
 async def _simulated(visit: Visit, dossier: Dossier) -> tuple[WhatIf | None, str]:

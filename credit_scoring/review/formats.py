@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.decisions.reviews import Step
-from credit_scoring.explanation.simulation import amount
+from credit_scoring.explanation.simulation import amount, exact
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 DAYS_TO_ANSWER = 10  # Lei 12.414/2011, art. 5, § 3º
@@ -18,6 +18,11 @@ ANONYMOUS = "sem chave"
 
 ANSWERS = {"APROVADO": "Aprovado", "NEGADO": "Negado", "EM_ANALISE": "Em análise"}
 OUTCOMES = {"PAID": "Pagou", "DEFAULTED": "Ficou inadimplente"}
+SOURCE_NAMES = {  # as catalogues and lenders' systems write them
+    "declared": "declarado pelo cliente",
+    "bureau": "birô de crédito",
+    "internal": "dados da administradora",
+}
 STEPS = {
     Step.REQUESTED: "Revisão pedida",
     Step.UPHELD: "Decisão mantida",
@@ -42,6 +47,17 @@ def day(moment: date) -> str:
     return f"{moment:%d/%m/%Y}"
 
 
+def consulted(moment: str) -> str:
+    """The day, or day and time, that an application gives in ISO 8601; as it came where it is neither."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    if len(moment) <= len("2026-11-20"):
+        return day(found)
+    return local(found if found.tzinfo else found.replace(tzinfo=ZONE))
+
+
 def universal(moment: datetime) -> str:
     """The same in UTC, for `datetime` of an element."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")
@@ -64,15 +80,15 @@ def whole(number: int) -> str:
 
 
 def value_of(field: ApplicationField | None, value: JsonValue) -> str:
-    """A value in the words of its field; as it came where the field is not known or it does not fit."""
+    """A value in the words of its field; a text as it came where the field is not known or it does not fit."""
     if value is None:
         return ABSENT
     if isinstance(value, bool):
         return "Sim" if value else "Não"
     if field and isinstance(value, str):
         return field.values.get(value, value)
-    if field and isinstance(value, int | float):
-        return amount(field, value)
+    if isinstance(value, int | float):
+        return amount(field, value) if field else exact(value)
     return str(value)
 
 

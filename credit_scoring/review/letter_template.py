@@ -32,7 +32,7 @@ class Letter:
     reviewed_by_people: bool
 
 
-_SAMPLE_LINE = Line("renda", "Renda mensal", "R$ 1.000", True, "Declarado", "2026-11-26", False)
+_SAMPLE_LINE = Line("renda", "Renda mensal", "R$ 1.000", True, "Declarado", "26/11/2026", False)
 SAMPLE = Letter(
     lender="Administradora",
     contact="Central de atendimento",

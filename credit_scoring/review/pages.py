@@ -46,7 +46,8 @@ _OF_KIND = {
     "observed_in_future": "A data do desfecho está no futuro. Informe o dia em que ele foi conhecido.",
     "observed_before_decision": "A data do desfecho é anterior à decisão. Informe o dia em que ele foi conhecido.",
     "erased": "Os dados desta decisão foram eliminados; o dossiê diz quando e por quê.",
-    "no_model": "O modelo que decidiu não está mais neste serviço.",
+    "no_model": "O modelo que decidiu não está mais neste serviço, e só com ele se dizem os motivos. "
+    "Peça a quem cuida do serviço que o importe de novo.",
     "no_reasons": "O modelo que decidiu não tem como dar motivos.",
     "rate_limit": "Muitos pedidos em pouco tempo. Espere um minuto e tente de novo.",
     "invalid_application": "A proposta não cabe no catálogo de campos do modelo em uso.",

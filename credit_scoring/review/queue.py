@@ -65,12 +65,12 @@ async def show(visit: Visit) -> Response:
 
 
 async def search(visit: Visit) -> Response:
-    """The one decision that an id names; a list where several owners have used it."""
+    """The decision with this id, else the one on an application with it; a list where several owners have used it."""
     wanted = visit.request.query_params.get("id", "").strip()
-    if is_id(wanted.lower()):
-        return redirect(f"{PATH}/decisoes/{wanted.lower()}")
     found: list[str] = []
-    if wanted and len(wanted) <= LONGEST_ID and "\x00" not in wanted:
+    if is_id(wanted.lower()):
+        found = [*await visit.office.run(partial(waiting.in_short, [wanted.lower()]))]
+    if not found and wanted and len(wanted) <= LONGEST_ID and "\x00" not in wanted:
         found = await visit.office.run(partial(waiting.named, wanted))
     if len(found) == 1:
         return redirect(f"{PATH}/decisoes/{quote(found[0])}")

@@ -63,6 +63,30 @@ def test_what_was_given_before_is_shown_as_it_was_and_altering_it_is_found(addre
     assert "was altered" in problem
 
 
+@pytest.mark.parametrize(
+    ("further", "told"),
+    [(1, "Outro grupo conta contra, com 3%."), (2, "Outros 2 grupos contam contra, com 3%.")],
+)
+def test_groups_that_are_not_named_are_counted_and_abbreviations_keep_their_capitals(
+    address: str, decision: str, further: int, told: str
+) -> None:
+    reason = {"group": "bureau", "title": "Birô", "share": 0.97, "field": "scr_total", "field_title": "SCR, saldo"}
+    score = {
+        "against": [{**reason, "text": "Dívidas"}],
+        "further": further,
+        "further_share": 0.03,
+        "in_favour": [reason],
+    }
+    content = {"decision_id": decision, "decision": "NEGADO", "rules": [], "score": score}
+    ask(address, partial(explanations.keep, {decision: json.dumps(content)}, {decision: ""}))
+    lines = run_here("decisions", "reasons", decision, "--database", address).stdout.splitlines()
+    assert lines[1:] == [
+        "Contra (97%): Dívidas — sobretudo SCR, saldo",
+        told,
+        "A favor (97%): Birô — sobretudo SCR, saldo",
+    ]
+
+
 def test_reasons_need_a_decision_on_record_and_its_model(address: str, scorer: Scorer) -> None:
     assert "No such decision is on record" in error_here("decisions", "reasons", new_id(), "--database", address)
     assert "No such decision is on record" in error_here("decisions", "reasons", "nonsense", "--database", address)

@@ -1,5 +1,6 @@
 """The dossier of a decision: everything on record of it, on both kinds of database, and over HTTP."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -9,8 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
-from benchmarks.support.consorcio import EXAMPLE_APPLICATION
-from benchmarks.support.decision_records import ORIGIN, ask, entry, of_model, put
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
+from benchmarks.support.decision_records import ORIGIN, ask, decided_by, entry, of_model, origin_of, put
 from credit_scoring import __version__
 from credit_scoring.application.schemas import ErrorAnswer
 from credit_scoring.decisions import dossiers, outcomes, reviews
@@ -20,6 +21,9 @@ from credit_scoring.decisions.outcomes import Outcome, OutcomeReport
 from credit_scoring.decisions.reviews import ReviewStep, Step
 from credit_scoring.decisions.tables import blocks
 from credit_scoring.errors import RequestError
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
+from credit_scoring.policy.rules import Rule
 from tests.conftest import RunningService
 
 Json = dict[str, Any]
@@ -98,6 +102,30 @@ def test_an_unknown_decision_has_no_dossier(address: str, decision_id: str) -> N
     with pytest.raises(RequestError, match="No such decision is on record") as caught:
         find(address, decision_id)
     assert (caught.value.status, caught.value.kind) == (404, "no_decision")
+
+
+def test_a_dossier_tells_what_a_rule_did_for_want_of_a_datum_and_not_what_it_would_have_done_with_it(
+    address: str, scorer: Scorer, model_tag: str
+) -> None:
+    rule = Rule.model_validate(
+        {
+            "id": "SHARE",
+            "when": {"field": "instalment_over_income", "above": 0.3},
+            "if_missing": "review",
+            "then": "deny",
+            "reason": "Parcela acima de 30% da renda mensal",
+        }
+    )
+    then = replace(scorer, policy=Policy(threshold=0.999, costs=scorer.policy.costs, rules=(rule,)))
+    clients = [
+        ConsorcioApplication.model_validate({**EXAMPLE_APPLICATION, "monthly_income": each}) for each in (None, 1.0)
+    ]
+    without, poor = put(address, decided_by(then, model_tag, clients), origin=origin_of(then, model_tag))
+    (failed,) = find(address, without).rules
+    assert (failed.then, failed.missing) == ("review", ("monthly_income",))
+    assert failed.reason == "Dado não informado: Renda mensal"
+    (failed,) = find(address, poor).rules
+    assert (failed.then, failed.reason) == ("deny", "Parcela acima de 30% da renda mensal")
 
 
 # Over HTTP

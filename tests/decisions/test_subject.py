@@ -106,10 +106,18 @@ def test_the_client_reads_it_in_portuguese(address: str, decision: str) -> None:
     income = EXAMPLE_APPLICATION["monthly_income"]
     assert isinstance(income, int | float)
     written = f"{income:,.2f}".replace(",", "x").replace(".", ",").replace("x", ".")
-    assert any(f"R$ {written} (fonte: Holerite, consultada em 2026-11-20)" in line for line in lines)
+    assert any(f"R$ {written} (fonte: Holerite, consultada em 20/11/2026)" in line for line in lines)
     assert any(line.startswith("Decisão revertida em ") for line in lines)
     assert any(line.startswith("Pago, conhecido em: ") for line in lines)
     assert "Ana" not in found.stdout
+
+
+def test_the_client_reads_numbers_and_sources_as_brazilians_write_them(address: str) -> None:
+    sources: dict[str, JsonValue] = {"term_months": {"source": "internal", "consulted_at": "2026-11-20"}}
+    put(address, [entry(application_id="9", job_tenure_years=0.104, term_months=1, sources=sources)])
+    lines = {line.strip() for line in run_here("decisions", "subject", "9", "--database", address).stdout.splitlines()}
+    assert "Tempo no emprego: 0,104 anos" in lines
+    assert "Prazo: 1 mês (fonte: dados da administradora, consultada em 20/11/2026)" in lines
 
 
 def test_the_files_hold_it_for_a_browser_and_in_full(address: str, decision: str, tmp_path: Path) -> None:

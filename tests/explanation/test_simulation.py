@@ -21,12 +21,19 @@ DEBT = Path.of(CATALOGUE.fields["outstanding_debt"], Way.BETTER, 1234.5)
         (LETTER.field, 24_000.0, "R$ 24.000"),
         (TERM.field, 1, "1 mês"),
         (TERM.field, 48, "48 meses"),
-        (CATALOGUE.fields["job_tenure_years"], 1.5, "1,50 anos"),
+        (CATALOGUE.fields["job_tenure_years"], 1.5, "1,5 anos"),
         (shipped("kaggle").fields["loan_amount"], 8000.0, "8.000 USD"),
         (ApplicationField(name="x", title="X", kind="number"), 3, "3"),
+        (shipped("consorcio_bureau").fields["group_share"], 0.104, "0,104"),
+        (shipped("consorcio_bureau").fields["group_share"], 0.1, "0,1"),
+        (ApplicationField(name="x", title="X", kind="number"), 1e-7, "0,0000001"),
+        (ApplicationField(name="x", title="X", kind="number"), 12345.678, "12.345,678"),
+        (LETTER.field, 0.104, "R$ 0,10"),
     ],
 )
-def test_values_are_told_in_brazilian_notation(field: ApplicationField, value: float, told: str) -> None:
+def test_money_is_told_to_the_cent_and_all_else_exactly_in_brazilian_notation(
+    field: ApplicationField, value: float, told: str
+) -> None:
     assert amount(field, value) == told
 
 

@@ -298,6 +298,15 @@ def test_a_decision_is_found_by_its_id_and_by_the_applications(running: RunningS
         assert (found.status_code, found.url.path) == (200, f"/mesa/decisoes/{decision}")
 
 
+def test_a_proposal_whose_own_number_looks_like_a_decisions_id_is_found_by_it(
+    running: RunningService, ana: Reviewer
+) -> None:
+    number = new_id()
+    decision = decided(running, application_id=number)
+    found = ana.client.get("/mesa/buscar", params={"id": number})
+    assert (found.status_code, found.url.path) == (200, f"/mesa/decisoes/{decision}")
+
+
 @pytest.mark.parametrize("wanted", ["nada", new_id(), "\x00", "x" * 100, HTML])
 def test_what_is_not_on_record_is_not_found(ana: Reviewer, wanted: str) -> None:
     found = ana.client.get("/mesa/buscar", params={"id": wanted})
@@ -313,7 +322,7 @@ def test_a_dossier_shows_what_was_decided_on_and_why(running: RunningService, an
     decision = decided(running, term_months=180, sources=source)
     page = ana.get(f"/mesa/decisoes/{decision}").text
     assert "Renda mensal" in page
-    assert "Holerite, consultada em 2026-11-20" in page
+    assert "Holerite, consultada em 20/11/2026" in page
     assert "180 meses" in page
     assert "Automóvel" in page
     assert "Prazo acima do permitido" in page
@@ -335,7 +344,7 @@ def test_the_letter_tells_a_client_why_and_what_to_do_and_no_number_of_ours(
     source = {"monthly_income": {"source": "Holerite", "consulted_at": "2026-11-20"}}
     decision = decided(running, application_id="carta-1", sources=source, **WEAK)
     letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
-    for said in ("não foi aprovada", "carta-1", "Renda baixa em relação ao compromisso", "R$ 100", "Holerite"):
+    for said in ("não foi aprovada", "carta-1", "Renda baixa em relação ao compromisso", "R$ 100", "Holerite, 20/11"):
         assert said in letter
     assert "art. 20" in letter
     for ours in ("risk", "Limite", "credit_scoring:", "policy-", decision, "Estado civil"):

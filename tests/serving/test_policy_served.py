@@ -101,10 +101,27 @@ def test_the_dossier_has_the_words_of_the_policy_of_the_day_and_the_sources(gove
         "then": "deny",
         "reason": "Prazo acima do permitido",
         "basis": "Regulamento, cláusula 3",
+        "missing": [],
     }
     assert dossier["outside_training"] == found["outside_training"] == ["credit_letter_value", "term_months"]
     assert dossier["received"]["sources"] == sources
     assert "sources" not in dossier["seen"]
+
+
+def test_the_reasons_and_the_dossier_tell_a_missing_datum_as_such_and_what_the_rule_did_for_it(
+    governed: RunningService,
+) -> None:
+    found = httpx.post(f"{governed.url}/predict?reasons=true", json={**GOOD, "term_months": None}, timeout=60).json()
+    failed = {
+        "id": "TERM",
+        "then": "review",
+        "reason": "Dado não informado: Prazo",
+        "basis": "Regulamento, cláusula 3",
+        "missing": ["term_months"],
+    }
+    assert (found["decision"], found["reasons"]["rules"]) == ("EM_ANALISE", [failed])
+    dossier = httpx.get(f"{governed.url}/decisions/{found['decision_id']}", timeout=30).json()
+    assert dossier["rules"] == [failed]
 
 
 @pytest.mark.parametrize(
