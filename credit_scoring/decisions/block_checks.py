@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, except_, func, select
 from credit_scoring.decisions.chain import Head, Row, RowsHash, block_hash
 from credit_scoring.decisions.erasure_checks import Erased, rows_left
 from credit_scoring.decisions.head_checks import Place, known_blocks, portions
+from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.tables import blocks, decisions, purges, writers
 from credit_scoring.decisions.verdict import ROWS_AT_A_TIME, OnProgress, Verdict, stream
 
@@ -117,8 +118,10 @@ class Purged:
         of_earlier_versions = select(func.max(purges.c.decided_before)).where(purges.c.writer.is_(None))
         self._cut: datetime | None = connection.scalar(of_earlier_versions)
 
-    def has(self, writer: str, number: int) -> bool:
-        """Whether a purge names this block."""
+    def has(self, writer: str | None, number: int | None) -> bool:
+        """Whether a purge names this block; None names no block."""
+        if writer is None or number is None:
+            return False
         if not self._is_within_last(writer, number):
             before = select(purges).where(purges.c.writer == writer, purges.c.first <= number)
             self._last = self._connection.execute(before.order_by(purges.c.first.desc()).limit(1)).first()
@@ -127,6 +130,11 @@ class Purged:
     def had(self, decided_at: datetime, events: str | None) -> bool:
         """Whether a purge of an earlier version, which named none, covers a block of a writer of an earlier version."""
         return events is None and self._cut is not None and decided_at < self._cut
+
+    def reached(self, id: str) -> bool:
+        """Whether some purge took decisions that are as old as what has this id."""
+        cut: datetime | None = self._connection.scalar(select(func.max(purges.c.decided_before)))
+        return cut is not None and id < first_id_at(cut)
 
     def _is_within_last(self, writer: str, number: int) -> bool:
         last = self._last
