@@ -20,6 +20,7 @@ from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.log import DecisionLog
+from credit_scoring.decisions.retention import purge_before
 from credit_scoring.decisions.spool import Spool, left_behind
 from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.tables import blocks, claims, decisions
@@ -436,6 +437,40 @@ def test_a_worker_that_was_killed_while_it_drained_its_spool_leaves_nothing_to_b
     assert sorted(stored(address)) == ids(*kept)
     assert claim_of(address, "a") == kept[0][0].row.id
     assert problems(address) == []
+
+
+def test_a_log_verifies_that_has_spools_of_workers_that_ran_side_by_side_and_so_it_does_once_it_is_purged(
+    address: str, tmp_path: Path
+) -> None:
+    """Their decisions alternate in time, and all come from one worker."""
+    given = some(16)
+
+    async def die() -> None:
+        async with spool(tmp_path / "spool" / "one") as (_, one), spool(tmp_path / "spool" / "other") as (_, other):
+            for start in range(0, len(given), 4):
+                for log, place in ((one, start), (other, start + 1)):
+                    await log.store([given[place], given[place + 2]])
+
+    async def live() -> None:
+        async with spooling(address, tmp_path / "spool") as (log, told):
+            await log.store([])
+            await told.drained()
+
+    asyncio.run(die())
+    asyncio.run(live())
+    assert sorted(stored(address)) == ids(given)
+    assert problems(address) == []
+    assert purge_some_at_a_time(address, datetime.now(UTC), 3) == [4, 4, 4, 4]
+    assert problems(address) == []
+
+
+def purge_some_at_a_time(address: str, moment: datetime, count: int) -> list[int]:
+    """Purge what was decided before this moment; how many decisions each transaction took."""
+    sizes: list[int] = []
+    database = open_database(address, timeout=AMPLE_S)
+    purge_before(moment, database, rows_at_a_time=count, on_purged=sizes.append)
+    asyncio.run(database.close())
+    return sizes
 
 
 @asynccontextmanager
