@@ -112,6 +112,7 @@ def _locked(folder: Path, wait: bool) -> int:
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        folder.stat()  # raises where another worker has removed it meanwhile
     except OSError:
         os.close(lock)
         raise

@@ -21,7 +21,7 @@ from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.retention import purge_before
-from credit_scoring.decisions.spool import Spool, left_behind
+from credit_scoring.decisions.spool import FILE, Spool, left_behind
 from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.tables import blocks, claims, decisions
 from credit_scoring.decisions.verification import verify
@@ -412,6 +412,66 @@ def test_what_a_killed_worker_left_behind_is_stored_by_the_next_one(address: str
     asyncio.run(life())
     assert stored(address) == [*left, *ids(new)]
     assert problems(address) == []
+
+
+def test_what_a_worker_leaves_that_ends_after_its_successor_began_is_counted_and_stored_by_the_successor(
+    address: str, outage: Outage, often: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = some(3)
+
+    async def life() -> None:
+        async with spooling(address, tmp_path / "spool") as (successor, told):
+            async with outage(), spooling(address, tmp_path / "spool") as (log, _):
+                await answered(log, left)
+                assert await successor.store([]) == []
+                assert told == []
+            await told.drained()
+            assert told[0] == len(left)
+
+    asyncio.run(life())
+    assert stored(address) == ids(left)
+    assert problems(address) == []
+    assert "3 answered decisions are left in " in caplog.text
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers look every moment for what others have left."""
+    monkeypatch.setattr("credit_scoring.decisions.inheritance.LOOK_EVERY_S", 0.01)
+
+
+def test_what_was_inherited_counts_among_what_waits(address: str, outage: Outage, tmp_path: Path) -> None:
+    async def life() -> None:
+        async with spool(tmp_path / "spool" / "ended") as (_, ended):
+            await ended.store(some(2))
+        async with outage(), spooling(address, tmp_path / "spool") as (log, told):
+            await log.store([])
+            assert told == [2]
+
+    asyncio.run(life())
+
+
+def test_a_spool_that_cannot_be_read_is_told_once_and_left_to_whichever_worker_can_read_it_later(
+    address: str, often: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = some(2)
+    file, aside = tmp_path / "spool" / "ended" / FILE, tmp_path / "aside"
+
+    async def life() -> None:
+        async with spool(file.parent) as (_, ended):
+            await ended.store(left)
+        file.rename(aside)
+        file.write_bytes(b"no database" * 100)
+        async with spooling(address, tmp_path / "spool") as (log, told):
+            await log.store([])
+            (unlocked,) = left_behind(tmp_path / "spool")
+            await unlocked.close()
+            aside.replace(file)
+            await told.drained()
+
+    asyncio.run(life())
+    assert stored(address) == ids(left)
+    assert caplog.text.count("is not stored until it can be read") == 1
 
 
 def test_a_worker_that_was_killed_while_it_drained_its_spool_leaves_nothing_to_be_stored_twice(
