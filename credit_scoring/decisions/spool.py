@@ -1,5 +1,6 @@
 """best_effort: what the decision log does not take waits in a local SQLite file and follows later, in order."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -71,8 +72,9 @@ class Spool:
         self._copied = spooled.rows[-1].id
 
     async def clear(self) -> None:
-        """Delete what is copied."""
+        """Delete what is copied, so that no copy of it stays in the files."""
         await self.database.run(partial(_delete_until, self._copied))
+        await asyncio.to_thread(self.database.wipe)
 
     def count(self) -> int:
         """How many decisions are in it."""
@@ -135,6 +137,7 @@ def _read_after(copied: str, connection: Connection) -> list[Spooled]:
 
 
 def _delete_until(copied: str, connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")
     for table in (claims, namesakes):
         connection.execute(delete(table).where(table.c.decision <= copied))
     connection.execute(delete(decisions).where(decisions.c.id <= copied))

@@ -111,6 +111,25 @@ def test_what_is_copied_does_not_come_back_and_what_is_kept_meanwhile_does(tmp_p
     asyncio.run(life())
 
 
+def test_of_what_is_cleared_no_copy_stays_in_the_files_while_the_worker_lives(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with spool(tmp_path / "spool") as (each, log):
+            await log.store([entry(application_id="P-GONE", monthly_income=987_654_321)])
+            assert files_with(tmp_path / "spool", "P-GONE", "987654321")
+            await copied(each)
+            await each.clear()
+            await log.store([entry(application_id="P-KEPT")])
+            assert not files_with(tmp_path / "spool", "P-GONE", "987654321")
+            assert files_with(tmp_path / "spool", "P-KEPT")
+
+    asyncio.run(life())
+
+
+def files_with(folder: Path, *values: str) -> list[Path]:
+    """Files that hold one of these."""
+    return [path for path in folder.iterdir() if any(value.encode() in path.read_bytes() for value in values)]
+
+
 def test_an_application_id_is_free_again_once_its_decision_is_cleared(tmp_path: Path) -> None:
     async def life() -> None:
         async with spool(tmp_path / "spool") as (each, log):
