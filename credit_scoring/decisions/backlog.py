@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 from credit_scoring.decisions.log import DecisionLog
@@ -22,21 +22,24 @@ class Backlog:
     `on_size` gets it whenever it changes. Who writes to the own spool holds `own_is_free`.
     """
 
-    def __init__(self, own: Spool, inherited: Iterable[Spool], on_size: Callable[[int], None]) -> None:
+    def __init__(self, own: Spool, on_size: Callable[[int], None]) -> None:
         self.own = own
         self.own_is_free = asyncio.Lock()
         self.inherited: list[Spool] = []
         self.size = 0
         self._on_size = on_size
-        for spool in inherited:
-            self._inherit(spool)
+        self._outage = Outage(logger)
 
-    def _inherit(self, spool: Spool) -> None:
+    async def inherit(self, spool: Spool) -> None:
+        """Take over a spool; one that cannot be read is left to whoever tries next."""
         try:
-            self.size += spool.count()
-            self.inherited.append(spool)
+            count = spool.count()
         except DecisionLogError as error:
-            logger.error("%s What waits in it is not stored.", error)
+            self._outage.log(f"{error} What waits in it is not stored until it can be read.")
+            await spool.close()
+            return
+        self.inherited.append(spool)
+        self.grow(count)
 
     def grow(self, count: int) -> None:
         """So many more wait, or fewer where it is negative."""
@@ -46,6 +49,9 @@ class Backlog:
 
     async def close(self) -> None:
         """Leave what waits to the next worker."""
+        if self.size:
+            folder = self.own.folder.parent
+            logger.warning("%d answered decisions are left in %s for another worker to store.", self.size, folder)
         for spool in (*self.inherited, self.own):
             await spool.close()
 
@@ -94,11 +100,12 @@ class Drain:
     async def _run_once(self) -> bool:
         backlog = self._backlog
         while backlog.inherited:
+            self._let_go()  # the end is not near
             await self._copy(backlog.inherited[0])
             await backlog.inherited.pop(0).remove()
         await self._copy(backlog.own)
         async with backlog.own_is_free:
-            if await backlog.own.next():
+            if await backlog.own.next() or backlog.inherited:
                 return False
             backlog.grow(-backlog.size)
             with suppress(DecisionLogError):  # a full disk takes no deletion either; then the file stays as it is

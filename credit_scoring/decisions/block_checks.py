@@ -3,17 +3,18 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, except_, func, select
 
-from credit_scoring.decisions.chain import Head, Row, RowsHash, block_hash
+from credit_scoring.decisions.chain import Hash, Head, Row, RowsHash, block_hash
 from credit_scoring.decisions.erasure_checks import Erased, rows_left
-from credit_scoring.decisions.head_checks import Place, known_blocks, portions
+from credit_scoring.decisions.head_checks import Place, portions
+from credit_scoring.decisions.ids import first_id_at
 from credit_scoring.decisions.tables import blocks, decisions, purges, writers
 from credit_scoring.decisions.verdict import ROWS_AT_A_TIME, OnProgress, Verdict, stream
 
-MOST_OPEN = 1_000
+MANY_OPEN, MOST_OPEN = 100, 1_000
 
 
 def check_chains(connection: Connection, verdict: Verdict) -> None:
@@ -45,46 +46,69 @@ def check_rows(connection: Connection, verdict: Verdict, on_progress: OnProgress
     total = connection.scalar(select(func.count()).select_from(decisions)) or 0
     erased = Erased(connection)
     for some in portions(_blocks_of_rows(connection, verdict, on_progress, total)):
-        places = [place for place, _ in some]
-        known, left = known_blocks(places, connection), erased.of(places)
-        for place, found in some:
-            _check_block(place, found, known.get(place), left.get(place, ()), verdict)
+        left = erased.of([found.place for found in some])
+        for found in some:
+            _check_block(found, left.get(found.place, ()), verdict)
     on_progress(total, total)
 
 
-def _blocks_of_rows(
-    connection: Connection, verdict: Verdict, on_progress: OnProgress, total: int
-) -> Iterator[tuple[Place, RowsHash]]:
-    """Every block with the hash of its rows: ids rise within a writer, so its blocks come one after the other.
+class _Found(NamedTuple):
+    """The rows found of a block so far, and what was stored of it; None where it is not on record."""
 
-    A block that had no row for longest is taken for ended where very many are open.
+    place: Place
+    size: int | None
+    rows_hash: Hash | None
+    rows: RowsHash
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no more rows are expected."""
+        return self.size is not None and self.rows.count >= self.size
+
+
+def _blocks_of_rows(connection: Connection, verdict: Verdict, on_progress: OnProgress, total: int) -> Iterator[_Found]:
+    """Every block with the hash of its rows, between which there may be rows of others, even of the same writer.
+
+    For it copies the spools of workers that ran side by side, and a clock may be set back.
     """
-    open_blocks: OrderedDict[str, tuple[Place, RowsHash]] = OrderedDict()
-    names = ("writer", "batch", *Row._fields)
-    ordered = select(*(decisions.c[name] for name in names)).order_by(decisions.c.id)
-    for writer, number, *values in stream(ordered, connection):
-        place, current = Place(writer, number), open_blocks.get(writer)
-        if current is None or current[0] != place:
-            if current:
-                yield current
-            current = open_blocks[writer] = (place, RowsHash())
-        current[1].add(Row(*values))
-        open_blocks.move_to_end(writer)
-        if len(open_blocks) > MOST_OPEN:
-            yield open_blocks.popitem(last=False)[1]
+    open_blocks: OrderedDict[Place, _Found] = OrderedDict()
+    for writer, number, size, rows_hash, *values in stream(_rows_with_blocks(), connection):
+        place = Place(writer, number)
+        found = open_blocks.get(place) or _Found(place, size, rows_hash, RowsHash())
+        found.rows.add(Row(*values))
+        open_blocks[place] = found
+        open_blocks.move_to_end(place)
+        if ended := _ended(open_blocks):
+            yield open_blocks.pop(ended)
         verdict.decisions += 1
         if verdict.decisions % ROWS_AT_A_TIME == 0:
             on_progress(verdict.decisions, total)
     yield from open_blocks.values()
 
 
-def _check_block(place: Place, found: RowsHash, block: Any, erasures: Sequence[Any], verdict: Verdict) -> None:
-    count, where = found.count, f"Writer {place.writer}, block {place.number}"
-    if block is None:
+def _rows_with_blocks() -> Select[Any]:
+    of_block = (blocks.c.writer == decisions.c.writer) & (blocks.c.number == decisions.c.batch)
+    place, stored = (decisions.c.writer, decisions.c.batch), (blocks.c.size, blocks.c.rows_hash)
+    rows = select(*place, *stored, *(decisions.c[name] for name in Row._fields))
+    return rows.outerjoin(blocks, of_block).order_by(decisions.c.id)
+
+
+def _ended(open_blocks: OrderedDict[Place, _Found]) -> Place | None:
+    """Of many blocks a whole one, of very many any: the one that had no row for longest."""
+    if len(open_blocks) <= MANY_OPEN:
+        return None
+    whole = (place for place, found in open_blocks.items() if found.is_whole)
+    return next(whole, next(iter(open_blocks)) if len(open_blocks) > MOST_OPEN else None)
+
+
+def _check_block(found: _Found, erasures: Sequence[Any], verdict: Verdict) -> None:
+    place, count = found.place, found.rows.count
+    where = f"Writer {place.writer}, block {place.number}"
+    if found.size is None or found.rows_hash is None:
         verdict.note(f"Writer {place.writer}: {count} decisions of block {place.number}, which is not on record.")
-    elif count != block.size:
-        verdict.note(f"{where}: {count} decisions, {block.size} were stored.")
-    elif found.value() != rows_left(block.rows_hash, erasures):
+    elif count != found.size:
+        verdict.note(f"{where}: {count} decisions, {found.size} were stored.")
+    elif found.rows.value() != rows_left(found.rows_hash, erasures):
         verdict.note(f"{where}: a decision was altered.")
 
 
@@ -117,8 +141,10 @@ class Purged:
         of_earlier_versions = select(func.max(purges.c.decided_before)).where(purges.c.writer.is_(None))
         self._cut: datetime | None = connection.scalar(of_earlier_versions)
 
-    def has(self, writer: str, number: int) -> bool:
-        """Whether a purge names this block."""
+    def has(self, writer: str | None, number: int | None) -> bool:
+        """Whether a purge names this block; None names no block."""
+        if writer is None or number is None:
+            return False
         if not self._is_within_last(writer, number):
             before = select(purges).where(purges.c.writer == writer, purges.c.first <= number)
             self._last = self._connection.execute(before.order_by(purges.c.first.desc()).limit(1)).first()
@@ -127,6 +153,11 @@ class Purged:
     def had(self, decided_at: datetime, events: str | None) -> bool:
         """Whether a purge of an earlier version, which named none, covers a block of a writer of an earlier version."""
         return events is None and self._cut is not None and decided_at < self._cut
+
+    def reached(self, id: str) -> bool:
+        """Whether some purge took decisions that are as old as what has this id."""
+        cut: datetime | None = self._connection.scalar(select(func.max(purges.c.decided_before)))
+        return cut is not None and id < first_id_at(cut)
 
     def _is_within_last(self, writer: str, number: int) -> bool:
         last = self._last

@@ -1,7 +1,7 @@
 """Checks of blocks of which decisions were erased: what is left of them is what the erasures on record have left."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -31,7 +31,7 @@ class Remnant(NamedTuple):
         return is_its_own and hash_of(REVIEW, content) == self.hash
 
 
-Listed = Mapping[tuple[Place, str], Sequence[Remnant]]
+Listed = Mapping[tuple[Place | None, str], Sequence[Remnant]]
 
 
 class Erased:
@@ -52,13 +52,31 @@ class Erased:
 
     def listed(self, chunk: Sequence[Any]) -> Listed:
         """What erasures say of all that followed decisions in the blocks of these events."""
-        found: dict[tuple[Place, str], list[Remnant]] = defaultdict(list)
-        for places in portions({Place(event.writer, event.batch) for event in chunk if event.writer}):
+        found: dict[tuple[Place | None, str], list[Remnant]] = defaultdict(list)
+        for places in portions({decided_in(event) for event in chunk} - {None}):
             for place, made in self.of(places).items():
-                for each in made:
-                    for subject, hashed in _followed(each).items():
-                        found[place, subject].append(Remnant(each.decision, hashed))
+                for subject, remnant in _remnants(made):
+                    found[place, subject].append(remnant)
+        for subject, remnant in self._of_subjects({event.subject for event in chunk if decided_in(event) is None}):
+            found[None, subject].append(remnant)
         return found
+
+    def _of_subjects(self, wanted: Collection[str]) -> Iterator[tuple[str, Remnant]]:
+        """What erasures say of these, wherever their decisions stand."""
+        every = stream(select(erasures), self._connection) if wanted and self._is_any else ()
+        return (each for each in _remnants(every) if each[0] in wanted)
+
+
+def decided_in(event: Any) -> Place | None:
+    """The block of the decision that an event followed; earlier versions knew none of one that waited in a spool."""
+    return Place(event.writer, event.batch) if event.writer else None
+
+
+def _remnants(made: Iterable[Any]) -> Iterator[tuple[str, Remnant]]:
+    """What these erasures have left, by subject."""
+    for each in made:
+        for subject, hashed in _followed(each).items():
+            yield subject, Remnant(each.decision, hashed)
 
 
 def _followed(erasure: Any) -> Mapping[str, Hash | None]:

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, exists, func, select
 from credit_scoring.decisions import events as chained
 from credit_scoring.decisions.block_checks import Purged
 from credit_scoring.decisions.chain import Event, Head, event_hash
-from credit_scoring.decisions.erasure_checks import Erased, Remnant
+from credit_scoring.decisions.erasure_checks import Erased, Remnant, decided_in
 from credit_scoring.decisions.events import ERASURE, GROUP_END, OUTCOME, PURGE, REASONS, REVIEW, TABLES, hash_of
-from credit_scoring.decisions.head_checks import Place
 from credit_scoring.decisions.tables import blocks, events, purges, writers
 from credit_scoring.decisions.verdict import Verdict, stream
 
@@ -27,7 +26,7 @@ def check_events(connection: Connection, verdict: Verdict) -> None:
         for row in chunk:
             _check_link(previous, row, verdict)
             content = contents.get(row.kind, {}).get(row.subject)
-            remnants = listed.get((Place(row.writer, row.batch), row.subject), ()) if row.kind in FOLLOWED else ()
+            remnants = listed.get((decided_in(row), row.subject), ()) if row.kind in FOLLOWED else ()
             if remnants:
                 _check_remnants(row, content, remnants, verdict)
             else:
@@ -77,8 +76,14 @@ def _check_content(row: Any, content: Any, purged: Purged, verdict: Verdict) -> 
         return
     if found is not None:
         verdict.note(f"{what} was altered.")
-    elif row.kind == PURGE or not purged.has(row.writer, row.batch):
+    elif row.kind == PURGE or not _is_purged(row, purged):
         verdict.note(f"{what} was removed.")
+
+
+def _is_purged(row: Any, purged: Purged) -> bool:
+    if row.kind == REASONS and decided_in(row) is None:  # nothing left tells of which decision they were
+        return purged.reached(row.subject)
+    return purged.has(row.writer, row.batch)
 
 
 def check_strays(connection: Connection, verdict: Verdict) -> None:

@@ -18,15 +18,16 @@ def given(decision_id: str, connection: Connection) -> str | None:
 
 
 def keep(contents: Mapping[str, str], given_to: Mapping[str, str], connection: Connection) -> dict[str, str]:
-    """Keep the reasons of these decisions unless there are some, or their data were erased meanwhile.
+    """Keep the reasons of those decisions that are on record, with their data, and have none yet.
 
-    By decision, the reasons that count: those on record first.
+    By decision, the reasons that count: those on record first. A decision that waits in a spool has no block yet, which
+    the event of its reasons would have to name.
     """
     one_at_a_time(connection)
     by_decision = select(explanations.c.decision, explanations.c.content)
     known = {row.decision: row.content for row in connection.execute(by_decision.where(_among(contents)))}
-    erased = set(connection.scalars(select(decisions.c.id).where(decisions.c.id.in_(contents), ~is_held())))
-    new = {decision: content for decision, content in contents.items() if decision not in known.keys() | erased}
+    held = set(connection.scalars(select(decisions.c.id).where(decisions.c.id.in_(contents), is_held())))
+    new = {decision: content for decision, content in contents.items() if decision in held - known.keys()}
     now = datetime.now(UTC)
     rows = [
         {"id": new_id(), "decision": id, "content": content, "given_at": now, "given_to": given_to[id]}

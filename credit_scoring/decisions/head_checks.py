@@ -66,13 +66,9 @@ def portions(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _known_hashes(places: Sequence[Place], connection: Connection) -> dict[Place, Hash]:
-    known = {place: block.hash for place, block in known_blocks(places, connection).items()}
+    wanted = select(blocks.c.writer, blocks.c.number, blocks.c.hash)
+    stored = connection.execute(wanted.where(tuple_(blocks.c.writer, blocks.c.number).in_(places)))
+    known = {Place(writer, number): hashed for writer, number, hashed in stored}
     begun = [place.writer for place in places if place.number == 0]
     found = connection.execute(select(writers.c.id, writers.c.hash).where(writers.c.id.in_(begun)))
     return known | {Place(writer, 0): hashed for writer, hashed in found}
-
-
-def known_blocks(places: Sequence[Place], connection: Connection) -> dict[Place, Any]:
-    """Those of these blocks that are on record."""
-    wanted = select(blocks).where(tuple_(blocks.c.writer, blocks.c.number).in_(places))
-    return {Place(row.writer, row.number): row for row in connection.execute(wanted)}

@@ -3,8 +3,8 @@
 A block of which a decision has to be kept, since its group ended less than five years ago or has not, stays as a whole.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select
 from credit_scoring.decisions import claims, events, group_ends
 from credit_scoring.decisions.claims import Unclaimed
 from credit_scoring.decisions.database import Database
+from credit_scoring.decisions.head_checks import Place
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.tables import (
     blocks,
@@ -29,6 +30,7 @@ from credit_scoring.decisions.tables import group_ends as group_ends_table
 from credit_scoring.policy.dates import today
 
 ROWS_AT_A_TIME = 1_000
+MOST_OPEN = 1_000
 BEFORE_ALL_IDS = "00000000-0000-0000-0000-000000000000"
 
 OnPurged = Callable[[int], None]
@@ -83,14 +85,6 @@ def _before(moment: datetime) -> Select[Any]:
     return select(decisions.c.id).join(blocks, of_block).where(blocks.c.decided_at < moment, ~keeps)
 
 
-@dataclass
-class _Block:
-    """Decisions of one block that the search has come across."""
-
-    number: int
-    ids: list[str] = field(default_factory=list)
-
-
 def _portions(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
     """Ids of whole blocks, so many that there are at least `size`, in the order in which they were made."""
     portion: list[str] = []
@@ -104,17 +98,20 @@ def _portions(moment: datetime, database: Database, size: int) -> Iterator[list[
 
 
 def _whole_blocks(moment: datetime, database: Database, size: int) -> Iterator[list[str]]:
-    """A block is whole when all of it was found, or when its writer goes on to another one."""
-    found: dict[str, _Block] = {}
+    """A block is whole when all of it was found; what is left of those that lack rows comes in the end.
+
+    Where there are very many of these, the one that had no row for longest does not wait until then.
+    """
+    found: OrderedDict[Place, list[str]] = OrderedDict()
     for row in _rows(moment, database, size):
-        block = found.get(row.writer)
-        if block and block.number != row.batch:
-            yield found.pop(row.writer).ids
-        block = found.setdefault(row.writer, _Block(row.batch))
-        block.ids.append(row.id)
-        if len(block.ids) == row.size:
-            yield found.pop(row.writer).ids
-    yield from (block.ids for block in found.values())
+        place = Place(row.writer, row.batch)
+        found.setdefault(place, []).append(row.id)
+        found.move_to_end(place)
+        if len(found[place]) == row.size:
+            yield found.pop(place)
+        elif len(found) > MOST_OPEN:
+            yield found.popitem(last=False)[1]
+    yield from found.values()
 
 
 def _rows(moment: datetime, database: Database, size: int) -> Iterator[Any]:

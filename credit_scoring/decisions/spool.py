@@ -1,5 +1,6 @@
 """best_effort: what the decision log does not take waits in a local SQLite file and follows later, in order."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -71,8 +72,9 @@ class Spool:
         self._copied = spooled.rows[-1].id
 
     async def clear(self) -> None:
-        """Delete what is copied."""
+        """Delete what is copied, so that no copy of it stays in the files."""
         await self.database.run(partial(_delete_until, self._copied))
+        await asyncio.to_thread(self.database.wipe)
 
     def count(self) -> int:
         """How many decisions are in it."""
@@ -112,6 +114,7 @@ def _locked(folder: Path, wait: bool) -> int:
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        folder.stat()  # raises where another worker has removed it meanwhile
     except OSError:
         os.close(lock)
         raise
@@ -134,6 +137,7 @@ def _read_after(copied: str, connection: Connection) -> list[Spooled]:
 
 
 def _delete_until(copied: str, connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")
     for table in (claims, namesakes):
         connection.execute(delete(table).where(table.c.decision <= copied))
     connection.execute(delete(decisions).where(decisions.c.id <= copied))

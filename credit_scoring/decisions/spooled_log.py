@@ -7,10 +7,11 @@ from pathlib import Path
 
 from credit_scoring.decisions.backlog import Backlog, Drain
 from credit_scoring.decisions.entries import Entry, Settled
+from credit_scoring.decisions.inheritance import Inheritance
 from credit_scoring.decisions.log import DecisionLog
 from credit_scoring.decisions.outage import Outage, reason
 from credit_scoring.decisions.patience import patience
-from credit_scoring.decisions.spool import Spool, left_behind
+from credit_scoring.decisions.spool import Spool
 from credit_scoring.errors import DecisionLogError
 
 logger = logging.getLogger(__name__)
@@ -21,9 +22,10 @@ PATIENCE_S = 0.3
 class SpooledLog:
     """A decision log that takes what it is given straight away, or by way of the spool.
 
-    It begins with the spools of workers that have ended. Where the spool cannot be written, what comes goes straight
-    into the log, before what waits; where neither can be, it is refused and stored nowhere. `on_spooled`
-    gets the number of decisions that wait in spools whenever it changes. One instance belongs to one event loop.
+    It takes over the spools of workers that have ended, at the start and later. Where its own cannot be written, what
+    comes goes straight into the log, before what waits; where neither can be, it is refused and stored nowhere.
+    `on_spooled` gets the number of decisions that wait in spools whenever it changes. One instance belongs to one event
+    loop.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class SpooledLog:
         self._log = log
         self._log_is_free = asyncio.Lock()
         self._spooling = log.beside(own.database)
-        self._backlog = Backlog(own, left_behind(folder), on_spooled)
+        self._backlog = Backlog(own, on_spooled)
         self._outage = Outage(logger)
         self._drain = Drain(self._backlog, log, self._log_is_free, self._outage)
+        self._inheritance = Inheritance(folder, self._backlog, self._drain)
 
     @property
     def seconds(self) -> float:
@@ -58,6 +61,7 @@ class SpooledLog:
 
         No entries prove that one of the two can be written.
         """
+        await self._inheritance.begin()
         await self._drain.wait_for_end(PATIENCE_S)
         try:
             return await (self._store_either_way(entries) if entries else self._probe())
@@ -66,6 +70,7 @@ class SpooledLog:
 
     async def close(self) -> None:
         """Leave what waits to the next worker."""
+        await self._inheritance.stop()
         await self._drain.stop()
         await self._spooling.close()
         await self._backlog.close()

@@ -63,7 +63,7 @@ def loaded(
 ) -> Backend:
     """Answers with this desk, after this recorder has stored the decisions, and from this database's dossiers."""
     thread = ExplanationThread()
-    explainer = Explainer(desk, database, thread)
+    explainer = Explainer(desk, database, thread, best_effort=settings.decision_log == "best_effort")
     predictions, dossiers = Predictions.of(desk, recorder, explainer, settings), Dossiers(
         database, four_eyes=settings.four_eyes
     )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic_core import to_json
 
 from credit_scoring.application.schemas import Application, Decision
-from credit_scoring.decisions import explanations
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.explained import explained_again, on_record
 from credit_scoring.errors import ExplanationError, ModelNotFoundError, OverloadedError, RequestError
@@ -20,6 +19,7 @@ from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.model import store
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import Asked
+from credit_scoring.serving.reason_keeping import ReasonKeeper
 from credit_scoring.serving.reason_queue import ReasonQueue, Wanted
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn
@@ -49,11 +49,17 @@ class ExplanationThread:
 
 
 class Explainer:
-    """Explains decisions by the model and the policy that gave them; without a database nothing is kept."""
+    """Explains decisions by the model and the policy that gave them; without a database nothing is kept.
 
-    def __init__(self, desk: DecisionDesk, database: Database | None, thread: ExplanationThread) -> None:
+    `best_effort`: reasons of new decisions are given, and not kept, while the database is away.
+    """
+
+    def __init__(
+        self, desk: DecisionDesk, database: Database | None, thread: ExplanationThread, *, best_effort: bool = False
+    ) -> None:
         self._desk = desk
         self._database = database
+        self._keeper = ReasonKeeper(database, best_effort=best_effort)
         self._thread = thread
         self._before: tuple[str, Scorer] | None = None  # the last other model that explained
         self._queue = ReasonQueue(self._give)
@@ -90,12 +96,12 @@ class Explainer:
         return [kept[decision.decision_id] for decision, _ in given]
 
     async def _give(self, wanted: Sequence[Wanted]) -> list[str]:
-        """The texts of new decisions, on record."""
+        """The texts of new decisions."""
         given, scorer = [each.given for each in wanted], self._desk.scorer
         texts = await self._explain(lambda: [to_json(each).decode() for each in explained(scorer, given)])
         ids = [each.decision_id for each in given]
         asked_by = {id: each.asked_by for id, each in zip(ids, wanted, strict=True)}
-        kept = await self._keep(dict(zip(ids, texts, strict=True)), asked_by)
+        kept = await self._keeper.keep_new(dict(zip(ids, texts, strict=True)), asked_by)
         return [kept[id] for id in ids]
 
     async def _of_record(self, decision_id: str, asked_by: str, database: Database) -> str:
@@ -104,18 +110,13 @@ class Explainer:
             return known
         scorer = await self._scorer_of(row["model"])
         (content,) = await self._explain(lambda: [to_json(explained_again(row, scorer)).decode()])
-        return (await self._keep({decision_id: content}, {decision_id: asked_by}))[decision_id]
+        return (await self._keeper.keep({decision_id: content}, {decision_id: asked_by}))[decision_id]
 
     async def _explain(self, work: Callable[[], list[str]]) -> list[str]:
         try:
             return await self._thread.run(work)
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
-
-    async def _keep(self, contents: dict[str, str], asked_by: dict[str, str]) -> dict[str, str]:
-        if self._database is None:
-            return contents
-        return await self._database.run(partial(explanations.keep, contents, asked_by))
 
     async def _scorer_of(self, tag: str) -> "Scorer":
         """The model that decided."""

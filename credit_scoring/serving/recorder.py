@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
+from credit_scoring.application.records import getter
 from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.chain import Row
 from credit_scoring.decisions.entries import Entry, Log
@@ -59,7 +59,7 @@ class Recorder:
         on_stored: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._log = log
-        self._seen = itemgetter(*features)
+        self._seen = getter(tuple(features))
         self._timeout = timeout
         self._on_stored = on_stored
         self._waiting: deque[MicroBatch] = deque()

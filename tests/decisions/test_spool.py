@@ -20,7 +20,8 @@ from credit_scoring.decisions import schema_version
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry
 from credit_scoring.decisions.log import DecisionLog
-from credit_scoring.decisions.spool import Spool, left_behind
+from credit_scoring.decisions.retention import purge_before
+from credit_scoring.decisions.spool import FILE, Spool, left_behind
 from credit_scoring.decisions.spooled_log import SpooledLog
 from credit_scoring.decisions.tables import blocks, claims, decisions
 from credit_scoring.decisions.verification import verify
@@ -108,6 +109,25 @@ def test_what_is_copied_does_not_come_back_and_what_is_kept_meanwhile_does(tmp_p
             each.check_order(entry().row.id)
 
     asyncio.run(life())
+
+
+def test_of_what_is_cleared_no_copy_stays_in_the_files_while_the_worker_lives(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with spool(tmp_path / "spool") as (each, log):
+            await log.store([entry(application_id="P-GONE", monthly_income=987_654_321)])
+            assert files_with(tmp_path / "spool", "P-GONE", "987654321")
+            await copied(each)
+            await each.clear()
+            await log.store([entry(application_id="P-KEPT")])
+            assert not files_with(tmp_path / "spool", "P-GONE", "987654321")
+            assert files_with(tmp_path / "spool", "P-KEPT")
+
+    asyncio.run(life())
+
+
+def files_with(folder: Path, *values: str) -> list[Path]:
+    """Files that hold one of these."""
+    return [path for path in folder.iterdir() if any(value.encode() in path.read_bytes() for value in values)]
 
 
 def test_an_application_id_is_free_again_once_its_decision_is_cleared(tmp_path: Path) -> None:
@@ -413,6 +433,66 @@ def test_what_a_killed_worker_left_behind_is_stored_by_the_next_one(address: str
     assert problems(address) == []
 
 
+def test_what_a_worker_leaves_that_ends_after_its_successor_began_is_counted_and_stored_by_the_successor(
+    address: str, outage: Outage, often: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = some(3)
+
+    async def life() -> None:
+        async with spooling(address, tmp_path / "spool") as (successor, told):
+            async with outage(), spooling(address, tmp_path / "spool") as (log, _):
+                await answered(log, left)
+                assert await successor.store([]) == []
+                assert told == []
+            await told.drained()
+            assert told[0] == len(left)
+
+    asyncio.run(life())
+    assert stored(address) == ids(left)
+    assert problems(address) == []
+    assert "3 answered decisions are left in " in caplog.text
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers look every moment for what others have left."""
+    monkeypatch.setattr("credit_scoring.decisions.inheritance.LOOK_EVERY_S", 0.01)
+
+
+def test_what_was_inherited_counts_among_what_waits(address: str, outage: Outage, tmp_path: Path) -> None:
+    async def life() -> None:
+        async with spool(tmp_path / "spool" / "ended") as (_, ended):
+            await ended.store(some(2))
+        async with outage(), spooling(address, tmp_path / "spool") as (log, told):
+            await log.store([])
+            assert told == [2]
+
+    asyncio.run(life())
+
+
+def test_a_spool_that_cannot_be_read_is_told_once_and_left_to_whichever_worker_can_read_it_later(
+    address: str, often: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = some(2)
+    file, aside = tmp_path / "spool" / "ended" / FILE, tmp_path / "aside"
+
+    async def life() -> None:
+        async with spool(file.parent) as (_, ended):
+            await ended.store(left)
+        file.rename(aside)
+        file.write_bytes(b"no database" * 100)
+        async with spooling(address, tmp_path / "spool") as (log, told):
+            await log.store([])
+            (unlocked,) = left_behind(tmp_path / "spool")
+            await unlocked.close()
+            aside.replace(file)
+            await told.drained()
+
+    asyncio.run(life())
+    assert stored(address) == ids(left)
+    assert caplog.text.count("is not stored until it can be read") == 1
+
+
 def test_a_worker_that_was_killed_while_it_drained_its_spool_leaves_nothing_to_be_stored_twice(
     address: str, tmp_path: Path
 ) -> None:
@@ -436,6 +516,40 @@ def test_a_worker_that_was_killed_while_it_drained_its_spool_leaves_nothing_to_b
     assert sorted(stored(address)) == ids(*kept)
     assert claim_of(address, "a") == kept[0][0].row.id
     assert problems(address) == []
+
+
+def test_a_log_verifies_that_has_spools_of_workers_that_ran_side_by_side_and_so_it_does_once_it_is_purged(
+    address: str, tmp_path: Path
+) -> None:
+    """Their decisions alternate in time, and all come from one worker."""
+    given = some(16)
+
+    async def die() -> None:
+        async with spool(tmp_path / "spool" / "one") as (_, one), spool(tmp_path / "spool" / "other") as (_, other):
+            for start in range(0, len(given), 4):
+                for log, place in ((one, start), (other, start + 1)):
+                    await log.store([given[place], given[place + 2]])
+
+    async def live() -> None:
+        async with spooling(address, tmp_path / "spool") as (log, told):
+            await log.store([])
+            await told.drained()
+
+    asyncio.run(die())
+    asyncio.run(live())
+    assert sorted(stored(address)) == ids(given)
+    assert problems(address) == []
+    assert purge_some_at_a_time(address, datetime.now(UTC), 3) == [4, 4, 4, 4]
+    assert problems(address) == []
+
+
+def purge_some_at_a_time(address: str, moment: datetime, count: int) -> list[int]:
+    """Purge what was decided before this moment; how many decisions each transaction took."""
+    sizes: list[int] = []
+    database = open_database(address, timeout=AMPLE_S)
+    purge_before(moment, database, rows_at_a_time=count, on_purged=sizes.append)
+    asyncio.run(database.close())
+    return sizes
 
 
 @asynccontextmanager

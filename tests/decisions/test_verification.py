@@ -19,7 +19,7 @@ from sqlalchemy import Connection, insert, select, text, update
 
 from benchmarks.support.decision_records import ORIGIN, TIMEOUT_S, ask, entry, purge, put
 from benchmarks.support.postgres import Postgres
-from credit_scoring.decisions import ends, events, outcomes, reviews, verdict
+from credit_scoring.decisions import block_checks, ends, events, outcomes, reviews, verdict
 from credit_scoring.decisions.anchors import Anchor, Anchors
 from credit_scoring.decisions.chain import Block, Head, Introduction, Row, rows_hash, writer_hash
 from credit_scoring.decisions.connect import open_database
@@ -549,6 +549,33 @@ def test_progress_is_told_to_the_end(log: Log) -> None:
 
     ask(log.address, partial(verify, on_progress=on_progress), reading=True)
     assert told[-1] == (7, 7)
+
+
+# Blocks of which rows lie far apart
+
+
+def test_between_the_decisions_of_one_block_there_may_be_very_many_of_others(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_checks, "MANY_OPEN", 1)
+    monkeypatch.setattr(block_checks, "MOST_OPEN", 2)
+    first, *between, last = (entry() for _ in range(8))
+    put(address, [first, last])
+    for each in between:
+        put(address, [each])
+    found = check(address)
+    assert (found.decisions, found.blocks, found.problems) == (8, 7, [])
+
+
+def test_of_many_blocks_that_lack_decisions_each_is_named_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_checks, "MANY_OPEN", 1)
+    monkeypatch.setattr(block_checks, "MOST_OPEN", 2)
+    fill(address, *[2] * 5)
+    first_ones = "SELECT min(CAST(id AS TEXT)) FROM decisions GROUP BY batch"
+    tamper(f"DELETE FROM decisions WHERE CAST(id AS TEXT) IN ({first_ones})")(address)
+    found = [each for each in check(address).problems if "claim" not in each]
+    assert len(found) == 5
+    assert all("1 decisions, 2 were stored" in each for each in found)
 
 
 # What it costs

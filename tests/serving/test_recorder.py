@@ -716,6 +716,22 @@ def test_what_came_what_the_model_saw_and_who_asked_are_on_record_when_the_answe
     asyncio.run(scenario())
 
 
+def test_what_a_model_of_one_feature_saw_is_an_array_on_record_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    given = entry(monthly_income=1234.5)
+
+    async def scenario() -> None:
+        recorder = Recorder(real_log(path), ORIGIN.features[:1], timeout=AMPLE_S)
+        await recorder.open()
+        try:
+            assert await end_of(keep(recorder, [given])[0]) == given.decision
+        finally:
+            await recorder.close()
+
+    asyncio.run(scenario())
+    assert from_json(rows(path)[0]["seen"]) == [1234.5]
+
+
 def test_each_caller_of_many_micro_batches_gets_its_own_answer_and_all_are_on_record(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     batches = [some(size % 7 + 1) for size in range(100)]

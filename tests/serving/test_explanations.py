@@ -1,0 +1,99 @@
+"""Reasons of new decisions while the decision log is away: a real model, and a database that is locked."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from pydantic_core import from_json
+
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
+from benchmarks.support.decision_records import decided_by, origin_of, put, rows_in
+from credit_scoring.decisions.connect import open_database
+from credit_scoring.decisions.entries import Entry
+from credit_scoring.errors import DecisionLogError
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving import reason_keeping
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.explanations import Explainer, ExplanationThread
+from tests.conftest import make_sqlite_log
+
+TAG = "credit_scoring:test"
+IMPATIENT_S = 0.05
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return make_sqlite_log(tmp_path)
+
+
+@pytest.fixture
+def given(scorer: Scorer) -> Entry:
+    """A decision that was just given."""
+    (found,) = decided_by(scorer, TAG, [ConsorcioApplication.model_validate(EXAMPLE_APPLICATION)])
+    return found
+
+
+@contextmanager
+def locked(address: str) -> Iterator[None]:
+    """Another process is writing, and does not end."""
+    with closing(sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def explaining(scorer: Scorer, address: str, *, best_effort: bool) -> AsyncIterator[Explainer]:
+    database = open_database(address, timeout=IMPATIENT_S)
+    try:
+        yield Explainer(DecisionDesk(scorer, TAG), database, ExplanationThread(), best_effort=best_effort)
+    finally:
+        await database.close()
+
+
+async def reasons(explainer: Explainer, given: Entry) -> str:
+    (text,) = await explainer.of_many([(given.decision, given.application)], "")
+    return text
+
+
+def test_under_best_effort_a_log_that_is_away_keeps_no_client_from_the_reasons(
+    scorer: Scorer, given: Entry, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with explaining(scorer, address, best_effort=True) as explainer:
+            with locked(address):
+                for _ in range(2):
+                    assert from_json(await reasons(explainer, given))["decision_id"] == given.row.id
+
+    asyncio.run(scenario())
+    assert rows_in(address, "explanations") == 0
+    (told,) = caplog.messages
+    assert "reasons are given and not kept" in told
+
+
+def test_once_the_log_is_back_reasons_are_kept_again(
+    scorer: Scorer, given: Entry, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reason_keeping, "RETRY_AFTER_S", 0)
+    put(address, [given], origin=origin_of(scorer, TAG))
+
+    async def scenario() -> None:
+        async with explaining(scorer, address, best_effort=True) as explainer:
+            with locked(address):
+                unkept = await reasons(explainer, given)
+            assert await reasons(explainer, given) == unkept
+
+    asyncio.run(scenario())
+    assert rows_in(address, "explanations") == 1
+
+
+def test_otherwise_reasons_that_cannot_be_kept_are_not_given(scorer: Scorer, given: Entry, address: str) -> None:
+    async def scenario() -> None:
+        async with explaining(scorer, address, best_effort=False) as explainer:
+            with locked(address), pytest.raises(DecisionLogError):
+                await reasons(explainer, given)
+
+    asyncio.run(scenario())
