@@ -13,7 +13,13 @@ from pydantic_core import to_json
 from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.explained import explained_again, on_record
-from credit_scoring.errors import ExplanationError, ModelNotFoundError, OverloadedError, RequestError
+from credit_scoring.errors import (
+    ExplanationError,
+    ModelNotFoundError,
+    ModelRejectedError,
+    OverloadedError,
+    RequestError,
+)
 from credit_scoring.explanation.explanation import Given, explained
 from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.model import store
@@ -138,9 +144,12 @@ def _loaded(tag: str) -> "Scorer":
     try:
         return Scorer.load(Path(store.find(tag).path))
     except ModelNotFoundError:
-        raise RequestError(
-            409,
-            f"Model {tag}, which decided, is not in the store of this service, so that its reasons cannot be found "
-            "here. `credit-scoring decisions reasons` finds them where the model is.",
-            "no_model",
-        ) from None
+        problem = "is not in the store of this service"
+    except ModelRejectedError:  # as after a change of libraries
+        problem = "cannot be loaded by this service"
+    raise RequestError(
+        409,
+        f"Model {tag}, which decided, {problem}, so that its reasons cannot be found here. "
+        "`credit-scoring decisions reasons` finds them where the model can be loaded.",
+        "no_model",
+    )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
+import bentoml
 import pytest
 from pydantic_core import from_json
 
@@ -13,7 +14,9 @@ from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplicati
 from benchmarks.support.decision_records import decided_by, origin_of, put, rows_in
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry
-from credit_scoring.errors import DecisionLogError
+from credit_scoring.errors import DecisionLogError, RequestError
+from credit_scoring.model import store
+from credit_scoring.model.manifest import PIPELINE_FILE
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.serving import reason_keeping
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -97,3 +100,25 @@ def test_otherwise_reasons_that_cannot_be_kept_are_not_given(scorer: Scorer, giv
                 await reasons(explainer, given)
 
     asyncio.run(scenario())
+
+
+def test_a_model_that_cannot_be_loaded_any_more_or_is_gone_has_no_reasons_and_says_so(
+    scorer: Scorer, address: str
+) -> None:
+    tag = store.save(scorer)
+    (given,) = decided_by(scorer, tag, [ConsorcioApplication.model_validate(EXAMPLE_APPLICATION)])
+    put(address, [given], origin=origin_of(scorer, tag))
+
+    async def told() -> str:
+        async with explaining(scorer, address, best_effort=False) as explainer:
+            with pytest.raises(RequestError) as raised:
+                await reasons(explainer, given)
+            assert (raised.value.status, raised.value.kind) == (409, "no_model")
+            return str(raised.value)
+
+    try:
+        (Path(store.find(tag).path) / PIPELINE_FILE).write_bytes(b"of other libraries")
+        assert f"Model {tag}, which decided, cannot be loaded by this service" in asyncio.run(told())
+    finally:
+        bentoml.models.delete(tag)
+    assert f"Model {tag}, which decided, is not in the store of this service" in asyncio.run(told())
