@@ -29,6 +29,7 @@ from credit_scoring.data.computed import Count
 from credit_scoring.data.datasets import SOURCES_FOLDER, Dataset
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
+from credit_scoring.model.features import application_frame
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
@@ -208,6 +209,23 @@ def test_what_is_decided_is_what_the_service_decides_to_the_last_bit(
         assert decided["decision"].to_pylist() == [each.decision.value for each in answers]
         for name in ("rules", "missing", "outside_training"):
             assert decided[name].to_pylist() == [getattr(each, name) for each in answers]
+
+
+def test_minus_zero_is_decided_as_zero_is_by_service_batch_and_training(scorer: Scorer) -> None:
+    policy = Policy(threshold=scorer.policy.threshold, costs=scorer.policy.costs, rules=RULES)
+    compiled = replace(scorer, policy=policy).with_compiled_form()
+    zero, minus = ({**EXAMPLE_APPLICATION, "monthly_income": income} for income in (0.0, -0.0))
+    sent = [ConsorcioApplication.model_validate(each) for each in (zero, minus)]
+    expected, answer = DecisionDesk(compiled, "tag").decide(sent)
+    assert "RATIO" in expected.rules
+    cells = {name: str(minus.get(name, "")) for name in NAMES}
+    (of_types,) = decide(typed([minus]), TypedSource(NAMES), compiled).to_pylist()
+    (of_cells,) = decide(texts_of([cells]), TextSource(OWN, ID), compiled).to_pylist()
+    for found in (answer.model_dump(), of_types, of_cells):
+        assert (found["risk_probability"], found["rules"]) == (expected.risk_probability, expected.rules)
+    for record in (minus, OWN.record(cells)):
+        frame = application_frame([record], CATALOGUE, scorer.card.features)
+        assert scorer.score(frame).tolist() == [expected.risk_probability]
 
 
 def _sent(row: Mapping[Any, Any]) -> dict[str, Any]:
