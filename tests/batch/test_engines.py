@@ -10,10 +10,10 @@ import pytest
 
 from credit_scoring.batch import csv_chunks, local
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.errors import ConfigurationError
+from credit_scoring.errors import ConfigurationError, PolicyError
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
-from tests.support.batch import Row, applications, job_of, read, write_csv, write_parquet
+from tests.support.batch import Row, applications, ended, job_of, read, write_csv, write_parquet
 from tests.support.spark import require_spark, session_on
 
 batch = require_spark()
@@ -92,6 +92,16 @@ def test_spark_refuses_a_model_that_can_give_no_reasons_before_anything_is_read(
     (tag,) = published()
     with pytest.raises(ConfigurationError, match=f"^--reasons, model {tag}: .* Train a new one with"):
         batch.score(session, job_of(tmp_path / "missing.csv", tmp_path / "out", tag, with_reasons=True))
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_spark_decides_no_row_by_a_policy_that_has_ended(
+    session: Any, scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    tag = ended(scorer)
+    with pytest.raises(PolicyError, match=f"^The policy of model {tag}: it was valid until 2020-01-31, and today is"):
+        batch.score(session, job_of(tmp_path / "missing.csv", tmp_path / "out", tag))
+    assert published() == [tag]
     assert [*tmp_path.iterdir()] == []
 
 

@@ -19,13 +19,15 @@ from credit_scoring.batch.chunks import Chunk
 from credit_scoring.batch.local import score
 from credit_scoring.batch.local_task import LocalTask, Part
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, ScoringError
+from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, PolicyError, ScoringError
+from credit_scoring.model.scorer import Scorer
 from tests.support.batch import (
     Answers,
     Row,
     answers,
     applications,
     decided,
+    ended,
     job_of,
     manifest_of,
     read,
@@ -282,6 +284,16 @@ def test_what_cannot_be_read_is_an_error_in_one_line_and_nothing_is_written(
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {*tmp_path.iterdir()} == before
+
+
+def test_a_policy_that_has_ended_decides_no_row(
+    scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    tag = ended(scorer)
+    with pytest.raises(PolicyError, match=f"^The policy of model {tag}: it was valid until 2020-01-31, and today is"):
+        score(job_of(tmp_path / "missing.csv", tmp_path / "out", tag))
+    assert published() == [tag]
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_folder_that_is_no_output_of_ours_is_left_alone(rows: list[Row], model_tag: str, tmp_path: Path) -> None:
