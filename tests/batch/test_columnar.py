@@ -27,6 +27,7 @@ from credit_scoring.batch.columnar import decide, examine
 from credit_scoring.batch.task import BLOCK, FILE, RowNumbers
 from credit_scoring.data.computed import Count
 from credit_scoring.data.datasets import SOURCES_FOLDER, Dataset
+from credit_scoring.data.layout import UNTOLD
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
 from credit_scoring.model.features import application_frame
@@ -128,6 +129,7 @@ def test_an_empty_id_is_refused_in_a_typed_row_and_is_none_in_a_cell() -> None:
 cells = (
     st.sampled_from(["", "NA", " ", "-", "abc", "CAR", "car", "carro", "\tCAR", "OWNER", "true", "No", "casa própria"])
     | st.sampled_from(["0", "-0", "1", "18", " 48 ", "48.0", "48.5", "99999999", "1.234,56", "1.5,2", "٣٧", "\x1c48"])
+    | st.sampled_from(["1.234", "R$ 60.000", "-9.000", "0.125"])
     | st.sampled_from(["1e3", "1E400", "+5", "1_000", "1.", ".5", "inf", "nan", "48\u2003", "9" * 20, "0." + "1" * 30])
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\N{REPLACEMENT CHARACTER}"), max_size=4)
 )
@@ -142,6 +144,7 @@ OWN = ColumnMapping.of_own_names(NAMES, CATALOGUE)
 MAPPINGS = [
     OWN,
     OWN.model_copy(update={"decimal": ","}),
+    OWN.model_copy(update={"decimal": UNTOLD}),
     OWN.model_copy(
         update={
             "columns": {
@@ -181,7 +184,7 @@ MAPPINGS = [
 @pytest.mark.parametrize(
     "mapping",
     MAPPINGS,
-    ids=["own names", "decimal comma", "constants", "wrong constant", "factors", "computed", "values"],
+    ids=["own", "decimal comma", "untold sign", "constants", "wrong constant", "factors", "computed", "values"],
 )
 @given(rows=rows_of_cells)
 def test_cells_are_read_as_training_data_is_and_refused_as_the_api_would(

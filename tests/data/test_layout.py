@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import load_csv
-from credit_scoring.data.layout import DELIMITERS, Layout, certain_decimal, decimal_sign, decimals_of
+from credit_scoring.data.layout import DELIMITERS, UNTOLD, Layout, certain_decimal, decimal_sign, decimals_of, number_of
 from credit_scoring.data.tables import Table, read_table
 from credit_scoring.errors import DataError
 
@@ -82,6 +82,16 @@ def test_numbers_that_may_be_thousands_or_decimals_are_asked_for(texts: list[str
 )
 def test_the_decimal_sign_of_a_number_is_told_where_only_one_fits(text: str, sign: str | None) -> None:
     assert decimal_sign(text) == sign
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.234", None), ("R$ 1.234", None), ("1,234", None), ("1,5", None), ("1234", 1234.0), ("0.125", 0.125)],
+)
+def test_while_the_decimal_sign_is_untold_a_number_is_one_that_has_but_one_reading(
+    text: str, number: float | None
+) -> None:
+    assert number_of(text, UNTOLD) == number
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,10 @@ def ended(scorer: Scorer) -> str:
     """The tag of this model with a policy that has ended, in the store."""
     content = {**scorer.policy.model_dump(exclude={"version"}), "valid_until": date(2020, 1, 31)}
     return store.save(replace(scorer, policy=Policy.model_validate(content)))
+
+
+def brazilian(path: Path, amounts: list[str]) -> Path:
+    """A file of applications with these letters, separated by `;`; each row has 90 bytes or more."""
+    lines = [f"{number:064};37;{amount};{'9' * 15}" for number, amount in enumerate(amounts)]
+    path.write_text("\n".join(["application_id;age;credit_letter_value;outstanding_debt", *lines]), encoding="utf-8")
+    return path
