@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from credit_scoring.application.schemas import Fault, faults_of_file
 from credit_scoring.application.suggestions import ended
@@ -47,6 +47,15 @@ class Layout(BaseModel):
     header: bool = True
     sheet: str | None = None
     date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _with_or_without_mark(cls, encoding: str) -> str:
+        """UTF-8 may begin with a mark, as Windows writes it; a name of no encoding is told when a file is read."""
+        try:
+            return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        except LookupError:
+            return encoding
 
     def names_in(self, first: Sequence[str]) -> list[str]:
         """The names of the columns of a file with this first row."""

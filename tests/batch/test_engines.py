@@ -144,5 +144,16 @@ def test_both_engines_ask_for_a_decimal_sign_that_is_not_certain(
     assert in_order(tmp_path / "here" / "decisions") == in_order(tmp_path / "there" / "decisions")
 
 
+def test_both_engines_read_utf_8_with_the_mark_that_windows_puts_before_it(
+    session: Any, mixed: list[Row], model_tag: str, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('encoding = "utf-8"\n', encoding="utf-8")
+    source = write_csv(tmp_path / "in.csv", mixed[:50], encoding="utf-8-sig")
+    local.score(job_of(source, tmp_path / "here", model_tag, mapping=mapping))
+    batch.score(session, job_of(source, tmp_path / "there", model_tag, mapping=mapping))
+    assert in_order(tmp_path / "here" / "decisions") == in_order(tmp_path / "there" / "decisions")
+
+
 def _schema(folder: Path) -> Any:
     return pyarrow.parquet.read_schema(next(folder.glob("*.parquet"))).remove_metadata()

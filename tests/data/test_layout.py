@@ -142,6 +142,12 @@ def test_a_delimiter_within_a_name_does_not_hide_the_one_that_all_rows_have() ->
     assert found.header == ("nome", "renda, mensal", "x")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig"])
+def test_the_mark_that_windows_puts_before_a_text_in_utf_8_is_no_part_of_it(encoding: str) -> None:
+    for marked in ("utf-8", "utf-8-sig"):
+        assert read(written(["valor"], [["1"]], marked), Layout(encoding=encoding)).header == ("valor",)
+
+
 def test_a_file_of_one_column_has_no_delimiter() -> None:
     assert read(b"valor\n1\n").header == ("valor",)
 
