@@ -266,10 +266,12 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
 
 
 def _announce(desk: DecisionDesk) -> None:
-    """Tell Prometheus which model decides."""
+    """Tell Prometheus which model decides, and until when its policy does."""
     scorer, form = desk.scorer, "compiled" if desk.scorer.compiled else "pipeline"
     metrics.announce_model(desk.tag, scorer.policy.version, form, scorer.card.test)
     metrics.announce_approved(desk.tag, scorer.card.test_approved)
+    if end := scorer.policy.end:
+        metrics.announce_policy_end(scorer.policy.version, end.timestamp())
 
 
 def _log_as_bentoml_does() -> None:

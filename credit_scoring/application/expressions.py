@@ -19,8 +19,11 @@ _Evaluate = Callable[[Mapping[str, Floats]], Any]
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:
-    """Quotient that stays monotone at a zero denominator: x/0 is infinite, 0/0 is zero."""
-    return np.where(np.equal(numerator, 0) & np.equal(denominator, 0), 0.0, np.divide(numerator, denominator))
+    """Quotient that stays monotone at a zero denominator: x/0 is infinite, 0/0 is zero.
+
+    A denominator of -0.0 is zero as well, which + 0.0 makes of it: over it, x would be infinite the other way.
+    """
+    return np.where(np.logical_or(numerator, denominator), np.divide(numerator, np.add(denominator, 0.0)), 0.0)
 
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {

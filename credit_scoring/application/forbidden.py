@@ -81,6 +81,15 @@ _WHOLE = {
     "political opinion": ("politics", "politica", "partido"),
 }
 
+# What says a person's age, by itself or with words of how it is counted or banded, also without a separator.
+_AGE = ("age", "idade", "etaria", "etario", "birth", "birthday", "dob", "yob", "nascimento", "nasc")
+_OF_AGE = (
+    *("band", "bands", "range", "bracket", "bucket", "class", "classe", "faixa", "group", "grupo", "current", "atual"),
+    *("year", "years", "ano", "anos", "month", "months", "mes", "meses", "day", "days", "dia", "dias"),
+    *("date", "data", "dt"),
+)
+_AGES = {*_AGE, *(word for age in _AGE for of in _OF_AGE for word in (age + of, of + age))}
+
 
 def forbidden_reason(field: str) -> str | None:
     """Why a field of this name is refused, or None when the law says nothing about it."""
@@ -94,8 +103,9 @@ def disguise_reason(field: str, column: str) -> str | None:
 
 
 def is_age(name: str) -> bool:
-    """Whether a field of this name holds a person's age, of whom nothing but legal capacity may depend on it."""
-    return _said(_words(name)) in ({"age"}, {"idade"})
+    """Whether a field of this name holds a person's age or birth, on which nothing but legal capacity may depend."""
+    said = _said(_words(name))
+    return bool(said & _AGES) and said <= {*_AGES, *_OF_AGE}
 
 
 def _reason(subject: str | None) -> str | None:

@@ -14,6 +14,7 @@ from credit_scoring.application.fields import APPLICATION_ID, ApplicationField
 from credit_scoring.application.forbidden import forbidden_reason
 from credit_scoring.application.schemas import Fault
 from credit_scoring.application.suggestions import did_you_mean
+from credit_scoring.data.layout import EITHER, UNTOLD
 from credit_scoring.data.mapping import ColumnMapping, names_found, repeated_names
 from credit_scoring.errors import DataError
 
@@ -22,6 +23,7 @@ MISSHAPEN = "_misshapen"
 
 _TYPES = {"number": pyarrow.float64(), "integer": pyarrow.float64(), "flag": pyarrow.bool_()}
 _PLAIN_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,17})?$"  # Arrow reads these as Python does
+_EITHER = rf"^{EITHER.pattern}$"
 _CELLS = Fault(field="", message="More or fewer cells than the header has", code="cells")
 _UNREADABLE = Fault(field=ID, message="Not readable in the encoding of the file", code="encoding")
 
@@ -119,7 +121,7 @@ class TextSource:
             return self._ids(texts)
         if (
             self.mapping.catalogue.fields[name].is_number
-            and self.mapping.decimal == "."
+            and self.mapping.decimal != ","
             and name not in self.mapping.values
         ):
             return self._plain_numbers(name, texts)
@@ -160,6 +162,8 @@ class TextSource:
         trimmed = pyarrow.compute.utf8_trim(texts, " ")
         missing = self._missing(trimmed)
         plain = pyarrow.compute.match_substring_regex(trimmed, _PLAIN_NUMBER)
+        if self.mapping.decimal == UNTOLD:
+            plain = pyarrow.compute.and_not(plain, pyarrow.compute.match_substring_regex(trimmed, _EITHER))
         read = pyarrow.compute.and_not(plain, missing)
         numbers = pyarrow.compute.cast(_without(trimmed, pyarrow.compute.invert(read)), pyarrow.float64())
         factor = self.mapping.factors.get(name, 1.0)

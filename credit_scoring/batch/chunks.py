@@ -1,7 +1,7 @@
 """Chunks of an input on this machine: rows in their order, read once and cheaply, for other processes to decide."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +40,9 @@ class Form(Protocol):
 
         A chunk is so many times `finer` than it would be by itself.
         """
+
+    def fitted(self, files: Iterable[Path]) -> "Form":
+        """The form with what only these files say; raises DataError where that is not certain."""
 
     def batch(self, content: Any) -> Any:
         """A chunk's content as a record batch with the source's columns."""

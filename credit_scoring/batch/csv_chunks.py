@@ -5,9 +5,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -19,6 +19,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.batch.arrow import MISSHAPEN, TextSource
 from credit_scoring.batch.chunks import Chunk, uri_of
+from credit_scoring.batch.decimals import SAMPLE_BYTES, with_decimal
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import ConfigurationError, DataError
 
@@ -54,6 +55,11 @@ class CsvForm:
                 yield Chunk(uri_of(path), row, rows, "".join(whole), done + file.tell())
                 row += rows
                 line += len(whole)
+
+    def fitted(self, files: Iterable[Path]) -> "CsvForm":
+        """The form with the decimal sign of these files; raises DataError where it is not certain."""
+        beginnings = ((str(path), _beginning(path, self.source.mapping.encoding)) for path in files)
+        return replace(self, source=with_decimal(self.source, self.header, beginnings))
 
     def batch(self, content: str) -> Any:
         """The cells of the source's columns; a row with too many or too few has those that it has."""
@@ -115,6 +121,11 @@ def _header(text: TextIO, path: Path, delimiter: str) -> tuple[list[str], int]:
         return next(reader, []), reader.line_num
     except csv.Error as error:
         raise DataError(f"Input {path}, line 1: not CSV ({error}).") from error
+
+
+def _beginning(path: Path, encoding: str) -> bytes:
+    with _opened(path, encoding) as (_, text):
+        return text.buffer.read(SAMPLE_BYTES)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.batch.arrow import ID, MISSHAPEN, Source, TextSource, TypedSource, column_kind
+from credit_scoring.batch.decimals import SAMPLE_BYTES, with_decimal
 from credit_scoring.batch.scoring import InputFiles
 from credit_scoring.batch.task import BLOCK, FILE, ROW, FirstRows
 from credit_scoring.errors import DataError
@@ -78,8 +79,10 @@ def _csv(session: Any, files: InputFiles, catalogue: Catalogue) -> Input:
     source = TextSource.of(header, catalogue, mapping, files.id_column)
     schema = ", ".join(f"{_quoted(name)} STRING" for name in (*header, CORRUPT))
     named = mapping is None or mapping.header
-    whole = reader.options(header=named, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
-    rows = whole.csv(files.path, schema).selectExpr(
+    options = reader.options(header=named, enforceSchema=False, columnNameOfCorruptRecord=CORRUPT)
+    whole = options.csv(files.path, schema)
+    source = with_decimal(source, header, (_beginning(session, uri) for uri in sorted(whole.inputFiles())))
+    rows = whole.selectExpr(
         f"_metadata.file_path AS {FILE}",
         f"_metadata.file_block_start AS {BLOCK}",
         f"{CORRUPT} IS NOT NULL AS {MISSHAPEN}",
@@ -87,6 +90,19 @@ def _csv(session: Any, files: InputFiles, catalogue: Catalogue) -> Input:
     )
     counts = {(each[FILE], each[BLOCK]): each["count"] for each in rows.groupBy(FILE, BLOCK).count().collect()}
     return Input(rows, source, sum(counts.values()), _first_rows(counts))
+
+
+def _beginning(session: Any, uri: str) -> tuple[str, bytes]:
+    """The name of a file, and its first bytes, unpacked."""
+    jvm, configuration = session.sparkContext._jvm, session.sparkContext._jsc.hadoopConfiguration()
+    path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(uri))
+    codec = jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(configuration).getCodec(path)
+    stream = path.getFileSystem(configuration).open(path)
+    try:
+        unpacked = codec.createInputStream(stream) if codec else stream
+        return str(path), bytes(unpacked.readNBytes(SAMPLE_BYTES))
+    finally:
+        stream.close()
 
 
 def _first_rows(counts: FirstRows) -> FirstRows:

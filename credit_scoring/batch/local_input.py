@@ -33,7 +33,7 @@ class LocalInput:
                 raise DataError(
                     f"Input {wanted.path}: its files do not have the same header: {path} differs from {files[0]}."
                 )
-        return cls(files, form)
+        return cls(files, form.fitted(files))
 
     @property
     def size(self) -> int:

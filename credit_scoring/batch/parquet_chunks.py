@@ -1,6 +1,6 @@
 """Parquet files in chunks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,10 @@ class ParquetForm:
                 progress = done + size * read // file.metadata.num_rows
                 yield Chunk(uri_of(path), row, batch.num_rows, batch, progress)
                 row += batch.num_rows
+
+    def fitted(self, files: Iterable[Path]) -> "ParquetForm":
+        """The form itself: its files are typed."""
+        return self
 
     def batch(self, content: Any) -> Any:
         """The columns as fields, in the types of their kinds."""

@@ -17,6 +17,7 @@ from credit_scoring.batch.task import FILE, NAMED, ROW
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import ConfigurationError, ExplanationError, ScoringError
 from credit_scoring.explanation.reasons import reasons, reference_values
+from credit_scoring.model.governed import check_valid
 from credit_scoring.model.scorer import Scorer
 
 MOST_REASONS = 5
@@ -91,8 +92,12 @@ class ScoringJob:
         return OUTPUT.insert(place, pyarrow.field(REASONS, pyarrow.string())) if self.with_reasons else OUTPUT
 
     def scorer(self) -> Scorer:
-        """The model; raises ConfigurationError where reasons are wanted of one that can give none."""
+        """The model; raises PolicyError where its policy may not decide today.
+
+        Raises ConfigurationError where reasons are wanted of one that can give none.
+        """
         scorer = Scorer.load(self.model_folder)
+        check_valid(scorer, f"The policy of model {self.tag}")
         if self.with_reasons:
             try:
                 reasons(scorer, reference_values(scorer))

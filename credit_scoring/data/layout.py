@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from credit_scoring.application.schemas import Fault, faults_of_file
 from credit_scoring.application.suggestions import ended
@@ -21,9 +21,10 @@ from credit_scoring.errors import DataError
 DELIMITERS = (";", ",", "\t", "|")
 SAMPLE = 200  # rows that are compared in width
 TYPING_ERRORS = 0.005  # of a file's numbers may be written the other way, and are then reported as bad rows
+UNTOLD = ""  # the decimal sign of files in which nothing tells it
 
 _DECIMAL_COMMA = re.compile(r"-?(\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
-_EITHER = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")  # 1.234: thousands, or three decimals
+EITHER = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")  # 1.234: thousands, or three decimals
 # Characters that neither Portuguese nor a person's name needs, and UTF-8 beside another encoding.
 _NOT_WESTERN = re.compile(r"[^\t\r\n\x20-~À-ÄÇ-ÏÑ-ÖÙ-Üà-äç-ïñ-öù-üßŠšŽžª°º§²³´·–—‘’“”•…€®™\xa0]")
 _UTF_8 = re.compile(rb"\xc3[\x80-\xbf]")
@@ -46,6 +47,15 @@ class Layout(BaseModel):
     header: bool = True
     sheet: str | None = None
     date_format: str | None = Field(None, description="As in strptime; None is ISO 8601.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _with_or_without_mark(cls, encoding: str) -> str:
+        """UTF-8 may begin with a mark, as Windows writes it; a name of no encoding is told when a file is read."""
+        try:
+            return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        except LookupError:
+            return encoding
 
     def names_in(self, first: Sequence[str]) -> list[str]:
         """The names of the columns of a file with this first row."""
@@ -78,8 +88,13 @@ def _problem(fault: Fault) -> str:
 
 
 def number_of(text: str, decimal: str) -> float | None:
-    """The number that a text stands for, as `R$ 3.500,00` does with a decimal comma; None where it stands for none."""
+    """The number that a text stands for, as `R$ 3.500,00` does with a decimal comma; None where it stands for none.
+
+    With an untold decimal sign, one that may be a thousand or have three decimals stands for none.
+    """
     text = text.removeprefix("R$").strip()
+    if decimal == UNTOLD and EITHER.fullmatch(text):
+        return None
     if decimal == "," and _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(".", "").replace(",", ".")
     elif decimal == "," or "_" in text:
@@ -129,7 +144,11 @@ def decimal_among(rows: Iterable[Mapping[Key, str]], columns: Collection[Key], n
     """The decimal sign that `layout` says, or that of the numbers in these columns; raises DataError if uncertain."""
     if "decimal" in layout.model_fields_set:
         return layout.decimal
-    found = decimals_of(rows, columns)
+    return decimal_of(decimals_of(rows, columns), name)
+
+
+def decimal_of(found: Counter[str], name: str) -> str:
+    """The decimal sign of a file with such numbers; raises DataError if uncertain."""
     if sign := certain_decimal(found):
         return sign
     problem = (
@@ -163,7 +182,7 @@ def decimals_of(rows: Iterable[Mapping[Key, str]], columns: Collection[Key]) -> 
 
 def decimal_sign(text: str) -> str | None:
     """The decimal sign of a text with a comma or a point: "" where it may be either, None where it is no number."""
-    if _EITHER.fullmatch(text.removeprefix("R$").strip()):
+    if EITHER.fullmatch(text.removeprefix("R$").strip()):
         return ""
     return next((sign for sign in ",." if number_of(text, sign) is not None), None)
 

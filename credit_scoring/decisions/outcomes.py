@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from credit_scoring.decisions import claims, events
 from credit_scoring.decisions.claims import Name
@@ -127,6 +127,19 @@ def last_known(first_id: str, last_id: str, connection: Connection) -> dict[str,
     reported = select(outcomes.c.decision, outcomes.c.outcome, outcomes.c.observed_on).order_by(outcomes.c.id)
     within = reported.where(outcomes.c.decision.between(first_id, last_id))
     return {decision: (outcome, observed_on) for decision, outcome, observed_on in connection.execute(within)}
+
+
+def first_reported(first_id: str, last_id: str, connection: Connection) -> dict[str, date]:
+    """The day (UTC) of the first report on each decision from one id to another that has one."""
+    reported = select(outcomes.c.decision, func.min(outcomes.c.reported_at)).group_by(outcomes.c.decision)
+    within = reported.where(outcomes.c.decision.between(first_id, last_id))
+    return {decision: moment.date() for decision, moment in connection.execute(within)}
+
+
+def reporting_began(connection: Connection) -> date | None:
+    """The day (UTC) of the first report of all; None where there is none."""
+    moment = connection.scalar(select(outcomes.c.reported_at).order_by(outcomes.c.id).limit(1))
+    return moment.date() if moment else None
 
 
 def _known_decisions(reports: Sequence[OutcomeReport], owner: str, connection: Connection) -> dict[str | Name, str]:

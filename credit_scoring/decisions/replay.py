@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from credit_scoring.decisions.erased import is_erased
@@ -23,10 +24,11 @@ class Finding(StrEnum):
     ENVIRONMENT = "environment changed"
     NO_MODEL = "model not in the store"
     ERASED = "erased"
+    REJECTED = "rejected by the model's catalogue"
 
 
 class Replayed(NamedTuple):
-    """One decision, looked at again; None where there was no model to do it with, or no data."""
+    """One decision, looked at again; None where there was no model to do it with, or no data that it allows."""
 
     decision_id: str
     finding: Finding
@@ -71,18 +73,43 @@ def replay(chunk: Sequence[Record], scorers: Scorers, tag: str | None = None) ->
         except ModelNotFoundError:
             yield from (_not_again(record, Finding.NO_MODEL) for record in records)
             continue
-        risks, rulings = scorer.decide([_seen(record, scorer) for record in records])
-        for record, risk, ruling in zip(records, risks.tolist(), rulings, strict=True):
-            finding = _finding(record, risk, scorer, is_same_model=tag in (None, model))
-            before = record["decision"], record["risk_probability"]
-            yield Replayed(record["id"], finding, *before, ruling.answer.value, risk)
+        yield from _again(records, scorer, is_same_model=tag in (None, model))
 
 
-def _seen(record: Mapping[str, Any], scorer: Scorer) -> Record:
-    """What the model saw; a field that only rules or the new model use is taken as it was received."""
-    received = from_json(record["received"])
-    seen = dict(zip(from_json(record["features"]), from_json(record["seen"]), strict=True))
-    return {name: seen.get(name, received.get(name)) for name in scorer.fields}
+def _again(records: Sequence[Record], scorer: Scorer, *, is_same_model: bool) -> Iterator[Replayed]:
+    read = _seen if is_same_model else _valid
+    seen = [(record, read(record, scorer)) for record in records]
+    yield from (_not_again(record, Finding.REJECTED) for record, found in seen if found is None)
+    allowed = [(record, found) for record, found in seen if found is not None]
+    if not allowed:
+        return
+    risks, rulings = scorer.decide([found for _, found in allowed])
+    for (record, _), risk, ruling in zip(allowed, risks.tolist(), rulings, strict=True):
+        finding = _finding(record, risk, scorer, is_same_model=is_same_model)
+        before = record["decision"], record["risk_probability"]
+        yield Replayed(record["id"], finding, *before, ruling.answer.value, risk)
+
+
+def _seen(record: Record, scorer: Scorer) -> Record:
+    """What the model saw; a field that only rules use is taken as it was received."""
+    known = _known(record)
+    return {name: known.get(name) for name in scorer.fields}
+
+
+def _valid(record: Record, scorer: Scorer) -> Record | None:
+    """The same for another model; None where its catalogue does not allow it."""
+    fields = scorer.catalogue.fields
+    known = {name: value for name, value in _known(record).items() if name in fields}
+    try:
+        return scorer.catalogue.application.model_validate(known).__dict__
+    except ValidationError:
+        return None
+
+
+def _known(record: Record) -> Record:
+    """What was received, and in place of it what the model saw."""
+    seen = zip(from_json(record["features"]), from_json(record["seen"]), strict=True)
+    return {**from_json(record["received"]), **dict(seen)}
 
 
 def _finding(record: Mapping[str, Any], risk: float, scorer: Scorer, *, is_same_model: bool) -> Finding:

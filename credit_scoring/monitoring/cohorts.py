@@ -26,7 +26,7 @@ DayCounts = npt.NDArray[np.int64]
 class Decided:
     """Decisions by one model, as arrays of equal length.
 
-    `days` counts from 1970-01-01; `delays` are the days from a decision to its outcome, -1 where none is known.
+    `days` counts from 1970-01-01; `delays` are the days until a decision's outcome was reported, -1 where none was.
     `denied` are those that the model denied or that people, who looked at them, did not approve.
     """
 

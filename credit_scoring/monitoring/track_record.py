@@ -15,7 +15,7 @@ from credit_scoring.decisions.database import Database
 from credit_scoring.decisions.effective import effective, steps_between
 from credit_scoring.decisions.erased import is_held
 from credit_scoring.decisions.ids import first_id_at, made_at
-from credit_scoring.decisions.outcomes import Outcome, last_known
+from credit_scoring.decisions.outcomes import Outcome, first_reported, last_known, reporting_began
 from credit_scoring.decisions.tables import decisions, writers
 from credit_scoring.monitoring.cohorts import Decided
 
@@ -49,7 +49,8 @@ def read(database: Database, since: datetime) -> Mapping[str, Decided]:
     models = database.run_now(_models, reading=True)
     columns: dict[str, _Columns] = defaultdict(_Columns)
     after = first_id_at(since)
-    while chunk := database.run_now(partial(_chunk, after), reading=True):
+    began = database.run_now(reporting_began, reading=True)
+    while chunk := database.run_now(partial(_chunk, after, began), reading=True):
         after = chunk[-1][0]
         _add(chunk, models, columns)
     return {model: found.decided() for model, found in columns.items()}
@@ -60,19 +61,29 @@ def _models(connection: Connection) -> dict[str, str]:
     return {row.id: row.model for row in rows}
 
 
-def _chunk(after: str, connection: Connection) -> list[tuple[Any, ...]]:
-    """Rows of id, writer, risk, whether it was denied, outcome and the day it was observed on, which may be None."""
+def _chunk(after: str, began: date | None, connection: Connection) -> list[tuple[Any, ...]]:
+    """Rows of id, writer, risk, whether it was denied, outcome and the day it was known from, which may be None."""
     columns = (decisions.c.id, decisions.c.writer, decisions.c.risk_probability, decisions.c.decision)
     query = select(*columns).where(decisions.c.id > after, is_held()).order_by(decisions.c.id).limit(CHUNK)
     rows = connection.execute(query).all()
     if not rows:
         return []
     last = last_known(rows[0].id, rows[-1].id, connection)
+    first = first_reported(rows[0].id, rows[-1].id, connection)
     steps = steps_between(rows[0].id, rows[-1].id, connection)
+    known = {
+        id: (outcome, _known_on(observed_on, first.get(id, observed_on), began))
+        for id, (outcome, observed_on) in last.items()
+    }
     return [
-        (id, writer, risk, _is_denied(answer, steps.get(id, ())), *last.get(id, (None, None)))
+        (id, writer, risk, _is_denied(answer, steps.get(id, ())), *known.get(id, (None, None)))
         for id, writer, risk, answer in rows
     ]
+
+
+def _known_on(observed_on: date, reported_on: date, began: date | None) -> date:
+    """The day of the first report; of an outcome from before reports began, whose report had to wait, its own day."""
+    return reported_on if began and observed_on >= began else observed_on
 
 
 def _is_denied(answer: str, steps: Sequence[str]) -> bool:
@@ -84,11 +95,11 @@ def _is_denied(answer: str, steps: Sequence[str]) -> bool:
 
 
 def _add(chunk: Sequence[tuple[Any, ...]], models: Mapping[str, str], columns: dict[str, _Columns]) -> None:
-    for decision_id, writer, risk, denied, outcome, observed_on in chunk:
+    for decision_id, writer, risk, denied, outcome, known_on in chunk:
         day = (made_at(decision_id).date() - EPOCH).days
         into = columns[models.get(writer, "")]
         into.days.append(day)
         into.risk.append(risk)
         into.denied.append(denied)
         into.defaulted.append(outcome == Outcome.DEFAULTED)
-        into.delays.append(-1 if observed_on is None else max(0, (observed_on - EPOCH).days - day))
+        into.delays.append(-1 if known_on is None else max(0, (known_on - EPOCH).days - day))

@@ -1,10 +1,8 @@
 """Whether a policy is valid today, and whether one follows another without a gap."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
-from credit_scoring.policy.policy import Policy
-
-BRASILIA = timezone(timedelta(hours=-3))  # without summer time since 2019
+from credit_scoring.policy.policy import BRASILIA, Policy
 
 
 def today() -> date:

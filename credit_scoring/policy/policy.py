@@ -1,7 +1,7 @@
 """From a risk probability to a decision: threshold, bands and the lender's own rules."""
 
 import hashlib
-from datetime import date
+from datetime import date, datetime, time, timedelta, timezone
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -11,6 +11,7 @@ from credit_scoring.application.schemas import Answer
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.policy.rules import Case, Rule
 
+BRASILIA = timezone(timedelta(hours=-3))  # without summer time since 2019
 _WHEN_GIVEN = ("rules", "cases")
 
 
@@ -54,6 +55,11 @@ class Policy(BaseModel):
         """The answers that it can give."""
         reviews = self.review_from is not None or any("review" in (each.then, each.if_missing) for each in self.rules)
         return (Answer.APPROVED, *([Answer.REVIEW] if reviews else []), Answer.DENIED)
+
+    @property
+    def end(self) -> datetime | None:
+        """The last second in which it is valid."""
+        return datetime.combine(self.valid_until, time(23, 59, 59), BRASILIA) if self.valid_until else None
 
     @property
     def passes_below(self) -> float:

@@ -45,6 +45,12 @@ _model = Gauge(
     ["model", "policy", "form"],
     multiprocess_mode="max",
 )
+_policy_end = Gauge(
+    "credit_scoring_policy_end_timestamp_seconds",
+    "Unix time at which the policy in use ends; absent where it has no end.",
+    ["policy"],
+    multiprocess_mode="livemin",
+)
 _model_test = Gauge(
     "credit_scoring_model_test",
     "Performance of the model in use on its untouched test part; bound is value, or low or high of the 95 % interval.",
@@ -142,6 +148,11 @@ def announce_model(tag: str, policy_version: str, form: str, test: Mapping[str, 
     for metric, interval in test.items():
         for bound, value in interval:
             _model_test.labels(tag, metric, bound).set(value)
+
+
+def announce_policy_end(policy_version: str, end: float) -> None:
+    """The Unix time at which the policy that this worker decides by ends."""
+    _policy_end.labels(policy_version).set(end)
 
 
 def announce_worker(configured: int) -> None:

@@ -184,6 +184,8 @@ def derived(name: str = "y", expression: str = "limit * 2", title: str = "Deriva
         (field(title="Religião do cliente"), "Refused: religion may never"),
         (field("idade_cliente"), "age never decides (Lei 10.741/2003 art. 96); give it role = 'audit'"),
         (field(title="Idade"), "age never decides"),
+        (field("faixa", title="Faixa etária"), "age never decides"),
+        (field("birth_date"), "age never decides"),
         (field("marital_status"), "Refused: marital status never decides"),
         (field("race", role="audit"), "Refused: race or ethnic origin"),
         (field(group="nowhere"), "group 'nowhere' is not among no groups at all; add [groups.nowhere]"),

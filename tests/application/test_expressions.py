@@ -51,6 +51,10 @@ class TestRatio:
     def test_nothing_over_nothing_is_zero(self) -> None:
         assert _ratio(0, 0) == 0
 
+    @given(anything)
+    def test_minus_zero_divides_as_zero_does(self, numerator: float) -> None:
+        np.testing.assert_equal(_ratio(numerator, -0.0), _ratio(numerator, 0.0))
+
     @given(st.one_of(st.just(math.nan), amounts))
     def test_a_missing_side_makes_it_missing(self, other: float) -> None:
         assert math.isnan(_ratio(math.nan, other))

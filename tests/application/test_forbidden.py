@@ -138,11 +138,22 @@ def test_no_column_of_a_shipped_source_is_refused(source: str, catalogue: str) -
     assert [disguise_reason(*pair) for pair in mapping.columns.items()] == [None] * len(mapping.columns)
 
 
-@pytest.mark.parametrize("name", ["age", "AGE", "idade", "Idade", "idade_cliente", "client_age", "nr_idade"])
-def test_the_age_of_a_person_is_told_by_its_name(name: str) -> None:
+AGES = (
+    *("age", "AGE", "idade", "Idade", "idade_cliente", "client_age", "nr_idade", "age_in_years", "idade_18_25"),
+    *("age_band", "age_group", "ageGroup", "AGERANGE", "age bracket", "faixa_etaria", "Faixa etária", "faixa_idade"),
+    *("grupo etário", "cd_faixa_etaria_cliente", "birth_date", "date_of_birth", "year of birth", "BIRTHDATE", "dob"),
+    *("data_nascimento", "DT_NASC", "dtnasc", "Ano de nascimento", "ano_nasc_titular", "nascimento", "DAYS_BIRTH"),
+)
+
+
+@pytest.mark.parametrize("name", AGES)
+def test_the_age_or_birth_of_a_person_is_told_by_its_name(name: str) -> None:
     assert is_age(name)
 
 
-@pytest.mark.parametrize("name", ["vehicle_age", "idade_veiculo", "percentage", "usage", "company_years", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["vehicle_age", "idade_veiculo", "account_age_months", "ano_modelo", "data_proposta", "company_years", "usage", ""],
+)
 def test_the_age_of_something_else_is_not(name: str) -> None:
     assert not is_age(name)

@@ -27,8 +27,10 @@ from credit_scoring.batch.columnar import decide, examine
 from credit_scoring.batch.task import BLOCK, FILE, RowNumbers
 from credit_scoring.data.computed import Count
 from credit_scoring.data.datasets import SOURCES_FOLDER, Dataset
+from credit_scoring.data.layout import UNTOLD
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
+from credit_scoring.model.features import application_frame
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.policy.rules import Rule
@@ -127,6 +129,7 @@ def test_an_empty_id_is_refused_in_a_typed_row_and_is_none_in_a_cell() -> None:
 cells = (
     st.sampled_from(["", "NA", " ", "-", "abc", "CAR", "car", "carro", "\tCAR", "OWNER", "true", "No", "casa própria"])
     | st.sampled_from(["0", "-0", "1", "18", " 48 ", "48.0", "48.5", "99999999", "1.234,56", "1.5,2", "٣٧", "\x1c48"])
+    | st.sampled_from(["1.234", "R$ 60.000", "-9.000", "0.125"])
     | st.sampled_from(["1e3", "1E400", "+5", "1_000", "1.", ".5", "inf", "nan", "48\u2003", "9" * 20, "0." + "1" * 30])
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\N{REPLACEMENT CHARACTER}"), max_size=4)
 )
@@ -141,6 +144,7 @@ OWN = ColumnMapping.of_own_names(NAMES, CATALOGUE)
 MAPPINGS = [
     OWN,
     OWN.model_copy(update={"decimal": ","}),
+    OWN.model_copy(update={"decimal": UNTOLD}),
     OWN.model_copy(
         update={
             "columns": {
@@ -180,7 +184,7 @@ MAPPINGS = [
 @pytest.mark.parametrize(
     "mapping",
     MAPPINGS,
-    ids=["own names", "decimal comma", "constants", "wrong constant", "factors", "computed", "values"],
+    ids=["own", "decimal comma", "untold sign", "constants", "wrong constant", "factors", "computed", "values"],
 )
 @given(rows=rows_of_cells)
 def test_cells_are_read_as_training_data_is_and_refused_as_the_api_would(
@@ -208,6 +212,23 @@ def test_what_is_decided_is_what_the_service_decides_to_the_last_bit(
         assert decided["decision"].to_pylist() == [each.decision.value for each in answers]
         for name in ("rules", "missing", "outside_training"):
             assert decided[name].to_pylist() == [getattr(each, name) for each in answers]
+
+
+def test_minus_zero_is_decided_as_zero_is_by_service_batch_and_training(scorer: Scorer) -> None:
+    policy = Policy(threshold=scorer.policy.threshold, costs=scorer.policy.costs, rules=RULES)
+    compiled = replace(scorer, policy=policy).with_compiled_form()
+    zero, minus = ({**EXAMPLE_APPLICATION, "monthly_income": income} for income in (0.0, -0.0))
+    sent = [ConsorcioApplication.model_validate(each) for each in (zero, minus)]
+    expected, answer = DecisionDesk(compiled, "tag").decide(sent)
+    assert "RATIO" in expected.rules
+    cells = {name: str(minus.get(name, "")) for name in NAMES}
+    (of_types,) = decide(typed([minus]), TypedSource(NAMES), compiled).to_pylist()
+    (of_cells,) = decide(texts_of([cells]), TextSource(OWN, ID), compiled).to_pylist()
+    for found in (answer.model_dump(), of_types, of_cells):
+        assert (found["risk_probability"], found["rules"]) == (expected.risk_probability, expected.rules)
+    for record in (minus, OWN.record(cells)):
+        frame = application_frame([record], CATALOGUE, scorer.card.features)
+        assert scorer.score(frame).tolist() == [expected.risk_probability]
 
 
 def _sent(row: Mapping[Any, Any]) -> dict[str, Any]:

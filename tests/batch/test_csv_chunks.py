@@ -76,6 +76,8 @@ def test_a_cell_may_have_several_lines(tmp_path: Path) -> None:
 
 def test_the_mark_that_windows_puts_before_a_text_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     assert rows_of(file(tmp_path, GOOD, "utf-8-sig")) == [["37", "24000", "3210"]]
+    named = ColumnMapping.model_validate({"catalogue": CATALOGUE, "encoding": "utf-8"})
+    assert rows_of(file(tmp_path, GOOD, "utf-8-sig"), named) == [["37", "24000", "3210"]]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16"])

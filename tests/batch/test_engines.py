@@ -1,7 +1,9 @@
 """Both engines on the same input: the same rows, to the last bit, whatever is wrong with some of them."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,12 @@ import pyarrow.parquet
 import pytest
 
 from credit_scoring.batch import csv_chunks, local
+from credit_scoring.batch.decimals import SAMPLE_BYTES
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.errors import ConfigurationError
+from credit_scoring.errors import ConfigurationError, DataError, PolicyError
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
-from tests.support.batch import Row, applications, job_of, read, write_csv, write_parquet
+from tests.support.batch import Row, applications, brazilian, ended, job_of, read, write_csv, write_parquet
 from tests.support.spark import require_spark, session_on
 
 batch = require_spark()
@@ -93,6 +96,63 @@ def test_spark_refuses_a_model_that_can_give_no_reasons_before_anything_is_read(
     with pytest.raises(ConfigurationError, match=f"^--reasons, model {tag}: .* Train a new one with"):
         batch.score(session, job_of(tmp_path / "missing.csv", tmp_path / "out", tag, with_reasons=True))
     assert [*tmp_path.iterdir()] == []
+
+
+def test_spark_decides_no_row_by_a_policy_that_has_ended(
+    session: Any, scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    tag = ended(scorer)
+    with pytest.raises(PolicyError, match=f"^The policy of model {tag}: it was valid until 2020-01-31, and today is"):
+        batch.score(session, job_of(tmp_path / "missing.csv", tmp_path / "out", tag))
+    assert published() == [tag]
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_both_engines_read_thousands_and_refuse_rows_that_contradict_how_the_file_begins(
+    session: Any, model_tag: str, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('delimiter = ";"\n', encoding="utf-8")
+    wrong = {"60000,5": ["60000.5"], "60000": ["60.000", "60.000,5"]}
+    for number, (amount, others) in enumerate(wrong.items()):
+        source = brazilian(tmp_path / f"{number}.csv", [*[amount] * (SAMPLE_BYTES // 80), *others, amount])
+        rejected = []
+        for engine, output in ((local.score, tmp_path / "here"), (partial(batch.score, session), tmp_path / "there")):
+            engine(job_of(source, output, model_tag, mapping=mapping))
+            rejected.append([row["source_row"] for row in in_order(output / "rejected")])
+        first = SAMPLE_BYTES // 80 + 1
+        assert rejected == [[*range(first, first + len(others))]] * 2
+        assert in_order(tmp_path / "here" / "decisions") == in_order(tmp_path / "there" / "decisions")
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_both_engines_ask_for_a_decimal_sign_that_is_not_certain(
+    session: Any, model_tag: str, tmp_path: Path, ending: str
+) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('delimiter = ";"\n', encoding="utf-8")
+    source = brazilian(tmp_path / "é 1%.csv", ["60.000"] * 3)
+    if ending:
+        source = source.rename(f"{source}{ending}")
+        source.write_bytes(gzip.compress(source.read_bytes()))
+    for engine in (local.score, partial(batch.score, session)):
+        with pytest.raises(DataError, match=r"3 numbers are like 1\.234, which may be a thousand"):
+            engine(job_of(source, tmp_path / "out", model_tag, mapping=mapping))
+    mapping.write_text('delimiter = ";"\ndecimal = ","\n', encoding="utf-8")
+    local.score(job_of(source, tmp_path / "here", model_tag, mapping=mapping))
+    batch.score(session, job_of(source, tmp_path / "there", model_tag, mapping=mapping))
+    assert in_order(tmp_path / "here" / "decisions") == in_order(tmp_path / "there" / "decisions")
+
+
+def test_both_engines_read_utf_8_with_the_mark_that_windows_puts_before_it(
+    session: Any, mixed: list[Row], model_tag: str, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('encoding = "utf-8"\n', encoding="utf-8")
+    source = write_csv(tmp_path / "in.csv", mixed[:50], encoding="utf-8-sig")
+    local.score(job_of(source, tmp_path / "here", model_tag, mapping=mapping))
+    batch.score(session, job_of(source, tmp_path / "there", model_tag, mapping=mapping))
+    assert in_order(tmp_path / "here" / "decisions") == in_order(tmp_path / "there" / "decisions")
 
 
 def _schema(folder: Path) -> Any:

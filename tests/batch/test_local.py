@@ -16,16 +16,20 @@ import pytest
 from benchmarks.support.waiting import wait_for
 from credit_scoring.batch import csv_chunks, local, parquet_chunks
 from credit_scoring.batch.chunks import Chunk
+from credit_scoring.batch.decimals import SAMPLE_BYTES
 from credit_scoring.batch.local import score
 from credit_scoring.batch.local_task import LocalTask, Part
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, ScoringError
+from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, PolicyError, ScoringError
+from credit_scoring.model.scorer import Scorer
 from tests.support.batch import (
     Answers,
     Row,
     answers,
     applications,
+    brazilian,
     decided,
+    ended,
     job_of,
     manifest_of,
     read,
@@ -140,6 +144,35 @@ def test_progress_is_told_in_bytes_until_all_are_done(
     assert len(told) > 3
     assert [*told] == sorted(told)
     assert told[-1] == (size, size)
+
+
+@pytest.mark.parametrize(
+    ("amount", "others"),
+    [("60000,5", ["60000.5"]), ("60000.5", ["60000,5", "60.000,5"]), ("60000", ["60.000", "60.000,5"])],
+)
+def test_rows_that_contradict_how_the_file_begins_are_rejected_and_not_misread(
+    model_tag: str, tmp_path: Path, amount: str, others: list[str]
+) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('delimiter = ";"\n', encoding="utf-8")
+    first = SAMPLE_BYTES // 80 + 1
+    source = brazilian(tmp_path / "in.csv", [*[amount] * (first - 1), *others, amount])
+    score(job_of(source, tmp_path / "out", model_tag, mapping=mapping))
+    rejected = read(tmp_path / "out" / "rejected")
+    assert [row["source_row"] for row in rejected] == [*range(first, first + len(others))]
+    assert len(decided(tmp_path / "out")) == first
+
+
+def test_thousands_are_read_as_such_or_asked_for(model_tag: str, tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('delimiter = ";"\n', encoding="utf-8")
+    uncertain = job_of(brazilian(tmp_path / "a.csv", ["60.000"]), tmp_path / "out", model_tag, mapping=mapping)
+    with pytest.raises(DataError, match=r"^Input .*a\.csv: 1 numbers are like 1\.234, which may be a thousand"):
+        score(uncertain)
+    certain = brazilian(tmp_path / "b.csv", ["60.000", "60000,0"])
+    score(job_of(certain, tmp_path / "out", model_tag, mapping=mapping))
+    thousands, plain = decided(tmp_path / "out").values()
+    assert thousands == plain
 
 
 # Neither gap nor double
@@ -282,6 +315,16 @@ def test_what_cannot_be_read_is_an_error_in_one_line_and_nothing_is_written(
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {*tmp_path.iterdir()} == before
+
+
+def test_a_policy_that_has_ended_decides_no_row(
+    scorer: Scorer, published: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    tag = ended(scorer)
+    with pytest.raises(PolicyError, match=f"^The policy of model {tag}: it was valid until 2020-01-31, and today is"):
+        score(job_of(tmp_path / "missing.csv", tmp_path / "out", tag))
+    assert published() == [tag]
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_folder_that_is_no_output_of_ours_is_left_alone(rows: list[Row], model_tag: str, tmp_path: Path) -> None:

@@ -55,3 +55,10 @@ def test_any_text_may_be_a_category(tmp_path: Path, text: str) -> None:
     rows = "".join(f'"{quoted if n % 3 else "other"}",{n % 2}\n' for n in range(200))
     found = drafted(written(tmp_path, f"kind,default\n{rows}"), tmp_path)
     assert set(found.frame["kind"]) == {text, "other"}
+
+
+def test_ages_and_births_under_their_usual_names_are_for_audits_only(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 5}.5,{'18 a 25' if n % 3 else '26 a 40'},{1960 + n % 30},{n % 2}\n" for n in range(400))
+    found = drafted(written(tmp_path, f"valor,faixa_etaria,ano_nascimento,default\n{rows}"), tmp_path)
+    assert found.features == ("valor",)
+    assert found.catalogue.audit_fields == ("faixa_etaria", "ano_nascimento")

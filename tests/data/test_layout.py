@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import load_csv
-from credit_scoring.data.layout import DELIMITERS, Layout, certain_decimal, decimal_sign, decimals_of
+from credit_scoring.data.layout import DELIMITERS, UNTOLD, Layout, certain_decimal, decimal_sign, decimals_of, number_of
 from credit_scoring.data.tables import Table, read_table
 from credit_scoring.errors import DataError
 
@@ -85,6 +85,16 @@ def test_the_decimal_sign_of_a_number_is_told_where_only_one_fits(text: str, sig
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.234", None), ("R$ 1.234", None), ("1,234", None), ("1,5", None), ("1234", 1234.0), ("0.125", 0.125)],
+)
+def test_while_the_decimal_sign_is_untold_a_number_is_one_that_has_but_one_reading(
+    text: str, number: float | None
+) -> None:
+    assert number_of(text, UNTOLD) == number
+
+
+@pytest.mark.parametrize(
     ("commas", "points", "sign"), [(1000, 0, ","), (1000, 4, ","), (4, 1000, "."), (1000, 40, None), (1, 1, None)]
 )
 def test_a_few_typing_errors_leave_the_decimal_sign_certain(commas: int, points: int, sign: str | None) -> None:
@@ -130,6 +140,12 @@ def test_a_pasted_line_alone_is_a_mapping_and_reads_the_file(tmp_path: Path) -> 
 def test_a_delimiter_within_a_name_does_not_hide_the_one_that_all_rows_have() -> None:
     found = read(b"nome;renda, mensal;x\nAna;1000;1\nRui;2000;0\n")
     assert found.header == ("nome", "renda, mensal", "x")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig"])
+def test_the_mark_that_windows_puts_before_a_text_in_utf_8_is_no_part_of_it(encoding: str) -> None:
+    for marked in ("utf-8", "utf-8-sig"):
+        assert read(written(["valor"], [["1"]], marked), Layout(encoding=encoding)).header == ("valor",)
 
 
 def test_a_file_of_one_column_has_no_delimiter() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from benchmarks.support.consorcio import (
     AUDIT_FIELDS,
@@ -228,6 +229,13 @@ def test_every_column_in_disguise_is_named_at_once(tmp_path: Path) -> None:
 def test_a_column_about_marital_status_can_be_mapped_to_that_audit_field() -> None:
     mapping = ColumnMapping.model_validate({"catalogue": CATALOGUE, "columns": {"marital_status": "MARITAL_STATUS"}})
     assert mapping.columns == {"marital_status": "MARITAL_STATUS"}
+
+
+def test_a_column_of_births_can_be_mapped_to_what_is_no_feature() -> None:
+    mapping = ColumnMapping.model_validate({"catalogue": CATALOGUE, "columns": {"age": "ano_nascimento"}})
+    assert mapping.columns == {"age": "ano_nascimento"}
+    with pytest.raises(ValidationError, match="cannot be mapped to job_tenure_years: age never decides"):
+        ColumnMapping.model_validate({"catalogue": CATALOGUE, "columns": {"job_tenure_years": "ano_nascimento"}})
 
 
 @pytest.mark.parametrize(

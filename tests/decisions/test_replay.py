@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from benchmarks.support.consorcio import FIELDS, ConsorcioApplication
 from benchmarks.support.decision_records import ask, decided_by, origin_of, put
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer, Application
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.decisions import queries
@@ -174,6 +175,31 @@ def test_a_field_that_the_old_model_did_not_look_at_is_taken_as_it_was_received(
 
     page = [without_the_last_field(record) for record in records]
     assert findings(list(replay(page, Shelf(one=scorer)))) == {Finding.SAME}
+
+
+def test_an_application_that_the_other_models_catalogue_does_not_allow_is_counted_and_not_scored(
+    scorer: Scorer, records: list[Record]
+) -> None:
+    content = scorer.catalogue.model_dump()
+    content["fields"]["housing"] |= {"kind": "number", "values": {}, "meanings": {}, "example": None}
+    other = replace(scorer, catalogue=Catalogue.model_validate(content))
+    housed = [record for record in records if json.loads(record["received"]).get("housing")]
+    found = list(replay(housed, Shelf(another=other), ANOTHER))
+    assert findings(found) == {Finding.REJECTED}
+    assert [each.decision_id for each in found] == [record["id"] for record in housed]
+    assert {(each.new_decision, each.new_risk_probability) for each in found} == {(None, None)}
+
+
+def test_an_application_that_the_other_models_catalogue_allows_is_scored_beside_one_that_it_does_not(
+    scorer: Scorer, records: list[Record]
+) -> None:
+    content = scorer.catalogue.model_dump()
+    ages = [json.loads(record["received"])["age"] for record in records]
+    content["fields"]["age"]["at_least"] = min(ages) + 1
+    content["fields"]["age"]["example"] = max(ages)
+    other = replace(scorer, catalogue=Catalogue.model_validate(content))
+    counted = Counter(each.finding for each in replay(records, Shelf(another=other), ANOTHER))
+    assert counted == {Finding.REJECTED: ages.count(min(ages)), Finding.SAME: APPLICATIONS - ages.count(min(ages))}
 
 
 def test_a_replay_of_nothing_finds_nothing() -> None:

@@ -288,6 +288,23 @@ def test_decisions_that_wait_in_the_spool_are_told(tmp_path: Path) -> None:
     promtool_test(tmp_path, test)
 
 
+def test_a_policy_is_told_in_the_week_before_it_ends_and_once_it_has(tmp_path: Path) -> None:
+    ends = "credit_scoring_policy_end_timestamp_seconds"
+    steps, day = 9 * DAY, 24 * 3600.0
+    given = [constant(ends, 8 * day, steps, policy="old", instance=name) for name in ("one", "two")]
+    later = constant(ends, 100 * day, steps, policy="new", instance="one")
+    old = {"policy": "old"}
+    expected = [
+        alerts("CreditScoringPolicyEnds", "20h"),
+        alerts("CreditScoringPolicyEnds", "48h", {**WARNING, **old}),
+        alerts("CreditScoringPolicyEnded", "48h"),
+        alerts("CreditScoringPolicyEnds", "200h"),
+        alerts("CreditScoringPolicyEnded", "200h", {**CRITICAL, **old}),
+    ]
+    test = {"input_series": [*given, later], "alert_rule_test": expected}
+    promtool_test(tmp_path, test, judged_every=SELDOM_MINUTES)
+
+
 # Concept drift
 
 

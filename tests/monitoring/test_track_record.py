@@ -92,6 +92,31 @@ def test_of_several_outcomes_the_last_report_counts_even_if_it_is_dated_earlier(
     assert (found.defaulted.tolist(), found.delays.tolist()) == ([False], [30])
 
 
+def reported_on(address: str, decision: str, day: date) -> None:
+    """As if all reports on this decision had come in on that day."""
+    tamper(address, f"UPDATE outcomes SET reported_at = '{day} 12:00:00.000000' WHERE decision = '{decision}'")
+
+
+def test_an_outcome_is_known_from_its_first_report_on_however_early_it_was_observed(database: str) -> None:
+    first, late = put(database, [entry(), entry()], at=NOON)
+    report(database, first, Outcome.PAID, NOON.date() + DAY)
+    reported_on(database, first, NOON.date() + 2 * DAY)
+    report(database, late, Outcome.PAID, NOON.date() + 30 * DAY)
+    reported_on(database, late, NOON.date() + 90 * DAY)
+    report(database, late, Outcome.DEFAULTED, NOON.date() + 60 * DAY)
+    found = read(database)[TEST_MODEL]
+    assert (found.defaulted.tolist(), found.delays.tolist()) == ([False, True], [1, 90])
+
+
+def test_outcomes_from_before_reports_began_are_known_from_their_own_day_on(database: str) -> None:
+    """A backfill says nothing of how late reports come once they come by the quarter."""
+    history, day_of_start, after = put(database, [entry(), entry(), entry()], at=NOON)
+    for decision, days in ((history, 30), (day_of_start, 200), (after, 210)):
+        report(database, decision, Outcome.DEFAULTED, NOON.date() + days * DAY)
+        reported_on(database, decision, NOON.date() + (290 if decision == after else 200) * DAY)
+    assert read(database)[TEST_MODEL].delays.tolist() == [30, 200, 290]
+
+
 def test_decisions_are_told_apart_by_the_model_that_gave_them(address: str) -> None:
     put(address, [entry(0.1)], at=NOON, origin=of_model("credit_scoring:a"))
     put(address, [entry(0.2)], at=NOON, origin=of_model("credit_scoring:b"))

@@ -1,7 +1,9 @@
 """A service under a lender's own policy, over HTTP: rules, the third answer, and what the model did not know."""
 
+import re
 import signal
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ Json = dict[str, Any]
 POLICY = """
 [policy]
 name = "own"
+valid_until = 2999-01-01
 
 [threshold]
 deny_at = 0.99
@@ -172,6 +175,14 @@ def test_metrics_count_the_failures_of_each_rule(governed: RunningService) -> No
     before = failures()
     decide(governed, {**GOOD, "term_months": 121})
     assert failures() == before + 1
+
+
+def test_metrics_say_when_the_policy_ends(governed: RunningService) -> None:
+    version = decide(governed, GOOD)["policy_version"]
+    text = httpx.get(f"{governed.url}/metrics", timeout=30).text
+    (end,) = re.findall(rf'^credit_scoring_policy_end_timestamp_seconds{{policy="{version}"}} (\S+)$', text, re.M)
+    last_second = datetime(2999, 1, 1, 23, 59, 59, tzinfo=timezone(timedelta(hours=-3)))
+    assert float(end) == last_second.timestamp()
 
 
 @pytest.mark.slow

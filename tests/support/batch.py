@@ -2,6 +2,8 @@
 
 import csv
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from credit_scoring.batch.scoring import InputFiles, ScoringJob
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
 from credit_scoring.serving.decision_engine import DecisionDesk
 
 Row = dict[str, Any]
@@ -89,3 +92,16 @@ def decided(output: Path) -> dict[str, tuple[float, str]]:
 
 def manifest_of(output: Path) -> BatchManifest:
     return BatchManifest.model_validate_json((output / MANIFEST_FILE).read_bytes())
+
+
+def ended(scorer: Scorer) -> str:
+    """The tag of this model with a policy that has ended, in the store."""
+    content = {**scorer.policy.model_dump(exclude={"version"}), "valid_until": date(2020, 1, 31)}
+    return store.save(replace(scorer, policy=Policy.model_validate(content)))
+
+
+def brazilian(path: Path, amounts: list[str]) -> Path:
+    """A file of applications with these letters, separated by `;`; each row has 90 bytes or more."""
+    lines = [f"{number:064};37;{amount};{'9' * 15}" for number, amount in enumerate(amounts)]
+    path.write_text("\n".join(["application_id;age;credit_letter_value;outstanding_debt", *lines]), encoding="utf-8")
+    return path
