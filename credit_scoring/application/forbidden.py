@@ -88,6 +88,7 @@ _OF_AGE = (
     *("year", "years", "ano", "anos", "month", "months", "mes", "meses", "day", "days", "dia", "dias"),
     *("date", "data", "dt"),
 )
+_OF_A_GROUP = {"idade", "grupo"}  # of a consórcio's group, which is no person; `grupo_etario` is another word
 _AGES = {*_AGE, *(word for age in _AGE for of in _OF_AGE for word in (age + of, of + age))}
 
 
@@ -104,8 +105,9 @@ def disguise_reason(field: str, column: str) -> str | None:
 
 def is_age(name: str) -> bool:
     """Whether a field of this name holds a person's age or birth, on which nothing but legal capacity may depend."""
-    said = _said(_words(name))
-    return bool(said & _AGES) and said <= {*_AGES, *_OF_AGE}
+    words = _words(name)
+    said = _said(words)
+    return bool(said & _AGES) and said <= {*_AGES, *_OF_AGE} and not _OF_A_GROUP.issubset(words)
 
 
 def _reason(subject: str | None) -> str | None:

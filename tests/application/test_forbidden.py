@@ -153,7 +153,10 @@ def test_the_age_or_birth_of_a_person_is_told_by_its_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["vehicle_age", "idade_veiculo", "account_age_months", "ano_modelo", "data_proposta", "company_years", "usage", ""],
+    [
+        *("vehicle_age", "idade_veiculo", "account_age_months", "ano_modelo", "data_proposta", "company_years"),
+        *("usage", "", "idade_do_grupo", "idade_grupo_meses"),
+    ],
 )
 def test_the_age_of_something_else_is_not(name: str) -> None:
     assert not is_age(name)
