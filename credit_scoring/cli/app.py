@@ -289,15 +289,20 @@ def _not_installed(error: ImportError) -> ConfigurationError:
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock, teacher: Teacher | None) -> Scorer:
-    rows, fields = min(len(dataset.frame), plan.search_rows), len(dataset.features)
-    tried = [candidate for candidate in CANDIDATES if candidate.suits(rows, fields)]
-    for candidate in [each for each in CANDIDATES if each not in tried]:
-        console.print(f"{candidate.title} is left out: on {rows:,} rows of {fields} fields it takes too long.")
-    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
-    planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
+    planned = _planned(dataset.split(plan.test_share, plan.seed)[0], plan)
     with training(console, planned) as progress:
         scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock, teacher)
     return scorer
+
+
+def _planned(part: Dataset, plan: TrainingPlan) -> list[Planned]:
+    """The searches on this training part; a candidate that is not tried on it is named."""
+    tried = plan.suiting(CANDIDATES, part)
+    rows, fields = plan.rows_to_search(part), len(part.features)
+    for candidate in [each for each in CANDIDATES if each not in tried]:
+        console.print(f"{candidate.title} is left out: on {rows:,} rows of {fields} fields it takes too long.")
+    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
+    return [*planned, Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None)]
 
 
 def _show_data(dataset: Dataset) -> None:

@@ -1,10 +1,12 @@
 """The settings of a training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sklearn.model_selection import StratifiedKFold
 
+from credit_scoring.data.datasets import Dataset
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
 
@@ -36,6 +38,15 @@ class TrainingPlan:
     limits: Limits = NO_LIMITS
     minimum_auc: float = 0.75
     minimum_recall: float = 0.5
+
+    def rows_to_search(self, part: Dataset) -> int:
+        """How many rows of a training part the search sees."""
+        return min(len(part.frame), self.search_rows)
+
+    def suiting(self, candidates: Sequence[Candidate], part: Dataset) -> list[Candidate]:
+        """Those of these candidates that are tried on a training part."""
+        rows, fields = self.rows_to_search(part), len(part.features)
+        return [each for each in candidates if each.suits(rows, fields)]
 
     def trials_of(self, candidate: Candidate) -> int:
         """Search trials that a candidate gets, unless the timeout cuts them."""

@@ -89,9 +89,9 @@ def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Cl
     With many rows, on a sample of them. Candidates that are not begun when the time is up are left out, all but the
     first.
     """
-    part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
+    part, clock = sampled(train_part, plan.rows_to_search(train_part), plan.seed), clock or Clock(plan.timeout)
     results: list[Searched] = []
-    candidates = [each for each in CANDIDATES if each.suits(len(part.frame), len(part.features))]
+    candidates = plan.suiting(CANDIDATES, train_part)
     for number, candidate in enumerate(candidates):
         if results and clock.left <= 0:
             break
@@ -108,7 +108,7 @@ def search_unconstrained(
 
     Starts at the best constrained parameters: worse ones could hide what the constraints cost.
     """
-    part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
+    part, clock = sampled(train_part, plan.rows_to_search(train_part), plan.seed), clock or Clock(plan.timeout)
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED)
     free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)

@@ -75,7 +75,7 @@ class _Training:
         self.teaching: Teaching | None = None
         self.part, self.test_part = dataset.split(plan.test_share, plan.seed)
         self.workers: int = effective_n_jobs(plan.jobs)
-        self.grown_on = min(len(self.part.frame), plan.search_rows)  # rows that the number of trees was found on
+        self.grown_on = plan.rows_to_search(self.part)  # rows that the number of trees was found on
 
     def run(self) -> Scorer:
         """All stages."""
@@ -88,7 +88,7 @@ class _Training:
 
     def _search(self) -> tuple[list[Searched], Searched]:
         clock = self.clock.share(SEARCH_SHARE)
-        rows = min(len(self.part.frame), self.plan.search_rows)
+        rows = self.plan.rows_to_search(self.part)
         self.on_stage(StageReport(SEARCH, f"{rows:,} rows, {self.plan.folds} folds", clock.seconds, limit=True))
         results = search(self.part, self.plan, self.on_trial, clock)
         return results, search_unconstrained(results[0], self.part, self.plan, self.on_trial, clock)

@@ -1,5 +1,6 @@
 """The command line as its users run it: one message when it fails, an exit code, nothing half-done."""
 
+import io
 import os
 import pty
 import re
@@ -10,10 +11,12 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from credit_scoring import __version__
@@ -29,6 +32,8 @@ from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import CHAMPION, PROJECT_FOLDER
 from credit_scoring.training import search
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+from credit_scoring.training.clock import Clock
+from credit_scoring.training.config import TrainingPlan
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
 ENDED_WITHIN = 300.0
@@ -422,6 +427,22 @@ class TestEvaluate:
         found = run_here("evaluate", model_tag, "--output", tmp_path / "file" / "report")
         assert (found.returncode, found.stdout) == (1, "")
         assert "cannot be written" in found.stderr
+
+
+def test_a_candidate_that_suits_the_training_part_alone_is_tried_with_a_bar_of_its_own(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, shown = dataset.rows(np.arange(500)), io.StringIO()
+    most = len(data.frame) * len(data.features) - 1
+    forest = replace(CANDIDATE_BY_NAME["random_forest"], most_values=most)
+    for module in (cli, search):
+        monkeypatch.setattr(module, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"], forest))
+    monkeypatch.setattr(cli, "console", Console(file=shown, force_terminal=True, width=120, color_system=None))
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, repeats=1)
+    scorer = cli._train_with_progress(data, plan, Clock(), None)
+    assert forest.name in {each.name for each in scorer.card.candidates}
+    assert "Search Random Forest" in shown.getvalue()
+    assert "is left out" not in shown.getvalue()
 
 
 def _output_of(terminal: int) -> Iterator[bytes]:
