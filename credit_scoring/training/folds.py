@@ -1,9 +1,11 @@
 """Folds whose matrices are made once and then shared by all trials of a candidate, and samples of many rows."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from credit_scoring.application.arrays import Floats, Rows
@@ -34,6 +36,12 @@ def prepared(part: Dataset, columns: Columns, splits: Sequence[tuple[Rows, Rows]
         for fit_rows, held_out in splits
         for steps in [preprocessor(columns, scale=scale)]
     ]
+
+
+def content_of(part: Dataset) -> str:
+    """A hash of what is fitted and told apart: features and outcomes, row by row."""
+    rows = pd.util.hash_pandas_object(part.frame[list(part.features)], index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes() + part.defaulted.tobytes()).hexdigest()
 
 
 def sampled(part: Dataset, most: int, seed: int) -> Dataset:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError
 
+from credit_scoring import __version__
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model.manifest import library_versions
 
@@ -89,6 +90,6 @@ def _read(path: Path, number: int, line: str) -> tuple[str, Tried]:
 
 
 def key_of(*parts: object) -> str:
-    """One key for all of these; other versions of the libraries make another one."""
-    text = json.dumps([*map(repr, parts), library_versions()], sort_keys=True)
+    """One key for all of these; another version of this project or of the libraries makes another one."""
+    text = json.dumps([*map(repr, parts), __version__, library_versions()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -28,7 +28,7 @@ from credit_scoring.training.candidates import (
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import corrected_interval
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import Fold, prepared, sampled
+from credit_scoring.training.folds import Fold, content_of, prepared, sampled
 from credit_scoring.training.journal import Journal, Tried, key_of
 from credit_scoring.training.spaces import TREES, Parameters
 from credit_scoring.training.threads import threads_for
@@ -112,6 +112,7 @@ def search_unconstrained(
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED)
     free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)
+    free_search.depends_on = (*free_search.depends_on, best.name)
     others = [each for each in free_search.starts if {**each, TREES: 0} != {**best.parameters, TREES: 0}]
     free_search.starts = [best.parameters, *others]
     return free_search.run(on_trial)
@@ -126,8 +127,8 @@ class _Search:
         splits = list(plan.splitter().split(part.defaulted, part.defaulted))
         self.candidate, self.columns, self.plan, self.clock = candidate, columns, plan, clock
         self.enough, self.journal = enough, Journal.at(plan.resume)
-        self.depends_on = (
-            *(part.sha256, len(part.frame), part.features, part.catalogue.model_dump_json(), columns.constrained),
+        self.depends_on: tuple[object, ...] = (
+            *(content_of(part), part.features, part.catalogue.model_dump_json(), columns.constrained),
             *(plan.seed, plan.folds, candidate.name),
         )
         self.folds, self.rows = prepared(part, columns, splits, scale=candidate.scale), len(part.frame)
