@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
+from credit_scoring.training.folds import rows_to_fold
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class TrainingPlan:
 
     The candidates at their best parameters are compared on up to `repeats` splits into folds, as many as it takes to
     decide. The search uses none of these. It has a sample of `search_rows`, the comparison one of `compare_rows`, and
-    the price of each direction one of `price_rows`, where there are more. Finished trials are kept in the file
-    `resume` and not done again.
+    the price of each direction one of `price_rows`, where there are more; of more rows where so few would have too few
+    of an outcome. Finished trials are kept in the file `resume` and not done again.
 
     The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
     """
@@ -41,7 +42,7 @@ class TrainingPlan:
 
     def rows_to_search(self, part: Dataset) -> int:
         """How many rows of a training part the search sees."""
-        return min(len(part.frame), self.search_rows)
+        return rows_to_fold(part, self.search_rows)
 
     def suiting(self, candidates: Sequence[Candidate], part: Dataset) -> list[Candidate]:
         """Those of these candidates that are tried on a training part."""

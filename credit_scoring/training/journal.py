@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from credit_scoring import __version__
 from credit_scoring.errors import ConfigurationError
@@ -15,6 +15,9 @@ from credit_scoring.model.manifest import library_versions
 
 class Tried(BaseModel):
     """What a trial found: parameters, AUC on each fold that it was tried on, and the seconds of a fit."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
 
     parameters: dict[str, Any]
     aucs: tuple[float, ...]

@@ -22,7 +22,7 @@ from credit_scoring.policy.policy import Policy
 from credit_scoring.training.blind_spots import blind_spots
 from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import sampled
+from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.growth import grown
 from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
@@ -107,11 +107,12 @@ class _Training:
 
     def _rows_in_time(self, candidates: Sequence[Searched], clock: Clock) -> tuple[int, float]:
         """How many rows these can be compared on once, and the seconds for that."""
-        rows = min(len(self.part.frame), self.plan.compare_rows)
+        rows = rows_to_fold(self.part, self.plan.compare_rows)
         seconds = sum(self._folds_of(each, rows) for each in candidates)
         if clock.left >= seconds:
             return rows, seconds
-        return min(rows, max(FEWEST_ROWS, int(rows * clock.left / seconds))), min(seconds, clock.left)
+        fewer = rows_to_fold(self.part, max(FEWEST_ROWS, int(rows * clock.left / seconds)))
+        return min(rows, fewer), min(seconds, clock.left)
 
     def _teach(self, found: Compared, results: Sequence[Searched]) -> Compared:
         if not self.teacher:
@@ -136,7 +137,7 @@ class _Training:
 
     def _prices(self, one: Searched) -> Prices:
         clock = self.clock.share(PRICES_SHARE)
-        rows = min(len(self.part.frame), self.plan.price_rows)
+        rows = rows_to_fold(self.part, self.plan.price_rows)
         fields = len(priced(self.part.catalogue, self.part.features))
         seconds = min((fields + 2) * self._folds_of(one, rows), clock.left)
         self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))

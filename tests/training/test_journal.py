@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
@@ -119,6 +120,11 @@ def test_trials_of_another_version_of_this_project_are_not_taken_for_these(monke
     key = key_of("a")
     monkeypatch.setattr(journal, "__version__", "0.0.0")
     assert key_of("a") != key
+
+
+def test_a_trial_without_an_auc_is_none_so_that_every_line_can_be_read_again() -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        Tried(parameters={}, aucs=(0.7, float("nan")), seconds=1.0)
 
 
 def test_a_last_line_that_was_cut_off_is_tried_again(path: Path) -> None:

@@ -148,6 +148,18 @@ def test_many_rows_are_searched_and_compared_on_samples_and_fitted_as_a_whole(
     assert card.test["auc"].value > 0.8
 
 
+def test_where_samples_would_have_hardly_a_defaulter_the_card_is_still_whole(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    defaulters, payers = (np.flatnonzero(each) for each in (dataset.defaulted, ~dataset.defaulted))
+    rare = dataset.rows(np.sort(np.concatenate([defaulters[:100], payers])))
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, repeats=1, search_rows=60, compare_rows=60, price_rows=60)
+    card = train(rare, plan).card
+    assert card.direction_prices
+    assert ModelCard.model_validate_json(card.model_dump_json()) == card
+
+
 def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, function: str) -> set[frozenset[int]]:
     """The parts held out of the splits that this function, which takes them third, is called with from now on."""
     found: set[frozenset[int]] = set()
@@ -279,7 +291,7 @@ def test_age_and_marital_status_change_no_score(scorer: Scorer, dataset: Dataset
 
 class TestGate:
     def _card(self, scorer: Scorer, **figures: float) -> ModelCard:
-        test = {name: Interval(value=value, low=0, high=1) for name, value in figures.items()}
+        test = {name: Interval.model_construct(value=value, low=0, high=1) for name, value in figures.items()}  # NaN
         changes = {"test": {**scorer.card.test, **test}, "minimum_auc": 0.75, "minimum_recall": 0.5}
         return scorer.card.model_copy(update=changes)
 
