@@ -1,5 +1,6 @@
 """Trials that are kept: an interrupted search goes on where it was and finds what it would have found."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,10 +136,30 @@ def test_a_last_line_that_was_cut_off_is_tried_again(path: Path) -> None:
     again = Journal.at(path)
     assert again.find(key_of("a")) == TRIED
     assert again.find(key_of("b")) is None
+    again.add(key_of("c"), TRIED)
+    assert Journal.at(path).find(key_of("c")) == TRIED
+
+
+def test_a_first_line_that_was_cut_off_is_tried_again(path: Path) -> None:
+    Journal.at(path).add(key_of("a"), TRIED)
+    path.write_text(path.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    assert Journal.at(path).find(key_of("a")) is None
+
+
+def test_a_file_that_is_whole_is_not_written_when_it_is_opened(path: Path) -> None:
+    Journal.at(path).add(key_of("a"), TRIED)
+    os.utime(path, (1, 1))
+    Journal.at(path)
+    assert path.stat().st_mtime == 1
+
+
+def test_a_trial_that_cannot_be_written_is_one_error_that_says_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match=r"--resume /dev/full: .*No space left on device.*goes on from there"):
+        Journal(Path("/dev/full")).add(key_of("a"), TRIED)
 
 
 def test_a_file_of_another_kind_is_refused_by_line(path: Path) -> None:
-    for text in ("outcome,age\nPAID,30\n", "one line"):
+    for text in ("outcome,age\nPAID,30\n", "one line", '{"key":"value"}'):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigurationError, match=r"trials\.jsonl: line 1 is no trial of a search\. Name a file"):
             Journal.at(path)
