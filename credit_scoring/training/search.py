@@ -104,11 +104,12 @@ def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Cl
 def search_unconstrained(
     best: Searched, train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Clock | None = None
 ) -> Searched:
-    """Search the best candidate again with as many trials, without monotone constraints.
+    """Search the best candidate again with as many trials, without monotone constraints, in what the clock has left.
 
     Starts at the best constrained parameters: worse ones could hide what the constraints cost.
     """
-    part, clock = sampled(train_part, plan.rows_to_search(train_part), plan.seed), clock or Clock(plan.timeout)
+    part = sampled(train_part, plan.rows_to_search(train_part), plan.seed)
+    clock = (clock or Clock(plan.timeout)).share(1)  # its own: trials are counted against the time since it began
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED)
     free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)

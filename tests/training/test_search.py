@@ -12,7 +12,7 @@ from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.journal import Tried
-from credit_scoring.training.search import IDLE, Searched, _Search, search
+from credit_scoring.training.search import IDLE, Searched, _Search, search, search_unconstrained
 from credit_scoring.training.spaces import TREES
 
 LIGHTGBM = CANDIDATE_BY_NAME["lightgbm"]
@@ -48,6 +48,14 @@ def test_a_trial_that_the_clock_cut_short_is_tried_again_with_more_time(few: Dat
         found = cut.run(lambda _: None)
     assert (tmp_path / "trials.jsonl").read_text(encoding="utf-8") == ""
     assert found.parameters[TREES] == 1
+
+
+def test_the_search_without_constraints_is_not_charged_the_time_of_those_before_it(few: Dataset) -> None:
+    """Half of the stage's time has gone: as much as one trial would take, if all of it had been this search's."""
+    clock = Clock(1_000.0, lambda: 500.0, began=0.0)
+    best = Searched("logistic_regression", 1, (0.8, 0.8), {"C": 1.0}, rows=100, seconds=0.1)
+    found = search_unconstrained(best, few, TrainingPlan(trials=6, jobs=1, folds=2), lambda _: None, clock)
+    assert found.trials == 3
 
 
 @pytest.fixture(scope="module")
