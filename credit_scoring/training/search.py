@@ -194,7 +194,7 @@ class _Search:
 
     def _fresh(self, drawn: Parameters) -> Tried:
         """Tried on the first folds, and on the others where that is worth it."""
-        curves = self._curves(drawn, self.folds[:FIRST_FOLDS])
+        curves = self._curves(drawn, self.folds[:FIRST_FOLDS], self.folds[FIRST_FOLDS:])
         trial = _trial(drawn, curves, grows=self.candidate.grows)
         behind = self.best.on_first(FIRST_FOLDS).auc - trial.auc
         if behind > MATTERS:
@@ -202,10 +202,14 @@ class _Search:
         curves += self._curves(drawn, self.folds[FIRST_FOLDS:])
         return _trial(drawn, curves, grows=self.candidate.grows)
 
-    def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
+    def _curves(
+        self, drawn: Parameters, folds: Sequence[Fold], later: Sequence[Fold] = ()
+    ) -> list[tuple[Floats, float]]:
+        """The folds' curves, each in its part of the time that is left for them and for the `later` folds."""
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
         workers = effective_n_jobs(self.plan.jobs)
-        seconds = max(self.clock.left, SHORTEST_S) / max(1, math.ceil(len(folds) / workers))
+        rounds = math.ceil(len(folds) / workers) + math.ceil(len(later) / workers)
+        seconds = max(self.clock.left, SHORTEST_S) / max(1, rounds)
         even = len(folds) - len(folds) % workers
         return self._grown(classifier, folds[:even], seconds) + self._grown(classifier, folds[even:], seconds)
 
