@@ -20,7 +20,6 @@ class Tried(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-
     parameters: dict[str, Any]
     aucs: tuple[float, ...]
     seconds: float
@@ -99,8 +98,6 @@ def _read(path: Path, number: int, line: bytes) -> tuple[str, Tried]:
     except ValidationError as error:
         raise _foreign(path, number) from error
     return entry.key, entry.tried
-
-
 
 
 def _foreign(path: Path, number: int) -> ConfigurationError:

@@ -217,7 +217,7 @@ class _Search:
         """The folds' curves, and the seconds that one thread takes for each."""
         if not folds:
             return []
-        threads = threads_for(self.plan.jobs, len(folds), self.rows) if "n_jobs" in classifier.get_params() else 1
+        threads = threads_for(self.plan.jobs, len(folds), self.rows) if self.candidate.takes_threads else 1
         if threads > 1:
             classifier = clone(classifier).set_params(n_jobs=threads)
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(

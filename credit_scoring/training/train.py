@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from joblib import effective_n_jobs
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
@@ -23,6 +22,7 @@ from credit_scoring.training.blind_spots import blind_spots
 from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import rows_to_fold, sampled
+from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.growth import grown
 from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
@@ -34,7 +34,6 @@ from credit_scoring.training.teacher import Teacher
 from credit_scoring.training.teaching import pupils, taught
 from credit_scoring.training.threads import on_threads, threads_for
 
-FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
 GROWTH = 1.5  # times as many rows as the number of trees was found on: then it is sought again
 
 _STRICTER = "Deny more defaulters with --threshold-min-recall. "
@@ -74,7 +73,7 @@ class _Training:
         self.teacher = teacher
         self.teaching: Teaching | None = None
         self.part, self.test_part = dataset.split(plan.test_share, plan.seed)
-        self.workers: int = effective_n_jobs(plan.jobs)
+        self.forecast = Forecast(self.part, plan)
         self.grown_on = plan.rows_to_search(self.part)  # rows that the number of trees was found on
 
     def run(self) -> Scorer:
@@ -95,7 +94,7 @@ class _Training:
 
     def _compare(self, results: Sequence[Searched], unconstrained: Searched) -> Compared:
         clock = self.clock.share(COMPARE_SHARE)
-        rows, seconds = self._rows_in_time((*results, unconstrained), clock)
+        rows, seconds = self.forecast.comparison((*results, unconstrained), clock)
         detail = f"{len(results) + 1} candidates, {rows:,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
         self.on_stage(StageReport(COMPARE, detail, seconds * self.plan.repeats if clock.seconds is None else seconds))
         part = sampled(self.part, rows, self.plan.seed)
@@ -105,20 +104,11 @@ class _Training:
             results = [replace(each, parameters=longer[each.name]) for each in results]
         return compare(results, part, self.plan, unconstrained, clock)
 
-    def _rows_in_time(self, candidates: Sequence[Searched], clock: Clock) -> tuple[int, float]:
-        """How many rows these can be compared on once, and the seconds for that."""
-        rows = rows_to_fold(self.part, self.plan.compare_rows)
-        seconds = sum(self._folds_of(each, rows) for each in candidates)
-        if clock.left >= seconds:
-            return rows, seconds
-        fewer = rows_to_fold(self.part, max(FEWEST_ROWS, int(rows * clock.left / seconds)))
-        return min(rows, fewer), min(seconds, clock.left)
-
     def _teach(self, found: Compared, results: Sequence[Searched]) -> Compared:
         if not self.teacher:
             return found
         clock, students = self.clock.share(COMPARE_SHARE), pupils(results)
-        rows, seconds = self._rows_in_time([*self._used(found, results), *students], clock)
+        rows, seconds = self.forecast.comparison([*self._used(found, results), *students], clock)
         folds = len(self.teacher.without)
         self.on_stage(StageReport(TEACH, f"{len(students)} taught candidates, {rows:,} rows, {folds} folds", seconds))
         part = sampled(self.part, rows, self.plan.seed)
@@ -130,18 +120,13 @@ class _Training:
         names = {twin_of(name) for name in found.used}
         return [each for each in results if each.name in names]
 
-    def _folds_of(self, searched: Searched, rows: int) -> float:
-        """Seconds for one repeat of all folds."""
-        fitted = rows * (self.plan.folds - 1) // self.plan.folds
-        return searched.seconds_on(fitted) * self.plan.folds / self.workers
-
     def _prices(self, one: Searched) -> Prices:
         clock = self.clock.share(PRICES_SHARE)
         rows = rows_to_fold(self.part, self.plan.price_rows)
         fields = len(priced(self.part.catalogue, self.part.features))
-        seconds = min((fields + 2) * self._folds_of(one, rows), clock.left)
+        seconds = min((fields + 2) * self.forecast.folds(one, rows), clock.left)
         self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))
-        return prices(one, self.part, self.plan, clock, self._folds_of(one, rows))
+        return prices(one, self.part, self.plan, clock, self.forecast.folds(one, rows))
 
     def _study(self, found: Compared, used: Sequence[Searched]) -> Studied:
         """What a past cut-off would have cost, of a training on the decision log."""
@@ -152,7 +137,7 @@ class _Training:
         if reason := too_few(part.defaulted, above):
             return Studied(None, reason)
         clock = self.clock.share(CUT_OFF_SHARE)
-        seconds = 2 * sum(self._folds_of(each, len(part.frame)) for each in used)
+        seconds = 2 * sum(self.forecast.folds(each, len(part.frame)) for each in used)
         detail = f"{above.sum():,} of {len(above):,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
         self.on_stage(StageReport(CUT_OFF, detail, min(seconds * self.plan.repeats, clock.left)))
         pipeline = uncalibrated(calibrated_choice(found, part, self.plan))
@@ -160,10 +145,10 @@ class _Training:
 
     def _fit(self, found: Compared, costs: Prices, used: Sequence[Searched], studied: Studied) -> Scorer:
         part, plan = self.part, self.plan
-        grows = len(part.frame) > GROWTH * self.grown_on
-        seconds = sum(each.seconds_on(len(part.frame)) for each in used) * (2 if grows else 1)
-        self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
-        if grows and self.clock.left > seconds:
+        seconds = self.forecast.last_fits(used)
+        grows = len(part.frame) > GROWTH * self.grown_on and self.clock.left > 2 * seconds
+        self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds * (2 if grows else 1)))
+        if grows:
             found = found.with_parameters(grown(found.used, part, plan))
         threads = threads_for(plan.jobs, 1, len(part.frame))
         pipeline = on_threads(calibrated_choice(found, part, plan), threads)
