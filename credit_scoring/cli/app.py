@@ -165,8 +165,9 @@ def train(
         tag = _train_and_publish(dataset, plan, clock, opponent, labels)
     if clock.left < -TOLERATED * (clock.seconds or 0):
         console.print(
-            f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}, the least that these "
-            "data need. Allow it more, or give it fewer rows."
+            f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}. A first trial, a "
+            "comparison, the fit on all rows and the measuring are done however long they take. Allow it more, or give "
+            "it fewer rows."
         )
     console.print("Published.")
     _tell_what_serves(tag)

@@ -25,6 +25,7 @@ from credit_scoring.training import contest, selection
 from credit_scoring.training import search as searching
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.search import Searched, TrialReport, search, search_unconstrained
 from credit_scoring.training.selection import Compared
 from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, StageReport
@@ -116,6 +117,16 @@ def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_e
     assert card.direction_prices == {}
     assert card.unpriced
     assert card.missing_price is None
+
+
+def test_no_stage_gets_the_time_that_the_last_fit_will_take(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_the_baseline(monkeypatch)
+    monkeypatch.setattr(Forecast, "last_fits", lambda *_: 1e6)
+    stages: list[StageReport] = []
+    plan = TrainingPlan(trials=1, timeout=1_000, jobs=1, folds=3, repeats=1)
+    card = train(dataset, plan, on_stage=stages.append).card
+    assert ["2,000 rows" in each.detail for each in stages if each.title == COMPARE] == [True]
+    assert card.direction_prices == {}
 
 
 def test_each_stage_after_the_search_says_beforehand_what_it_will_take(
