@@ -48,7 +48,7 @@ from credit_scoring.model.unpublished import keep_card
 from credit_scoring.settings import CHAMPION, misspelt
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.clock import Clock
-from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
 from credit_scoring.training.teacher import Teacher, read_teacher, write_teacher_rows
 
 INTERRUPTED = 130
@@ -102,7 +102,9 @@ def data(
         Path | None,
         typer.Option(help="CSV file to list the rows of the training part in, with folds, for `train --teacher`."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The seed of the training, for --teacher-rows.")] = TrainingPlan.seed,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="The seed of the training, for --teacher-rows.")
+    ] = TrainingPlan.seed,
 ) -> None:
     """Check a data source and show the data set that training would use.
 

@@ -11,6 +11,8 @@ from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
 from credit_scoring.training.folds import rows_to_fold
 
+LARGEST_SEED = 2**31 - 10  # LightGBM takes 32 bits with a sign, and each repeat of the comparison adds one
+
 
 @dataclass(frozen=True)
 class TrainingPlan:

@@ -284,6 +284,8 @@ class TestBadInput:
             ["train", "--timeout", "-1"],
             ["train", "--min-auc", "1.5"],
             ["train", "--seed", "-1"],
+            ["train", "--seed", "4294967296"],
+            ["data", "--seed", "4294967296"],
             ["train", "--loss-given-default", "0"],
             ["train", "--no-such-option"],
             ["fly"],

@@ -24,7 +24,7 @@ from credit_scoring.policy.costs import Limits
 from credit_scoring.training import contest, selection
 from credit_scoring.training import search as searching
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
-from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
 from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.search import Searched, TrialReport, search, search_unconstrained
 from credit_scoring.training.selection import Compared
@@ -201,6 +201,15 @@ def test_a_comparison_that_is_decided_needs_no_more_repeats(small: Dataset, monk
     compared = _held_out_parts(monkeypatch, contest, "held_out_log_odds")
     train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
     assert len(compared) == 3
+
+
+def test_the_largest_seed_is_one_that_every_candidate_takes(small: Dataset) -> None:
+    plan = TrainingPlan(seed=LARGEST_SEED, trials=1, timeout=1e-6, jobs=1, folds=3)
+    assert train(small, plan).card.seed == LARGEST_SEED
+    for candidate in CANDIDATES:
+        start = {**candidate.start, "n_estimators": 2} if "n_estimators" in candidate.start else candidate.start
+        pipeline = candidate.pipeline(small.columns, start, plan.seed)
+        assert pipeline.fit(small.frame[list(small.features)], small.defaulted)
 
 
 @given(seed=st.integers(0, 2**32 - 20), folds=st.integers(2, 10), repeats=st.integers(1, 5))
