@@ -172,6 +172,7 @@ class ModelCard(BaseModel):
     missing_price: Interval | None = Field(
         None, description="AUC gained if a missing value of a field with a direction counted as the median or worse."
     )
+    missing_unpriced: bool = Field(False, description="Whether values are missing, and there was no time to price it.")
     test: dict[str, Interval] = Field(description="Metrics on the untouched test part, with 95 % intervals.")
     test_approved: dict[str, Interval] = Field(
         {}, description="Those of its approved clients alone, as the monitor measures them; empty in older models."

@@ -22,14 +22,16 @@ _BASE, _MISSING = "as declared", "missing"
 
 @dataclass(frozen=True)
 class Prices:
-    """AUC gained without each direction, and without counting a missing value as the worst; None where none is missing.
+    """AUC gained without each direction, and without counting a missing value as the worst.
 
-    `unknown` are the fields that there was no time for.
+    That is None where none is missing, and where there was no time for it: `missing_unknown`. `unknown` are the fields
+    that there was no time for.
     """
 
     directions: Mapping[str, Interval] = field(default_factory=dict)
     missing: Interval | None = None
     unknown: tuple[str, ...] = ()
+    missing_unknown: bool = False
 
 
 def priced(catalogue: Catalogue, features: tuple[str, ...]) -> dict[str, Catalogue]:
@@ -59,7 +61,7 @@ def prices(one: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock,
     base = aucs.pop(_BASE, None)
     gains = {name: corrected_interval(each - base, plan.folds) for name, each in aucs.items() if base is not None}
     missing = gains.pop(_MISSING, None)
-    return Prices(gains, missing, unknown)
+    return Prices(gains, missing, unknown, _MISSING in columns and missing is None)
 
 
 def _worst_stands_in(part: Dataset) -> bool:

@@ -186,6 +186,7 @@ class _Training:
             direction_prices=dict(costs.directions),
             unpriced=costs.unknown,
             missing_price=costs.missing,
+            missing_unpriced=costs.missing_unknown,
             teacher=self.teaching,
             test={},
             minimum_auc=plan.minimum_auc,
