@@ -208,7 +208,12 @@ def _kept(card: str) -> str:
 def _publish(scorer: Scorer, assessment: Assessment) -> str:
     served = str(store.find(NEWEST).tag) if store.has(NEWEST) else None
     tag = store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
-    champion.begin(tag, served, champion.operating_user())
+    try:
+        champion.begin(tag, served, champion.operating_user())
+    except KeyboardInterrupt:
+        told = f"[yellow]Interrupted:[/] {tag} was saved. Delete it with `bentoml models delete {tag}`, or keep it."
+        console.print(told, soft_wrap=True, highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
     return tag
 
 

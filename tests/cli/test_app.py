@@ -25,7 +25,7 @@ from credit_scoring.cli.app import INTERRUPTED, app, main
 from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER, Dataset
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.evaluation.results import Assessment
-from credit_scoring.model import store
+from credit_scoring.model import champion, store
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
@@ -374,6 +374,25 @@ class TestTrain:
         assert f"{model_tag} still serves" in found.stderr
         assert f"credit-scoring models promote {tag} --reason" in found.stderr
         assert str(store.find(CHAMPION).tag) == model_tag
+
+    def test_ctrl_c_once_the_model_is_saved_names_it_and_how_to_delete_it(
+        self,
+        run_here: Main,
+        small_csv: Path,
+        published: Callable[[], list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+        monkeypatch.setattr(champion, "begin", interrupted)
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
+        found = run_here("train", *options, "--jobs", "1", "--min-auc", "0.5", "--min-recall", "0")
+        (tag,) = published()
+        assert (found.returncode, found.stdout) == (INTERRUPTED, "")
+        assert f"Interrupted: {tag} was saved. Delete it with `bentoml models delete {tag}`" in found.stderr
+        assert "nothing was saved" not in found.stderr
 
     @pytest.mark.parametrize(
         ("against", "message"),
