@@ -48,7 +48,7 @@ from credit_scoring.model.unpublished import keep_card
 from credit_scoring.settings import CHAMPION, misspelt
 from credit_scoring.training.candidates import CANDIDATES, UNCONSTRAINED, UNCONSTRAINED_TITLE
 from credit_scoring.training.clock import Clock
-from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
 from credit_scoring.training.teacher import Teacher, read_teacher, write_teacher_rows
 
 INTERRUPTED = 130
@@ -102,7 +102,9 @@ def data(
         Path | None,
         typer.Option(help="CSV file to list the rows of the training part in, with folds, for `train --teacher`."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The seed of the training, for --teacher-rows.")] = TrainingPlan.seed,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="The seed of the training, for --teacher-rows.")
+    ] = TrainingPlan.seed,
 ) -> None:
     """Check a data source and show the data set that training would use.
 
@@ -165,8 +167,9 @@ def train(
         tag = _train_and_publish(dataset, plan, clock, opponent, labels)
     if clock.left < -TOLERATED * (clock.seconds or 0):
         console.print(
-            f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}, the least that these "
-            "data need. Allow it more, or give it fewer rows."
+            f"[yellow]--timeout {clock.seconds:g}:[/] the command took {duration(clock.gone)}. A first trial, a "
+            "comparison, the fit on all rows and the measuring are done however long they take. Allow it more, or give "
+            "it fewer rows."
         )
     console.print("Published.")
     _tell_what_serves(tag)
@@ -205,7 +208,12 @@ def _kept(card: str) -> str:
 def _publish(scorer: Scorer, assessment: Assessment) -> str:
     served = str(store.find(NEWEST).tag) if store.has(NEWEST) else None
     tag = store.save(scorer, lambda tag, folder: _report().write(tag, scorer, assessment, folder))
-    champion.begin(tag, served, champion.operating_user())
+    try:
+        champion.begin(tag, served, champion.operating_user())
+    except KeyboardInterrupt:
+        told = f"[yellow]Interrupted:[/] {tag} was saved. Delete it with `bentoml models delete {tag}`, or keep it."
+        console.print(told, soft_wrap=True, highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
     return tag
 
 
@@ -289,15 +297,20 @@ def _not_installed(error: ImportError) -> ConfigurationError:
 
 
 def _train_with_progress(dataset: Dataset, plan: TrainingPlan, clock: Clock, teacher: Teacher | None) -> Scorer:
-    rows, fields = min(len(dataset.frame), plan.search_rows), len(dataset.features)
-    tried = [candidate for candidate in CANDIDATES if candidate.suits(rows, fields)]
-    for candidate in [each for each in CANDIDATES if each not in tried]:
-        console.print(f"{candidate.title} is left out: on {rows:,} rows of {fields} fields it takes too long.")
-    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
-    planned.append(Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None))
+    planned = _planned(dataset.split(plan.test_share, plan.seed)[0], plan)
     with training(console, planned) as progress:
         scorer: Scorer = _training().train(dataset, plan, progress.on_trial, progress.on_stage, clock, teacher)
     return scorer
+
+
+def _planned(part: Dataset, plan: TrainingPlan) -> list[Planned]:
+    """The searches on this training part; a candidate that is not tried on it is named."""
+    tried = plan.suiting(CANDIDATES, part)
+    rows, fields = plan.rows_to_search(part), len(part.features)
+    for candidate in [each for each in CANDIDATES if each not in tried]:
+        console.print(f"{candidate.title} is left out: on {rows:,} rows of {fields} fields it takes too long.")
+    planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
+    return [*planned, Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None)]
 
 
 def _show_data(dataset: Dataset) -> None:

@@ -24,5 +24,7 @@ def show_prices(console: Console, scorer: Scorer) -> None:
         )
     if card.unpriced:
         console.print(f"No time to price the directions of {', '.join(card.unpriced)}.")
+    if card.missing_unpriced:
+        console.print("No time to price that a missing value counts as the worst.")
     if card.missing_price:
         console.print(f"That a missing value counts as the worst costs {card.missing_price} of AUC.")

@@ -162,12 +162,15 @@ def _bars(console: Console, planned: Sequence[Planned]) -> Iterator[TrainingProg
 
 
 class _Lines:
-    """A line for each search and each stage when it begins, and one with what a search has found."""
+    """A line for each stage when it begins, one for each search with its first trial, and one with what it has found.
+
+    A search is not announced before: it may be left out for want of time. The first one is always begun.
+    """
 
     def __init__(self, console: Console, planned: Sequence[Planned]) -> None:
         self._console = console
         self._titles = {each.name: _line(each) for each in planned}
-        self._following = dict(zip(self._titles, [*self._titles][1:], strict=False))
+        self._headed = ""
         self._began = time.monotonic()
 
     def on_stage(self, report: "StageReport") -> None:
@@ -175,20 +178,23 @@ class _Lines:
         told = ", ".join(filter(None, [report.detail, expected(report)]))
         self._say(f"{report.title}: {told} …")
         if report.title == "Search":
-            self._begin(next(iter(self._titles)))
+            self._began = time.monotonic()
+            self._head(next(iter(self._titles)))
 
     def on_trial(self, report: "TrialReport") -> None:
         """The first trial tells how long each takes, the last one what was found."""
+        if report.number == 1:
+            self._head(report.candidate.name)
         if report.number == 1 and not report.last:
             self._say(f"  about {duration(time.monotonic() - self._began)} a trial")
         if report.last:
             self._say(f"  best AUC {report.best_auc:.4f} in {report.number} trials")
-            if following := self._following.get(report.candidate.name):
-                self._begin(following)
+            self._began = time.monotonic()
 
-    def _begin(self, name: str) -> None:
-        self._began = time.monotonic()
-        self._say(f"  {self._titles[name]} …")
+    def _head(self, name: str) -> None:
+        if name != self._headed:
+            self._headed = name
+            self._say(f"  {self._titles[name]} …")
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False)

@@ -9,7 +9,7 @@ import typer
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.policy.costs import CostMatrix, Limits
 from credit_scoring.settings import TrainingSettings, read_settings
-from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
 from credit_scoring.training.journal import Journal
 
 
@@ -26,7 +26,10 @@ class SearchOptions:
     ] = None
     jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1
     seed: Annotated[
-        int, typer.Option(min=0, help="Random seed; the same data, seed and lock file give the same model.")
+        int,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Random seed; the same data, seed and lock file give the same model."
+        ),
     ] = 42
     resume: Annotated[
         Path | None,

@@ -3,15 +3,15 @@
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 MATTERS = 0.003  # of AUC; a smaller gain justifies neither a costlier model nor giving up a declared direction
 
 
 class Interval(BaseModel):
-    """A measured value with its 95 % interval."""
+    """A measured value with its 95 % interval, which is infinite where a single measurement tells none."""
 
-    value: float
+    value: FiniteFloat
     low: float
     high: float
 
@@ -21,6 +21,8 @@ class Interval(BaseModel):
 
 class CandidateResult(BaseModel):
     """How one candidate did in cross-validation on the training part, at its best parameters."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     name: str
     trials: int
@@ -149,7 +151,7 @@ class Teaching(BaseModel):
 class ModelCard(BaseModel):
     """Everything a reader needs to judge a model, kept beside it in the store."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     trained_at: datetime
     data: DataSummary
@@ -170,6 +172,7 @@ class ModelCard(BaseModel):
     missing_price: Interval | None = Field(
         None, description="AUC gained if a missing value of a field with a direction counted as the median or worse."
     )
+    missing_unpriced: bool = Field(False, description="Whether values are missing, and there was no time to price it.")
     test: dict[str, Interval] = Field(description="Metrics on the untouched test part, with 95 % intervals.")
     test_approved: dict[str, Interval] = Field(
         {}, description="Those of its approved clients alone, as the monitor measures them; empty in older models."

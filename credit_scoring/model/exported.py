@@ -45,7 +45,8 @@ def import_file(
     store.check_writable()
     served = str(store.find(NEWEST).tag) if store.has(NEWEST) else None
     try:
-        model.save()
+        with store.whole(model.tag):
+            model.save()
     except OSError as error:
         raise ModelStoreError(f"The model store cannot be written ({error.strerror}). Nothing was saved.") from error
     champion.begin(tag, served, champion.operating_user())

@@ -1,8 +1,10 @@
 """Scorers in the BentoML model store, whole or not at all."""
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,20 +39,34 @@ def save(scorer: "Scorer", add: Callable[[str, Path], object] = lambda tag, fold
     `add` is called with the tag and the model's folder before the model appears in the store.
     """
     context = ModelContext("sklearn", {"scikit-learn": scorer.card.library_versions["scikit-learn"]})
+    tag = Tag(MODEL_NAME).make_new_version()
     try:
-        with bentoml.models.create(
-            MODEL_NAME,
-            module="bentoml.sklearn",
-            signatures={"predict_proba": {"batchable": True}},
-            labels={"algorithm": scorer.card.chosen, "source": scorer.card.data.source.partition(":")[0]},
-            metadata={name: interval.value for name, interval in scorer.card.test.items()},
-            context=context,
-        ) as model:
+        with (
+            whole(tag),
+            bentoml.models.create(
+                tag,
+                module="bentoml.sklearn",
+                signatures={"predict_proba": {"batchable": True}},
+                labels={"algorithm": scorer.card.chosen, "source": scorer.card.data.source.partition(":")[0]},
+                metadata={name: interval.value for name, interval in scorer.card.test.items()},
+                context=context,
+            ) as model,
+        ):
             scorer.save(Path(model.path))
-            add(str(model.tag), Path(model.path))
+            add(str(tag), Path(model.path))
     except OSError as error:
         raise _unwritable(error) from error
-    return str(model.tag)
+    return str(tag)
+
+
+@contextmanager
+def whole(tag: Tag) -> Iterator[None]:
+    """Takes a new model out of the store that Ctrl-C has left in part; BentoML does so after errors only."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        shutil.rmtree(_folder() / tag.path(), ignore_errors=True)
+        raise
 
 
 def check_writable() -> None:

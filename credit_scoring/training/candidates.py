@@ -66,6 +66,11 @@ class Candidate:
         return rows * fields <= self.most_values
 
     @property
+    def takes_threads(self) -> bool:
+        """Whether several threads may fit it."""
+        return "n_jobs" in self.build(self.start, (), 0).get_params()
+
+    @property
     def starts(self) -> list[Parameters]:
         """All parameters that a search may begin with, small models before large ones."""
         return [self.start, *self.other_starts, *self.large_starts]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 Now = Callable[[], float]
 
 SEARCH_SHARE = 0.4  # of the time that is left when the search begins; the rest compares, fits and measures
-COMPARE_SHARE = 0.4
+COMPARE_SHARE = 0.4  # of what is left beyond the last fit, as the others
+GROWTH_SHARE = 0.25  # of the comparison's
 PRICES_SHARE = 0.5
 CUT_OFF_SHARE = 0.5
 
@@ -34,8 +35,8 @@ class Clock:
         """Seconds that are left, infinite without a limit, below 0 where it is exceeded."""
         return float("inf") if self.seconds is None else self.seconds - self.gone
 
-    def share(self, part: float) -> "Clock":
-        """A clock of its own for a stage, which gets this part of what is left."""
+    def share(self, part: float, kept: float = 0.0) -> "Clock":
+        """A clock of its own for a stage, which gets this part of what is left beyond the seconds that are `kept`."""
         if self.seconds is None:
             return Clock(None, self.now)
-        return Clock(max(0.0, self.left * part), self.now)
+        return Clock(max(0.0, (self.left - kept) * part), self.now)

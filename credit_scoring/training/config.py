@@ -1,12 +1,17 @@
 """The settings of a training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sklearn.model_selection import StratifiedKFold
 
+from credit_scoring.data.datasets import Dataset
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
+from credit_scoring.training.folds import rows_to_fold
+
+LARGEST_SEED = 2**31 - 10  # LightGBM takes 32 bits with a sign, and each repeat of the comparison adds one
 
 
 @dataclass(frozen=True)
@@ -15,8 +20,8 @@ class TrainingPlan:
 
     The candidates at their best parameters are compared on up to `repeats` splits into folds, as many as it takes to
     decide. The search uses none of these. It has a sample of `search_rows`, the comparison one of `compare_rows`, and
-    the price of each direction one of `price_rows`, where there are more. Finished trials are kept in the file
-    `resume` and not done again.
+    the price of each direction one of `price_rows`, where there are more; of more rows where so few would have too few
+    of an outcome. Finished trials are kept in the file `resume` and not done again.
 
     The same data, plan and libraries give the same model, whatever `jobs` is, unless a `timeout` cuts the search.
     """
@@ -36,6 +41,15 @@ class TrainingPlan:
     limits: Limits = NO_LIMITS
     minimum_auc: float = 0.75
     minimum_recall: float = 0.5
+
+    def rows_to_search(self, part: Dataset) -> int:
+        """How many rows of a training part the search sees."""
+        return rows_to_fold(part, self.search_rows)
+
+    def suiting(self, candidates: Sequence[Candidate], part: Dataset) -> list[Candidate]:
+        """Those of these candidates that are tried on a training part."""
+        rows, fields = self.rows_to_search(part), len(part.features)
+        return [each for each in candidates if each.suits(rows, fields)]
 
     def trials_of(self, candidate: Candidate) -> int:
         """Search trials that a candidate gets, unless the timeout cuts them."""

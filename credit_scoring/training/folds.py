@@ -1,13 +1,16 @@
 """Folds whose matrices are made once and then shared by all trials of a candidate, and samples of many rows."""
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from credit_scoring.application.arrays import Floats, Rows
-from credit_scoring.data.datasets import Dataset, Outcomes
+from credit_scoring.data.datasets import MIN_ROWS_PER_OUTCOME, Dataset, Outcomes
 from credit_scoring.model.features import Columns, preprocessor
 
 
@@ -34,6 +37,22 @@ def prepared(part: Dataset, columns: Columns, splits: Sequence[tuple[Rows, Rows]
         for fit_rows, held_out in splits
         for steps in [preprocessor(columns, scale=scale)]
     ]
+
+
+def content_of(part: Dataset) -> str:
+    """A hash of what is fitted and told apart: features and outcomes, row by row."""
+    rows = pd.util.hash_pandas_object(part.frame[list(part.features)], index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes() + part.defaulted.tobytes()).hexdigest()
+
+
+def rows_to_fold(part: Dataset, most: int) -> int:
+    """At most so many rows, but enough for MIN_ROWS_PER_OUTCOME of the rarer outcome at its rate, or for all of it.
+
+    A fold without one of the outcomes has no AUC, and a sample with more of it than its rate no calibration.
+    """
+    rarer = min(int(part.defaulted.sum()), int((~part.defaulted).sum()))
+    enough = math.ceil(len(part.frame) * min(1.0, MIN_ROWS_PER_OUTCOME / max(rarer, 1)))
+    return min(len(part.frame), max(most, enough))
 
 
 def sampled(part: Dataset, most: int, seed: int) -> Dataset:

@@ -13,7 +13,7 @@ from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import corrected_interval, fold_aucs
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import sampled
+from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.held_out import held_out_log_odds
 from credit_scoring.training.search import Searched
 
@@ -22,14 +22,16 @@ _BASE, _MISSING = "as declared", "missing"
 
 @dataclass(frozen=True)
 class Prices:
-    """AUC gained without each direction, and without counting a missing value as the worst; None where none is missing.
+    """AUC gained without each direction, and without counting a missing value as the worst.
 
-    `unknown` are the fields that there was no time for.
+    That is None where none is missing, and where there was no time for it: `missing_unknown`. `unknown` are the fields
+    that there was no time for.
     """
 
     directions: Mapping[str, Interval] = field(default_factory=dict)
     missing: Interval | None = None
     unknown: tuple[str, ...] = ()
+    missing_unknown: bool = False
 
 
 def priced(catalogue: Catalogue, features: tuple[str, ...]) -> dict[str, Catalogue]:
@@ -49,7 +51,7 @@ def prices(one: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock,
     On folds that the search has not used; with many rows, on a sample. Fields are taken in the catalogue's order until
     the next would take longer than the clock has left; `seconds` is what the first will take, roughly.
     """
-    part = sampled(train_part, plan.price_rows, plan.seed)
+    part = sampled(train_part, rows_to_fold(train_part, plan.price_rows), plan.seed)
     columns = {_BASE: part.columns}
     columns |= {name: Columns.of(each, part.features) for name, each in priced(part.catalogue, part.features).items()}
     if _worst_stands_in(part):
@@ -59,7 +61,7 @@ def prices(one: Searched, train_part: Dataset, plan: TrainingPlan, clock: Clock,
     base = aucs.pop(_BASE, None)
     gains = {name: corrected_interval(each - base, plan.folds) for name, each in aucs.items() if base is not None}
     missing = gains.pop(_MISSING, None)
-    return Prices(gains, missing, unknown)
+    return Prices(gains, missing, unknown, _MISSING in columns and missing is None)
 
 
 def _worst_stands_in(part: Dataset) -> bool:

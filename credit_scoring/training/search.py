@@ -28,7 +28,7 @@ from credit_scoring.training.candidates import (
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import corrected_interval
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import Fold, prepared, sampled
+from credit_scoring.training.folds import Fold, content_of, prepared, sampled
 from credit_scoring.training.journal import Journal, Tried, key_of
 from credit_scoring.training.spaces import TREES, Parameters
 from credit_scoring.training.threads import threads_for
@@ -89,9 +89,9 @@ def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Cl
     With many rows, on a sample of them. Candidates that are not begun when the time is up are left out, all but the
     first.
     """
-    part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
+    part, clock = sampled(train_part, plan.rows_to_search(train_part), plan.seed), clock or Clock(plan.timeout)
     results: list[Searched] = []
-    candidates = [each for each in CANDIDATES if each.suits(len(part.frame), len(part.features))]
+    candidates = plan.suiting(CANDIDATES, train_part)
     for number, candidate in enumerate(candidates):
         if results and clock.left <= 0:
             break
@@ -104,14 +104,16 @@ def search(train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Cl
 def search_unconstrained(
     best: Searched, train_part: Dataset, plan: TrainingPlan, on_trial: OnTrial, clock: Clock | None = None
 ) -> Searched:
-    """Search the best candidate again with as many trials, without monotone constraints.
+    """Search the best candidate again with as many trials, without monotone constraints, in what the clock has left.
 
     Starts at the best constrained parameters: worse ones could hide what the constraints cost.
     """
-    part, clock = sampled(train_part, plan.search_rows, plan.seed), clock or Clock(plan.timeout)
+    part = sampled(train_part, plan.rows_to_search(train_part), plan.seed)
+    clock = (clock or Clock(plan.timeout)).share(1)  # its own: trials are counted against the time since it began
     candidate = CANDIDATE_BY_NAME[best.name]
     free = replace(candidate, name=UNCONSTRAINED)
     free_search = _Search(free, part, part.columns.unconstrained(), plan, clock, 0.0)
+    free_search.depends_on = (*free_search.depends_on, best.name)
     others = [each for each in free_search.starts if {**each, TREES: 0} != {**best.parameters, TREES: 0}]
     free_search.starts = [best.parameters, *others]
     return free_search.run(on_trial)
@@ -126,8 +128,8 @@ class _Search:
         splits = list(plan.splitter().split(part.defaulted, part.defaulted))
         self.candidate, self.columns, self.plan, self.clock = candidate, columns, plan, clock
         self.enough, self.journal = enough, Journal.at(plan.resume)
-        self.depends_on = (
-            *(part.sha256, len(part.frame), part.features, part.catalogue.model_dump_json(), columns.constrained),
+        self.depends_on: tuple[object, ...] = (
+            *(content_of(part), part.features, part.catalogue.model_dump_json(), columns.constrained),
             *(plan.seed, plan.folds, candidate.name),
         )
         self.folds, self.rows = prepared(part, columns, splits, scale=candidate.scale), len(part.frame)
@@ -192,7 +194,7 @@ class _Search:
 
     def _fresh(self, drawn: Parameters) -> Tried:
         """Tried on the first folds, and on the others where that is worth it."""
-        curves = self._curves(drawn, self.folds[:FIRST_FOLDS])
+        curves = self._curves(drawn, self.folds[:FIRST_FOLDS], self.folds[FIRST_FOLDS:])
         trial = _trial(drawn, curves, grows=self.candidate.grows)
         behind = self.best.on_first(FIRST_FOLDS).auc - trial.auc
         if behind > MATTERS:
@@ -200,10 +202,14 @@ class _Search:
         curves += self._curves(drawn, self.folds[FIRST_FOLDS:])
         return _trial(drawn, curves, grows=self.candidate.grows)
 
-    def _curves(self, drawn: Parameters, folds: Sequence[Fold]) -> list[tuple[Floats, float]]:
+    def _curves(
+        self, drawn: Parameters, folds: Sequence[Fold], later: Sequence[Fold] = ()
+    ) -> list[tuple[Floats, float]]:
+        """The folds' curves, each in its part of the time that is left for them and for the `later` folds."""
         classifier = self.candidate.build(drawn, self.columns.risk_directions, self.plan.seed)
         workers = effective_n_jobs(self.plan.jobs)
-        seconds = max(self.clock.left, SHORTEST_S) / max(1, math.ceil(len(folds) / workers))
+        rounds = math.ceil(len(folds) / workers) + math.ceil(len(later) / workers)
+        seconds = max(self.clock.left, SHORTEST_S) / max(1, rounds)
         even = len(folds) - len(folds) % workers
         return self._grown(classifier, folds[:even], seconds) + self._grown(classifier, folds[even:], seconds)
 
@@ -211,7 +217,7 @@ class _Search:
         """The folds' curves, and the seconds that one thread takes for each."""
         if not folds:
             return []
-        threads = threads_for(self.plan.jobs, len(folds), self.rows) if "n_jobs" in classifier.get_params() else 1
+        threads = threads_for(self.plan.jobs, len(folds), self.rows) if self.candidate.takes_threads else 1
         if threads > 1:
             classifier = clone(classifier).set_params(n_jobs=threads)
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(

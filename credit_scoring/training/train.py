@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from joblib import effective_n_jobs
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
@@ -20,9 +19,10 @@ from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
 from credit_scoring.policy.policy import Policy
 from credit_scoring.training.blind_spots import blind_spots
-from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
+from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, GROWTH_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import sampled
+from credit_scoring.training.folds import rows_to_fold, sampled
+from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.growth import grown
 from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
@@ -34,7 +34,6 @@ from credit_scoring.training.teacher import Teacher
 from credit_scoring.training.teaching import pupils, taught
 from credit_scoring.training.threads import on_threads, threads_for
 
-FEWEST_ROWS = 2_000  # that a comparison under a time limit is cut to
 GROWTH = 1.5  # times as many rows as the number of trees was found on: then it is sought again
 
 _STRICTER = "Deny more defaulters with --threshold-min-recall. "
@@ -74,50 +73,46 @@ class _Training:
         self.teacher = teacher
         self.teaching: Teaching | None = None
         self.part, self.test_part = dataset.split(plan.test_share, plan.seed)
-        self.workers: int = effective_n_jobs(plan.jobs)
-        self.grown_on = min(len(self.part.frame), plan.search_rows)  # rows that the number of trees was found on
+        self.forecast = Forecast(self.part, plan)
+        self.grown_on = plan.rows_to_search(self.part)  # rows that the number of trees was found on
+        self.last_fit = 0.0  # its seconds, which no other stage may have
 
     def run(self) -> Scorer:
         """All stages."""
         results, unconstrained = self._search()
+        self.last_fit = self.forecast.last_fits(results[:1])
         found = self._teach(self._compare(results, unconstrained), results)
-        costs = self._prices(next(each for each in results if each.name == twin_of(found.heaviest)))
         used = self._used(found, results)
+        self.last_fit = self.forecast.last_fits(used)
+        costs = self._prices(next(each for each in results if each.name == twin_of(found.heaviest)))
         studied = self._study(found, used)
-        return self._fit(found, costs, used, studied)
+        return self._fit(found, costs, studied)
 
     def _search(self) -> tuple[list[Searched], Searched]:
         clock = self.clock.share(SEARCH_SHARE)
-        rows = min(len(self.part.frame), self.plan.search_rows)
+        rows = self.plan.rows_to_search(self.part)
         self.on_stage(StageReport(SEARCH, f"{rows:,} rows, {self.plan.folds} folds", clock.seconds, limit=True))
         results = search(self.part, self.plan, self.on_trial, clock)
         return results, search_unconstrained(results[0], self.part, self.plan, self.on_trial, clock)
 
     def _compare(self, results: Sequence[Searched], unconstrained: Searched) -> Compared:
-        clock = self.clock.share(COMPARE_SHARE)
-        rows, seconds = self._rows_in_time((*results, unconstrained), clock)
+        clock = self.clock.share(COMPARE_SHARE, self.last_fit)
+        rows, seconds = self.forecast.comparison((*results, unconstrained), clock)
         detail = f"{len(results) + 1} candidates, {rows:,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
         self.on_stage(StageReport(COMPARE, detail, seconds * self.plan.repeats if clock.seconds is None else seconds))
         part = sampled(self.part, rows, self.plan.seed)
-        if len(part.frame) > GROWTH * self.grown_on:
+        if len(part.frame) > GROWTH * self.grown_on and clock.left > 0:
             self.grown_on = len(part.frame)
-            longer = grown({each.name: each.parameters for each in results}, part, self.plan)
+            parameters = {each.name: each.parameters for each in results}
+            longer = grown(parameters, part, self.plan, clock.share(GROWTH_SHARE))
             results = [replace(each, parameters=longer[each.name]) for each in results]
         return compare(results, part, self.plan, unconstrained, clock)
-
-    def _rows_in_time(self, candidates: Sequence[Searched], clock: Clock) -> tuple[int, float]:
-        """How many rows these can be compared on once, and the seconds for that."""
-        rows = min(len(self.part.frame), self.plan.compare_rows)
-        seconds = sum(self._folds_of(each, rows) for each in candidates)
-        if clock.left >= seconds:
-            return rows, seconds
-        return min(rows, max(FEWEST_ROWS, int(rows * clock.left / seconds))), min(seconds, clock.left)
 
     def _teach(self, found: Compared, results: Sequence[Searched]) -> Compared:
         if not self.teacher:
             return found
-        clock, students = self.clock.share(COMPARE_SHARE), pupils(results)
-        rows, seconds = self._rows_in_time([*self._used(found, results), *students], clock)
+        clock, students = self.clock.share(COMPARE_SHARE, self.last_fit), pupils(results)
+        rows, seconds = self.forecast.comparison([*self._used(found, results), *students], clock)
         folds = len(self.teacher.without)
         self.on_stage(StageReport(TEACH, f"{len(students)} taught candidates, {rows:,} rows, {folds} folds", seconds))
         part = sampled(self.part, rows, self.plan.seed)
@@ -129,18 +124,13 @@ class _Training:
         names = {twin_of(name) for name in found.used}
         return [each for each in results if each.name in names]
 
-    def _folds_of(self, searched: Searched, rows: int) -> float:
-        """Seconds for one repeat of all folds."""
-        fitted = rows * (self.plan.folds - 1) // self.plan.folds
-        return searched.seconds_on(fitted) * self.plan.folds / self.workers
-
     def _prices(self, one: Searched) -> Prices:
-        clock = self.clock.share(PRICES_SHARE)
-        rows = min(len(self.part.frame), self.plan.price_rows)
+        clock = self.clock.share(PRICES_SHARE, self.last_fit)
+        rows = rows_to_fold(self.part, self.plan.price_rows)
         fields = len(priced(self.part.catalogue, self.part.features))
-        seconds = min((fields + 2) * self._folds_of(one, rows), clock.left)
+        seconds = min((fields + 2) * self.forecast.folds(one, rows), clock.left)
         self.on_stage(StageReport(PRICES, f"{fields} fields, {rows:,} rows, {self.plan.folds} folds", seconds))
-        return prices(one, self.part, self.plan, clock, self._folds_of(one, rows))
+        return prices(one, self.part, self.plan, clock, self.forecast.folds(one, rows))
 
     def _study(self, found: Compared, used: Sequence[Searched]) -> Studied:
         """What a past cut-off would have cost, of a training on the decision log."""
@@ -150,20 +140,20 @@ class _Training:
         above = above_cut_off(part.past)
         if reason := too_few(part.defaulted, above):
             return Studied(None, reason)
-        clock = self.clock.share(CUT_OFF_SHARE)
-        seconds = 2 * sum(self._folds_of(each, len(part.frame)) for each in used)
+        clock = self.clock.share(CUT_OFF_SHARE, self.last_fit)
+        seconds = 2 * sum(self.forecast.folds(each, len(part.frame)) for each in used)
         detail = f"{above.sum():,} of {len(above):,} rows, at most {self.plan.repeats} × {self.plan.folds} folds"
         self.on_stage(StageReport(CUT_OFF, detail, min(seconds * self.plan.repeats, clock.left)))
         pipeline = uncalibrated(calibrated_choice(found, part, self.plan))
         return cut_off_study(pipeline, part, above, self.plan, clock, seconds)
 
-    def _fit(self, found: Compared, costs: Prices, used: Sequence[Searched], studied: Studied) -> Scorer:
+    def _fit(self, found: Compared, costs: Prices, studied: Studied) -> Scorer:
         part, plan = self.part, self.plan
-        grows = len(part.frame) > GROWTH * self.grown_on
-        seconds = sum(each.seconds_on(len(part.frame)) for each in used) * (2 if grows else 1)
+        grows = len(part.frame) > GROWTH * self.grown_on and self.clock.left > 2 * self.last_fit
+        seconds = self.last_fit * (2 if grows else 1)
         self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
-        if grows and self.clock.left > seconds:
-            found = found.with_parameters(grown(found.used, part, plan))
+        if grows:
+            found = found.with_parameters(grown(found.used, part, plan, self.clock.share(1, self.last_fit)))
         threads = threads_for(plan.jobs, 1, len(part.frame))
         pipeline = on_threads(calibrated_choice(found, part, plan), threads)
         held_out = found.log_odds, found.part.defaulted
@@ -196,6 +186,7 @@ class _Training:
             direction_prices=dict(costs.directions),
             unpriced=costs.unknown,
             missing_price=costs.missing,
+            missing_unpriced=costs.missing_unknown,
             teacher=self.teaching,
             test={},
             minimum_auc=plan.minimum_auc,

@@ -1,5 +1,6 @@
 """The command line as its users run it: one message when it fails, an exit code, nothing half-done."""
 
+import io
 import os
 import pty
 import re
@@ -10,10 +11,12 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from credit_scoring import __version__
@@ -22,13 +25,15 @@ from credit_scoring.cli.app import INTERRUPTED, app, main
 from credit_scoring.data.datasets import EMBEDDED_FILE, SOURCES_FOLDER, Dataset
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.evaluation.results import Assessment
-from credit_scoring.model import store
+from credit_scoring.model import champion, store
 from credit_scoring.model.card import ModelCard
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.settings import CHAMPION, PROJECT_FOLDER
 from credit_scoring.training import search
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+from credit_scoring.training.clock import Clock
+from credit_scoring.training.config import TrainingPlan
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
 ENDED_WITHIN = 300.0
@@ -279,6 +284,8 @@ class TestBadInput:
             ["train", "--timeout", "-1"],
             ["train", "--min-auc", "1.5"],
             ["train", "--seed", "-1"],
+            ["train", "--seed", "4294967296"],
+            ["data", "--seed", "4294967296"],
             ["train", "--loss-given-default", "0"],
             ["train", "--no-such-option"],
             ["fly"],
@@ -368,6 +375,25 @@ class TestTrain:
         assert f"credit-scoring models promote {tag} --reason" in found.stderr
         assert str(store.find(CHAMPION).tag) == model_tag
 
+    def test_ctrl_c_once_the_model_is_saved_names_it_and_how_to_delete_it(
+        self,
+        run_here: Main,
+        small_csv: Path,
+        published: Callable[[], list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(search, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"],))
+        monkeypatch.setattr(champion, "begin", interrupted)
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING, "--trials", "1")
+        found = run_here("train", *options, "--jobs", "1", "--min-auc", "0.5", "--min-recall", "0")
+        (tag,) = published()
+        assert (found.returncode, found.stdout) == (INTERRUPTED, "")
+        assert f"Interrupted: {tag} was saved. Delete it with `bentoml models delete {tag}`" in found.stderr
+        assert "nothing was saved" not in found.stderr
+
     @pytest.mark.parametrize(
         ("against", "message"),
         [("credit_scoring:none", "No model credit_scoring:none in the BentoML store")],
@@ -422,6 +448,22 @@ class TestEvaluate:
         found = run_here("evaluate", model_tag, "--output", tmp_path / "file" / "report")
         assert (found.returncode, found.stdout) == (1, "")
         assert "cannot be written" in found.stderr
+
+
+def test_a_candidate_that_suits_the_training_part_alone_is_tried_with_a_bar_of_its_own(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, shown = dataset.rows(np.arange(500)), io.StringIO()
+    most = len(data.frame) * len(data.features) - 1
+    forest = replace(CANDIDATE_BY_NAME["random_forest"], most_values=most)
+    for module in (cli, search):
+        monkeypatch.setattr(module, "CANDIDATES", (CANDIDATE_BY_NAME["logistic_regression"], forest))
+    monkeypatch.setattr(cli, "console", Console(file=shown, force_terminal=True, width=120, color_system=None))
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, repeats=1)
+    scorer = cli._train_with_progress(data, plan, Clock(), None)
+    assert forest.name in {each.name for each in scorer.card.candidates}
+    assert "Search Random Forest" in shown.getvalue()
+    assert "is left out" not in shown.getvalue()
 
 
 def _output_of(terminal: int) -> Iterator[bytes]:

@@ -42,3 +42,5 @@ def test_an_older_model_without_prices_shows_none(scorer: Scorer) -> None:
 
 def test_what_there_was_no_time_for_is_said(scorer: Scorer) -> None:
     assert _shown(scorer, unpriced=("own_share",)) == "No time to price the directions of own_share.\n"
+    missing = "No time to price that a missing value counts as the worst.\n"
+    assert _shown(scorer, missing_unpriced=True) == missing

@@ -1,12 +1,13 @@
 """What a long command shows: bars on a terminal, a line for each stage elsewhere."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from credit_scoring.cli.progress import LINE_EVERY_S, Planned, counted_lines, counting, duration, stage, training
-from credit_scoring.training.candidates import CANDIDATE_BY_NAME
+from credit_scoring.training.candidates import CANDIDATE_BY_NAME, UNCONSTRAINED
 from credit_scoring.training.search import TrialReport
 from credit_scoring.training.stages import COMPARE, SEARCH, StageReport
 
@@ -37,10 +38,22 @@ def test_without_a_terminal_each_stage_is_a_line_with_its_time_when_it_begins(sh
         progress.on_trial(trial(1))
         assert shown.getvalue() == begun + "  about 1 s a trial\n"
         progress.on_trial(trial(2, last=True))
-        assert shown.getvalue().endswith(f"  best AUC 0.8200 in 2 trials\n  {SECOND.title} …\n")
+        assert shown.getvalue().endswith("  best AUC 0.8200 in 2 trials\n")
         progress.on_trial(trial(1, of=1, last=True))
+        assert shown.getvalue().endswith(f"  {SECOND.title} …\n  best AUC 0.8100 in 1 trials\n")
         progress.on_stage(COMPARING)
         assert shown.getvalue().endswith("  best AUC 0.8100 in 1 trials\nCompare: 6 candidates, about 40 s …\n")
+
+
+def test_without_a_terminal_a_search_that_is_left_out_is_not_announced(shown: io.StringIO) -> None:
+    free = replace(FIRST, name=UNCONSTRAINED)
+    planned = [*PLANNED, Planned(UNCONSTRAINED, "The best, without constraints", None)]
+    with training(console(shown, terminal=False), planned) as progress:
+        progress.on_stage(SEARCHING)
+        progress.on_trial(trial(1, last=True))
+        progress.on_trial(TrialReport(free, 1, 5, 0.8, 0.83, True))
+    assert SECOND.title not in shown.getvalue()
+    assert shown.getvalue().endswith("  The best, without constraints …\n  best AUC 0.8300 in 1 trials\n")
 
 
 def test_a_stage_whose_time_is_not_known_yet_says_what_it_works_on(shown: io.StringIO) -> None:

@@ -146,7 +146,13 @@ def test_the_page_says_which_direction_the_data_contradict_and_what_each_costs()
     assert "contradict the declared direction of outstanding_debt" not in text
     assert "up 0.001 [-0.002, 0.004]" in text
     assert "There was no time to price the directions of job_tenure_years" in text
+    assert "no time to price that a missing value" not in text
     assert "counts as the worst one of a field with a direction costs 0.002 [0.001, 0.003] of AUC" in text
+
+
+def test_the_page_says_that_there_was_no_time_to_price_missing_values() -> None:
+    text = Outline(model_page(TAG, card(missing_unpriced=True), CATALOGUE, assessment(), POLICY)).text
+    assert "There was no time to price that a missing value counts as the worst one" in text
 
 
 def test_of_a_model_trained_on_the_decision_log_the_page_says_what_it_cannot_know() -> None:

@@ -221,6 +221,21 @@ class TestNothingHalfWritten:
             store.save(scorer)
         assert (_stored_tags(), _stored_files()) == (tags, files)
 
+    def test_an_interrupt_while_the_store_copies_the_model_leaves_nothing_either(
+        self, model_tag: str, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(source: Path, target: Path, **_: object) -> None:
+            (target / "saved_model.pkl").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        tags, files = _stored_tags(), _stored_files()
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "copytree", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.save(scorer)
+        assert (_stored_tags(), _stored_files()) == (tags, files)
+        assert str(store.find(f"{MODEL_NAME}:latest").tag) in tags
+
     def test_a_writable_store_is_found_writable_and_left_as_it_was(self, model_tag: str) -> None:
         files = _stored_files()
         store.check_writable()

@@ -49,3 +49,10 @@ def test_a_stage_that_begins_too_late_gets_nothing(hand: Hand) -> None:
     clock = Clock(10.0, hand)
     hand.at += 11
     assert clock.share(0.5).seconds == 0
+
+
+def test_what_is_kept_back_is_shared_out_to_no_stage(hand: Hand) -> None:
+    clock = Clock(100.0, hand)
+    assert clock.share(0.5, kept=40).seconds == 30
+    assert clock.share(0.5, kept=101).seconds == 0
+    assert Clock(None, hand).share(0.5, kept=40).seconds is None

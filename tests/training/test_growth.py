@@ -7,6 +7,7 @@ from sklearn.base import clone
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.evaluation.performance import auc
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES
+from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import Fold, prepared
 from credit_scoring.training.growth import grown
@@ -56,6 +57,12 @@ def test_only_boosters_grow_and_only_in_their_number_of_trees(dataset: Dataset) 
         assert found[name].keys() == parameters[name].keys()
         assert {**found[name], TREES: 0} == {**parameters[name], TREES: 0}
         assert 1 < found[name][TREES] < 1500
+
+
+def test_boosters_that_there_is_no_time_to_grow_keep_their_trees(dataset: Dataset) -> None:
+    """One tree is grown before the clock is looked at, and more than five would be better."""
+    few = {name: {**each, TREES: 5} for name, each in QUICK.items()}
+    assert grown(few, dataset, PLAN, Clock(0.0)) == few
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

@@ -67,7 +67,15 @@ def test_with_missing_values_it_has_a_price_that_they_count_as_the_worst(made: D
 
 def test_without_missing_values_that_has_none(made: Dataset) -> None:
     full = made.frame.fillna({name: 0.0 for name in made.features if made.catalogue.fields[name].is_numeric})
-    assert prices(BASELINE, replace(made, frame=full), PLAN, Clock(0.0), seconds=1.0).missing is None
+    found = prices(BASELINE, replace(made, frame=full), PLAN, Clock())
+    assert (found.missing, found.missing_unknown) == (None, False)
+    assert found.directions
+
+
+def test_a_price_of_missing_values_that_there_was_no_time_for_is_told_from_none(made: Dataset) -> None:
+    silent = made.frame.assign(**{RIGHT: made.frame[RIGHT].mask(made.frame[RIGHT] < 10_000)})
+    found = prices(BASELINE, replace(made, frame=silent), PLAN, Clock(0.0), seconds=1.0)
+    assert (found.missing, found.missing_unknown) == (None, True)
 
 
 def test_what_there_is_no_time_for_is_named_and_not_guessed(made: Dataset) -> None:

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.training import search as module
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.folds import Fold
 from credit_scoring.training.journal import Tried
-from credit_scoring.training.search import IDLE, Searched, _Search, search
+from credit_scoring.training.search import IDLE, Searched, _Search, search, search_unconstrained
 from credit_scoring.training.spaces import TREES
 
 LIGHTGBM = CANDIDATE_BY_NAME["lightgbm"]
@@ -48,6 +51,34 @@ def test_a_trial_that_the_clock_cut_short_is_tried_again_with_more_time(few: Dat
         found = cut.run(lambda _: None)
     assert (tmp_path / "trials.jsonl").read_text(encoding="utf-8") == ""
     assert found.parameters[TREES] == 1
+
+
+def test_the_search_without_constraints_is_not_charged_the_time_of_those_before_it(few: Dataset) -> None:
+    """Half of the stage's time has gone: as much as one trial would take, if all of it had been this search's."""
+    clock = Clock(1_000.0, lambda: 500.0, began=0.0)
+    best = Searched("logistic_regression", 1, (0.8, 0.8), {"C": 1.0}, rows=100, seconds=0.1)
+    found = search_unconstrained(best, few, TrainingPlan(trials=6, jobs=1, folds=2), lambda _: None, clock)
+    assert found.trials == 3
+
+
+def test_every_fold_of_a_trial_has_the_same_part_of_the_time_that_is_left(
+    few: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes all that it may, by a clock that is moved by hand."""
+    now, given = 0.0, []
+    original = module.fold_aucs_by_trees
+
+    def slow(classifier: Any, fold: Fold, seconds: float) -> tuple[Floats, float]:
+        nonlocal now
+        now += seconds
+        given.append(seconds)
+        return original(classifier, fold, seconds)
+
+    monkeypatch.setattr(module, "fold_aucs_by_trees", slow)
+    quick = {**LIGHTGBM.start, "learning_rate": 0.12}
+    trial = _Search(LIGHTGBM, few, few.columns, TrainingPlan(jobs=1), Clock(1_000.0, lambda: now, 0.0), 0.0)
+    trial._fresh(quick)
+    assert given == pytest.approx([200.0] * 5)
 
 
 @pytest.fixture(scope="module")

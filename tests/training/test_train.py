@@ -24,7 +24,8 @@ from credit_scoring.policy.costs import Limits
 from credit_scoring.training import contest, selection
 from credit_scoring.training import search as searching
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
-from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
+from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.search import Searched, TrialReport, search, search_unconstrained
 from credit_scoring.training.selection import Compared
 from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, StageReport
@@ -118,6 +119,16 @@ def test_a_training_whose_time_is_up_still_ends_with_a_model_from_the_least_of_e
     assert card.missing_price is None
 
 
+def test_no_stage_gets_the_time_that_the_last_fit_will_take(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_the_baseline(monkeypatch)
+    monkeypatch.setattr(Forecast, "last_fits", lambda *_: 1e6)
+    stages: list[StageReport] = []
+    plan = TrainingPlan(trials=1, timeout=1_000, jobs=1, folds=3, repeats=1)
+    card = train(dataset, plan, on_stage=stages.append).card
+    assert ["2,000 rows" in each.detail for each in stages if each.title == COMPARE] == [True]
+    assert card.direction_prices == {}
+
+
 def test_each_stage_after_the_search_says_beforehand_what_it_will_take(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +157,18 @@ def test_many_rows_are_searched_and_compared_on_samples_and_fitted_as_a_whole(
     assert fitted == [900, 900, card.data.rows_train]
     assert [each.detail for each in stages if each.title == SEARCH] == ["400 rows, 3 folds"]
     assert card.test["auc"].value > 0.8
+
+
+def test_where_samples_would_have_hardly_a_defaulter_the_card_is_still_whole(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    defaulters, payers = (np.flatnonzero(each) for each in (dataset.defaulted, ~dataset.defaulted))
+    rare = dataset.rows(np.sort(np.concatenate([defaulters[:100], payers])))
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, repeats=1, search_rows=60, compare_rows=60, price_rows=60)
+    card = train(rare, plan).card
+    assert card.direction_prices
+    assert ModelCard.model_validate_json(card.model_dump_json()) == card
 
 
 def _held_out_parts(monkeypatch: pytest.MonkeyPatch, module: Any, function: str) -> set[frozenset[int]]:
@@ -178,6 +201,15 @@ def test_a_comparison_that_is_decided_needs_no_more_repeats(small: Dataset, monk
     compared = _held_out_parts(monkeypatch, contest, "held_out_log_odds")
     train(small, TrainingPlan(trials=2, jobs=1, folds=3, repeats=3))
     assert len(compared) == 3
+
+
+def test_the_largest_seed_is_one_that_every_candidate_takes(small: Dataset) -> None:
+    plan = TrainingPlan(seed=LARGEST_SEED, trials=1, timeout=1e-6, jobs=1, folds=3)
+    assert train(small, plan).card.seed == LARGEST_SEED
+    for candidate in CANDIDATES:
+        start = {**candidate.start, "n_estimators": 2} if "n_estimators" in candidate.start else candidate.start
+        pipeline = candidate.pipeline(small.columns, start, plan.seed)
+        assert pipeline.fit(small.frame[list(small.features)], small.defaulted)
 
 
 @given(seed=st.integers(0, 2**32 - 20), folds=st.integers(2, 10), repeats=st.integers(1, 5))
@@ -279,7 +311,7 @@ def test_age_and_marital_status_change_no_score(scorer: Scorer, dataset: Dataset
 
 class TestGate:
     def _card(self, scorer: Scorer, **figures: float) -> ModelCard:
-        test = {name: Interval(value=value, low=0, high=1) for name, value in figures.items()}
+        test = {name: Interval.model_construct(value=value, low=0, high=1) for name, value in figures.items()}  # NaN
         changes = {"test": {**scorer.card.test, **test}, "minimum_auc": 0.75, "minimum_recall": 0.5}
         return scorer.card.model_copy(update=changes)
 
