@@ -40,6 +40,7 @@ MOST_WAITING = 2 * 1024 * 1024
 SOON = 20.0
 REQUEST = b'POST /hot HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"a'
 HEAD, BODY = REQUEST.split(b"\r\n\r\n")
+CHUNKED = b"POST /cold HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Desk:
     reads: list[HotProtocol] = field(default_factory=list)
     held: list["Held"] = field(default_factory=list)
     refusals: list[UnavailableError] = field(default_factory=list)
+    scopes: list[dict[str, Any]] = field(default_factory=list)
     backlog: Backlog | None = None
     unready: bool = False
     shares: list[float] = field(default_factory=list)
@@ -117,6 +119,7 @@ class Desk:
 
     async def ordinary(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """An ASGI app that says that the request came the ordinary way; on /held the test lets the answer end."""
+        self.scopes.append(scope)
         await receive()
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"3")]})
         if scope["path"] == "/held":
@@ -778,6 +781,65 @@ def test_a_large_body_and_the_beginning_of_the_next_head_pass_for_no_large_head(
         assert read_answer(client)[0] == 202
         client.sendall(following[20:])
         assert read_answer(client)[0] in (200, 202)  # the ordinary way while the first answer is under way
+
+
+@pytest.mark.parametrize("size", [LARGEST_HEAD, LARGEST_HEAD + 1])
+@pytest.mark.parametrize("line", [b"ab: cd\r\n", b"ab: " + b"c" * 2 * LARGEST_HEAD], ids=["many", "one without end"])
+def test_trailers_of_more_than_16_kb_are_refused_and_none_are_kept(line: bytes, size: int) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(CHUNKED + b"0\r\n")
+        wait_for(lambda: bool(desk.reads), "the last chunk to be read")
+        client.sendall((line * LARGEST_HEAD)[: size - 4])
+        client.sendall(b"\r\n\r\n" if size == LARGEST_HEAD else b"more")
+        if size == LARGEST_HEAD:
+            assert read_answer(client)[0] == 202
+        else:
+            assert_refused_and_closed(client, 431)
+        assert len(desk.reads[0].headers) == 3
+
+
+def test_trailers_without_end_after_an_answer_end_the_connection() -> None:
+    with connected(Desk()) as client:
+        client.sendall(CHUNKED + b"2\r\nok\r\n0\r\n")
+        assert read_answer(client)[0] == 202
+        client.sendall((b"ab: cd\r\n" * LARGEST_HEAD)[: LARGEST_HEAD + 1])
+        assert client.recv(1) == b""
+
+
+def test_a_trailer_is_no_header() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(CHUNKED + b"2\r\nok\r\n0\r\nauthorization: Bearer other\r\nhost: y\r\nx-request-id: z\r\n\r\n")
+        assert read_answer(client)[0] == 202
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    (scope,) = desk.scopes
+    assert [name for name, _ in scope["headers"]] == [b"host", b"content-type", b"transfer-encoding"]
+    assert dict(scope["headers"])[b"host"] == b"x"
+
+
+def test_a_request_whose_trailers_are_garbage_keeps_the_name_that_its_head_gave_it() -> None:
+    with connected(Desk()) as client:
+        head = CHUNKED.replace(b"host: x", b"host: x\r\nx-request-id: crm-7")
+        client.sendall(head + b"0\r\nx-request-id: other\r\na: b\r\nGARBAGE\r\n")
+        status, _, content = read_answer(client)
+    assert (status, json.loads(content)["instance"]) == (400, "crm-7")
+
+
+def test_chunks_whose_sizes_come_before_their_data_pass_for_no_trailers() -> None:
+    desk, size = Desk(), LARGEST_HEAD + 1
+    with connected(desk) as client:
+        client.sendall(CHUNKED)
+        for _ in range(3):
+            desk.reads.clear()
+            client.sendall(b"%x\r\n" % size)
+            wait_for(lambda: bool(desk.reads), "the size to be read")
+            client.sendall(b"x" * size + b"\r\n")
+        client.sendall(b"0\r\n\r\n")
+        assert read_answer(client)[0] == 202
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
 
 
 @pytest.mark.parametrize("sent", [HEAD[:30], request(b"ok") + HEAD[:30]], ids=["at first", "after an answer"])
