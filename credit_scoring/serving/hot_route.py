@@ -13,7 +13,7 @@ from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.backlog import Backlog
 from credit_scoring.serving.batching import READING_SHARE, TURN_SHARE
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import body_too_late
+from credit_scoring.serving.endpoint import body_too_late, is_within
 from credit_scoring.serving.exchange import Exchange, HotRoute
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.ordered import BETWEEN, CLOSING, answer_bytes
@@ -143,8 +143,9 @@ class HotProtocol(GuardedProtocol):
             return False
         if self.expect_100_continue or parser.should_upgrade() or not self.owes_nothing:
             return False
-        length = headers.get(b"content-length", b"")
-        return headers.get(b"content-type") == b"application/json" and length.isdigit() and int(length) <= route.limit
+        if headers.get(b"content-type") != b"application/json":
+            return False
+        return is_within(headers.get(b"content-length", b""), route.limit)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""

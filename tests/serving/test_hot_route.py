@@ -313,6 +313,7 @@ def test_a_request_sent_ahead_waits_for_the_answer_that_is_still_due() -> None:
         request(b"ok").replace(b"content-type: application/json\r\n", b""),
         request(b"x" * (LIMIT + 1)),
         HEAD.replace(b"content-length: 2", b"transfer-encoding: chunked") + b"\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        HEAD.replace(b"content-length: 2", b"content-length: %b2" % (b"0" * 5000)) + b"\r\n\r\nok",
     ],
 )
 def test_what_is_not_plain_goes_the_ordinary_way(raw: bytes) -> None:
