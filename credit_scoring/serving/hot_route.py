@@ -130,12 +130,12 @@ class HotProtocol(GuardedProtocol):
         """The hot way where it is plain, else the ordinary one."""
         headers, began = dict(self.headers), self._began()
         asked_by = self.hot_route.asked_by(headers, self.client) if self._is_plain(headers) else None
-        if asked_by is None:
-            super().take_request()
-        else:
+        if asked_by is not None:
             keep_alive = self.parser.should_keep_alive()
             exchange = Exchange(self, keep_alive, asked_by, sent_id(headers), began)
             self.cycle = exchange  # type: ignore[assignment]  # in its place
+        elif not self.transport.is_closing():  # as it is after the last answer of a stopping server, in the same read
+            super().take_request()
 
     def _is_plain(self, headers: Headers) -> bool:
         route, parser = self.hot_route, self.parser

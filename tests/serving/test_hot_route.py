@@ -673,6 +673,23 @@ def test_what_follows_a_request_that_asks_to_close_is_not_handled() -> None:
     assert desk.handled == [b"ok"]
 
 
+def test_what_follows_the_last_answer_of_a_stopping_server_does_not_reach_the_app() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok")[:-1])
+        wait_for(lambda: bool(desk.reads), "the first piece to be read")
+        protocol = desk.reads[0]
+        protocol.loop.call_soon_threadsafe(protocol.shutdown)
+        wait_for(lambda: not protocol.cycle.keep_alive, "the server to stop")
+        client.sendall(b"k" + request(b"ok", path=b"/cold"))
+        assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+        with closing(socket.create_connection(client.getpeername(), timeout=SOON)) as other:
+            other.sendall(request(b"ok", path=b"/other"))
+            assert read_answer(other)[0] == 202
+    assert [scope["path"] for scope in desk.scopes] == ["/other"]
+
+
 # Garbage
 
 
