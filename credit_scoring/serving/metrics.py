@@ -43,20 +43,20 @@ _model = Gauge(
     "credit_scoring_model_info",
     "1 for the model in use; form is compiled, or pipeline if the compiled form did not reproduce its scores.",
     ["model", "policy", "form"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _model_test = Gauge(
     "credit_scoring_model_test",
     "Performance of the model in use on its untouched test part; bound is value, or low or high of the 95 % interval.",
     ["model", "metric", "bound"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _model_test_approved = Gauge(
     "credit_scoring_model_test_approved",
     "Performance of the model in use on approved clients of its test part, measured like credit_scoring_realised; "
     "bound is value, or low or high of the 95 % interval.",
     ["model", "metric", "bound"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _values = Counter(
     "credit_scoring_field_values_total",
@@ -67,15 +67,15 @@ _shares = Gauge(
     "credit_scoring_reference_share",
     "Share of a field's bin in the training data.",
     ["model", "field", "bin"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _quantiles = Gauge(
     "credit_scoring_reference_quantile",
     "Quantile of PSI / (1/decisions + 1/rows) of a field; exceeded by chance once in 10,000 times.",
     ["model", "field"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
-_rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="max")
+_rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="livemax")
 _rules = Counter("credit_scoring_rules_failed_total", "Rules of the policy that an application did not pass.", ["rule"])
 _writable = Gauge(
     "credit_scoring_decision_log_writable",
