@@ -162,8 +162,8 @@ class CreditScoring:
     async def open_decision_log(self) -> None:
         """Before the first request."""
         if self._recorder:
-            await self._recorder.open()
-        if api.is_ready():
+            await self._recorder.open()  # which tells when the log becomes writable, and so this worker ready
+        elif api.is_ready():
             instance.tell_ready()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -260,9 +260,16 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
         log,
         card.features,
         timeout=settings.store_timeout_ms / 1000,
-        on_writable=metrics.tell_writable,
+        on_writable=_on_writable,
         on_stored=metrics.observe_store,
     )
+
+
+def _on_writable(writable: bool) -> None:
+    """Tell Prometheus, and the service once this worker can decide."""
+    metrics.tell_writable(writable)
+    if writable:
+        instance.tell_ready()
 
 
 def _announce(desk: DecisionDesk) -> None:
