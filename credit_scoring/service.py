@@ -44,6 +44,7 @@ from credit_scoring.serving.port import check_free
 from credit_scoring.serving.problems import error_answer
 from credit_scoring.serving.recorder import Recorder
 from credit_scoring.serving.request_ids import RequestIds, name_request
+from credit_scoring.serving.tally import CountedLog, Tally
 from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, misspelt, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
@@ -257,7 +258,7 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
     if settings.decision_log == "best_effort":
         log = SpooledLog(direct, settings.spool_folder or default_folder() / "spool", metrics.tell_spooled)
     return Recorder(
-        log,
+        CountedLog(log, Tally(desk).add),
         card.features,
         timeout=settings.store_timeout_ms / 1000,
         on_writable=_on_writable,
