@@ -44,6 +44,7 @@ from credit_scoring.serving.port import check_free
 from credit_scoring.serving.problems import error_answer
 from credit_scoring.serving.recorder import Recorder
 from credit_scoring.serving.request_ids import RequestIds, name_request
+from credit_scoring.serving.tally import CountedLog, Tally
 from credit_scoring.settings import MODEL_VARIABLE, ServiceSettings, misspelt, read_settings
 
 GC_GENERATION_0 = 10_000  # such a collection takes 3 ms at worst
@@ -162,8 +163,8 @@ class CreditScoring:
     async def open_decision_log(self) -> None:
         """Before the first request."""
         if self._recorder:
-            await self._recorder.open()
-        if api.is_ready():
+            await self._recorder.open()  # which tells when the log becomes writable, and so this worker ready
+        elif api.is_ready():
             instance.tell_ready()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -257,12 +258,19 @@ def _recorder(desk: DecisionDesk, database: Database) -> Recorder:
     if settings.decision_log == "best_effort":
         log = SpooledLog(direct, settings.spool_folder or default_folder() / "spool", metrics.tell_spooled)
     return Recorder(
-        log,
+        CountedLog(log, Tally(desk).add),
         card.features,
         timeout=settings.store_timeout_ms / 1000,
-        on_writable=metrics.tell_writable,
+        on_writable=_on_writable,
         on_stored=metrics.observe_store,
     )
+
+
+def _on_writable(writable: bool) -> None:
+    """Tell Prometheus, and the service once this worker can decide."""
+    metrics.tell_writable(writable)
+    if writable:
+        instance.tell_ready()
 
 
 def _announce(desk: DecisionDesk) -> None:

@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 from credit_scoring.application.records import Records
 from credit_scoring.application.schemas import Application, Decision
 from credit_scoring.decisions.ids import new_id
-from credit_scoring.serving.metrics import count_decisions
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn
     from credit_scoring.model.scorer import Scorer
@@ -35,9 +34,7 @@ class DecisionDesk:
         risks, rulings = self.scorer.decide(records)
         unknowns = self.scorer.unknowns
         told = zip(rulings, risks.tolist(), unknowns.missing(records), unknowns.outside_training(records), strict=True)
-        decisions = _DECISIONS.validate_python([self._content(*each) for each in told])
-        count_decisions(rulings)
-        return decisions
+        return _DECISIONS.validate_python([self._content(*each) for each in told])
 
     def _content(self, ruling: "Ruling", risk: float, missing: Names, outside: Names) -> dict[str, Any]:
         policy = self.scorer.policy

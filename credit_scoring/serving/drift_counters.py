@@ -37,7 +37,7 @@ class FieldCounters:
             announce_reference(model, reference.rows, bins.field, shares, bins.quantile)
 
     def add(self, records: Sequence[Record], risks: Sequence[float]) -> None:
-        """These applications were scored."""
+        """These applications were decided."""
         if not self._records:
             self._schedule(LONGEST_WAIT_S, self.flush)
         self._records.extend(records)

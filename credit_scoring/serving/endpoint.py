@@ -181,9 +181,16 @@ def _check_headers(headers: Headers, limit: int) -> None:
         media_type = sent.partition(b";")[0].strip().lower()
         if media_type != b"application/json":
             raise RequestError(415, "The content type must be application/json.", "content_type")
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > limit:
+    if not is_within(headers.get(b"content-length", b"0"), limit):
         raise _too_large(limit)
+
+
+def is_within(length: bytes, limit: int) -> bool:
+    """Whether this is a Content-Length of up to so many bytes."""
+    try:
+        return 0 <= int(length) <= limit
+    except ValueError:  # `int` takes no more than 4,300 digits, zeros or not
+        return False
 
 
 def body_too_late(timeout: float) -> RequestError:

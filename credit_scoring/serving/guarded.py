@@ -29,6 +29,11 @@ class GuardedProtocol(OrderedProtocol):
         if not self.watch.admits(self.connections, self.loop):  # type: ignore[arg-type]  # all of this class
             self.end(FULL)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # after a reset uvicorn leaves the timer, which holds this connection
+
     @property
     def waits_for_client(self) -> bool:
         """Whether nothing goes on until the client sends or reads something; uvicorn ends idle keep-alive itself."""

@@ -13,7 +13,7 @@ from credit_scoring.serving.auth import Headers
 from credit_scoring.serving.backlog import Backlog
 from credit_scoring.serving.batching import READING_SHARE, TURN_SHARE
 from credit_scoring.serving.connections import Limits
-from credit_scoring.serving.endpoint import body_too_late
+from credit_scoring.serving.endpoint import body_too_late, is_within
 from credit_scoring.serving.exchange import Exchange, HotRoute
 from credit_scoring.serving.guarded import GuardedProtocol
 from credit_scoring.serving.ordered import BETWEEN, CLOSING, answer_bytes
@@ -130,12 +130,12 @@ class HotProtocol(GuardedProtocol):
         """The hot way where it is plain, else the ordinary one."""
         headers, began = dict(self.headers), self._began()
         asked_by = self.hot_route.asked_by(headers, self.client) if self._is_plain(headers) else None
-        if asked_by is None:
-            super().take_request()
-        else:
+        if asked_by is not None:
             keep_alive = self.parser.should_keep_alive()
             exchange = Exchange(self, keep_alive, asked_by, sent_id(headers), began)
             self.cycle = exchange  # type: ignore[assignment]  # in its place
+        elif not self.transport.is_closing():  # as it is after the last answer of a stopping server, in the same read
+            super().take_request()
 
     def _is_plain(self, headers: Headers) -> bool:
         route, parser = self.hot_route, self.parser
@@ -143,8 +143,9 @@ class HotProtocol(GuardedProtocol):
             return False
         if self.expect_100_continue or parser.should_upgrade() or not self.owes_nothing:
             return False
-        length = headers.get(b"content-length", b"")
-        return headers.get(b"content-type") == b"application/json" and length.isdigit() and int(length) <= route.limit
+        if headers.get(b"content-type") != b"application/json":
+            return False
+        return is_within(headers.get(b"content-length", b""), route.limit)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""

@@ -3,18 +3,14 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from credit_scoring.application.schemas import Answer
+from credit_scoring.application.schemas import Answer, Decision
 from credit_scoring.errors import NotReadyError, OverloadedError
 from credit_scoring.model.card import Interval
 from credit_scoring.serving.instance import FOLDER_VARIABLE
-
-if TYPE_CHECKING:  # so that the API can be described without NumPy
-    from credit_scoring.policy.evaluator import Ruling
 
 PROCESS_ID = os.getpid()
 if FOLDER_VARIABLE in os.environ:
@@ -32,7 +28,11 @@ _duration = Histogram(
     buckets=SECONDS,
 )
 _refusals = Counter("credit_scoring_refusals_total", "Requests rejected before validation, by reason.", ["reason"])
-_decisions = Counter("credit_scoring_decisions_total", "Decisions made.", ["decision"])
+_decisions = Counter(
+    "credit_scoring_decisions_total",
+    "Decisions given, stored ones where they are stored; repeated applications count once.",
+    ["decision"],
+)
 _batch_size = Histogram(
     "credit_scoring_batch_size", "Applications in a micro-batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 )
@@ -43,7 +43,7 @@ _model = Gauge(
     "credit_scoring_model_info",
     "1 for the model in use; form is compiled, or pipeline if the compiled form did not reproduce its scores.",
     ["model", "policy", "form"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _policy_end = Gauge(
     "credit_scoring_policy_end_timestamp_seconds",
@@ -55,34 +55,36 @@ _model_test = Gauge(
     "credit_scoring_model_test",
     "Performance of the model in use on its untouched test part; bound is value, or low or high of the 95 % interval.",
     ["model", "metric", "bound"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _model_test_approved = Gauge(
     "credit_scoring_model_test_approved",
     "Performance of the model in use on approved clients of its test part, measured like credit_scoring_realised; "
     "bound is value, or low or high of the 95 % interval.",
     ["model", "metric", "bound"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _values = Counter(
     "credit_scoring_field_values_total",
-    "Scored applications by field and bin of the training distribution.",
+    "Decided applications by field and bin of the training distribution.",
     ["model", "field", "bin"],
 )
 _shares = Gauge(
     "credit_scoring_reference_share",
     "Share of a field's bin in the training data.",
     ["model", "field", "bin"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 _quantiles = Gauge(
     "credit_scoring_reference_quantile",
     "Quantile of PSI / (1/decisions + 1/rows) of a field; exceeded by chance once in 10,000 times.",
     ["model", "field"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
-_rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="max")
-_rules = Counter("credit_scoring_rules_failed_total", "Rules of the policy that an application did not pass.", ["rule"])
+_rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="livemax")
+_rules = Counter(
+    "credit_scoring_rules_failed_total", "Rules of the policy that a decided application did not pass.", ["rule"]
+)
 _writable = Gauge(
     "credit_scoring_decision_log_writable",
     "1 if every worker can store decisions, else 0.",
@@ -132,13 +134,14 @@ def observe_batch(size: int, oldest_wait: float) -> None:
     _batch_wait.observe(oldest_wait)
 
 
-def count_decisions(rulings: "Sequence[Ruling]") -> None:
-    """These answers were given, and these rules of the policy did not pass."""
-    answers = [each.answer for each in rulings]
+def count_decisions(decisions: Sequence[Decision]) -> None:
+    """These are given."""
+    answers = [each.decision for each in decisions]
     for answer, counter in _answers.items():
-        counter.inc(answers.count(answer))
-    for ruling in rulings:
-        for rule in ruling.rules:
+        if count := answers.count(answer):
+            counter.inc(count)
+    for decision in decisions:
+        for rule in decision.rules:
             _rules.labels(rule).inc()
 
 

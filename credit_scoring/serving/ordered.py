@@ -14,7 +14,9 @@ from credit_scoring.serving.problems import error_answer
 from credit_scoring.serving.request_ids import id_of
 
 CLOSING = (b"connection", b"close")
-BETWEEN, HEAD, BODY = range(3)  # what the parser has read last of: no request, its head, its body
+# What the parser has read last of: no request, its body, its head, its trailers (or only the size of a chunk).
+BETWEEN, BODY, HEAD, TRAILERS = range(4)
+SECTIONS = {HEAD: "head", TRAILERS: "trailer section"}
 
 NOT_HTTP = RequestError(400, "This is not a valid HTTP/1.1 request.", "invalid_http")
 
@@ -23,13 +25,26 @@ class HeadTooLargeError(Exception):
     """Ends the parser; the client is answered what `_last_answer` says."""
 
 
+class ClosedHead(list[tuple[bytes, bytes]]):
+    """The header fields of a request, once its head was read.
+
+    uvicorn adds trailer fields, which would pass for the Authorization or Host of the head; here none is kept.
+    """
+
+    def append(self, trailer: tuple[bytes, bytes], /) -> None:
+        """Drop it."""
+
+
 class OrderedProtocol(HttpToolsProtocol):
-    """Reads heads up to `limits.head_bytes`; `end` reads no more, and answers an error after all that came before."""
+    """Reads heads up to `limits.head_bytes`; `end` reads no more, and answers an error after all that came before.
+
+    So it reads trailers, of which nothing is kept.
+    """
 
     limits: ClassVar[Limits]
     sweeps_waiting = 0  # the watch counts them; a request that was read begins a new count
     _stage = BETWEEN
-    _head_size = 0  # read of this head in reads before this one; below 0: it began in this read
+    _head_size = 0  # read of this head, or these trailers, in reads before this one; below 0: they began in this read
     _read_size = 0
     _last_answer: Exception | None = None
 
@@ -39,10 +54,10 @@ class OrderedProtocol(HttpToolsProtocol):
             return
         self._read_size = len(data)
         super().data_received(data)
-        if self._stage == HEAD and self._last_answer is None:
+        if self._stage >= HEAD and self._last_answer is None:
             self._head_size = 0 if self._head_size < 0 else self._head_size + self._read_size
             if self._head_size > self.limits.head_bytes:
-                self.end(_head_too_large(self.limits.head_bytes))
+                self.end(_too_large(self._stage, self.limits.head_bytes))
 
     @property
     def owes_nothing(self) -> bool:
@@ -59,7 +74,7 @@ class OrderedProtocol(HttpToolsProtocol):
         """Called by the parser."""
         limit = self.limits.head_bytes
         if (self._head_size >= 0 or self._read_size > limit) and _size(self.url, self.headers) > limit:
-            self._last_answer = _head_too_large(limit)
+            self._last_answer = _too_large(HEAD, limit)
             raise HeadTooLargeError
         self.take_request()
         self._stage = BODY
@@ -68,6 +83,18 @@ class OrderedProtocol(HttpToolsProtocol):
     def take_request(self) -> None:
         """Begin to answer the request whose head was read."""
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """Called by the parser, also for the last chunk, which is empty."""
+        if not isinstance(self.headers, ClosedHead):
+            self.headers = ClosedHead(self.headers)
+        self._stage = TRAILERS
+        self._head_size = -1
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._stage = BODY
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
@@ -88,7 +115,7 @@ class OrderedProtocol(HttpToolsProtocol):
     def end(self, error: Exception) -> None:
         """Read no more; answer this error in its turn, then close."""
         self._last_answer = error
-        if self._stage == BODY:
+        if self._stage in (BODY, TRAILERS):
             self._end_in_body()
         elif self.owes_nothing:
             self._write_last_answer()
@@ -104,7 +131,7 @@ class OrderedProtocol(HttpToolsProtocol):
 
     def _request_id(self) -> str:
         """What the request is called whose head was read; a new id where none was."""
-        return id_of(dict(self.headers)) if self._stage in (HEAD, BODY) else new_id()
+        return id_of(dict(self.headers)) if self._stage != BETWEEN else new_id()
 
     def _write_last_answer(self) -> None:
         if self._last_answer is not None and not self.transport.is_closing():
@@ -114,8 +141,8 @@ class OrderedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _head_too_large(limit: int) -> RequestError:
-    return RequestError(431, f"The head of the request is larger than {limit:,} bytes.", "head")
+def _too_large(stage: int, limit: int) -> RequestError:
+    return RequestError(431, f"The {SECTIONS[stage]} of the request is larger than {limit:,} bytes.", "head")
 
 
 def _size(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:

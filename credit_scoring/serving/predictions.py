@@ -1,7 +1,7 @@
 """Decisions on applications: validated, scored in micro-batches, and stored before they are answered."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -32,12 +32,12 @@ from credit_scoring.serving.bodies import (
     too_many_fields,
 )
 from credit_scoring.serving.decision_engine import DecisionDesk
-from credit_scoring.serving.drift_counters import FieldCounters
 from credit_scoring.serving.endpoint import Asked
 from credit_scoring.serving.explanations import Explainer
 from credit_scoring.serving.problems import NOT_DECIDED
 from credit_scoring.serving.recorder import Recorder, Submission
 from credit_scoring.serving.routes import MAX_APPLICATIONS
+from credit_scoring.serving.tally import Tally
 from credit_scoring.settings import ServiceSettings
 
 REASONS = "reasons"  # the parameter of a query
@@ -71,11 +71,9 @@ class Predictions:
 
     @classmethod
     def of(cls, desk: DecisionDesk, recorder: Recorder | None, explainer: Explainer, settings: ServiceSettings) -> Self:
-        """What this desk decides, counted for drift, within the limits of the settings."""
-        drift = desk.scorer.reference.drift
-        counters = FieldCounters(drift, desk.tag, _call_later) if drift else None
+        """What this desk decides, within the limits of the settings; without a recorder it is counted here."""
         batcher = Batcher(
-            partial(_decide, desk, counters),
+            partial(_decide, desk, None if recorder else Tally(desk)),
             max_batch_size=settings.max_batch_size,
             budget=settings.latency_budget_ms / 1000,
             deliver=recorder.keep if recorder else None,
@@ -191,20 +189,16 @@ class Predictions:
             return errors.answer(error)
 
 
-def _decide(desk: DecisionDesk, counters: FieldCounters | None, submissions: Sequence[Submission]) -> list[Decision]:
+def _decide(desk: DecisionDesk, tally: Tally | None, submissions: Sequence[Submission]) -> list[Decision]:
     applications = [each.application for each in submissions]
     decisions = desk.decide(applications)
-    if counters:
-        counters.add([each.__dict__ for each in applications], [each.risk_probability for each in decisions])
+    if tally:
+        tally.add(applications, decisions)
     return decisions
 
 
 def _with_reasons(decision: Decision, reasons: str) -> bytes:
     return to_json(decision)[:-1] + b',"reasons":' + reasons.encode() + b"}"
-
-
-def _call_later(seconds: float, function: Callable[[], None]) -> object:
-    return asyncio.get_running_loop().call_later(seconds, function)
 
 
 def _in_its_place(found: Decision | BaseException) -> Decision | ItemError:

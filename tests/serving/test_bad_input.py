@@ -323,6 +323,13 @@ def test_a_body_of_10_mb_that_does_not_tell_its_length_is_a_413(service: Running
     refused(httpx.post(f"{service.url}{path}", content=pieces(), headers=JSON_TYPE, timeout=30), 413)
 
 
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_a_length_of_thousands_of_digits_is_a_413(service: RunningService, path: str) -> None:
+    with closing(HTTPConnection(httpx.URL(service.url).netloc.decode(), timeout=30)) as connection:
+        connection.request("POST", path, b"{}", {**JSON_TYPE, "Content-Length": "2".zfill(5000)})
+        assert connection.getresponse().status == 413
+
+
 @pytest.mark.parametrize(("path", "status"), [("/predict", 413), ("/predict_many", 400)])
 @pytest.mark.parametrize("tail", [b"", b"]" * 100_000], ids=["open", "closed"])
 def test_100000_brackets_are_refused(service: RunningService, tail: bytes, path: str, status: int) -> None:

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from credit_scoring.serving import endpoint
-from credit_scoring.serving.endpoint import Asked, JsonEndpoint
+from credit_scoring.serving.endpoint import Asked, JsonEndpoint, is_within
 
 
 def answered(handle: endpoint.Handler) -> tuple[httpx.Response, list[int]]:
@@ -40,6 +40,16 @@ def test_an_answer_that_takes_too_long_is_a_problem_that_may_be_asked_again(monk
     assert (found.status_code, found.headers["retry-after"], counted) == (503, "1", [503])
     assert (found.json()["code"], found.json()["instance"]) == ("unavailable", "r-1")
     assert "with the same application_id" in found.json()["detail"]
+
+
+@pytest.mark.parametrize("length", [b"0", b"100", b"0" * 4000 + b"100"])
+def test_a_content_length_up_to_the_limit_is_within_it(length: bytes) -> None:
+    assert is_within(length, 100)
+
+
+@pytest.mark.parametrize("length", [b"", b"-1", b"101", b"9" * 5000, b"0" * 5000 + b"1", b"1e1", b"\xc2\xb2"])
+def test_what_is_more_or_no_number_or_thousands_of_digits_is_not_within_the_limit(length: bytes) -> None:
+    assert not is_within(length, 100)
 
 
 def test_a_handler_whose_own_wait_ended_is_a_failure_and_not_told_as_one_of_time() -> None:

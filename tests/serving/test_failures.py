@@ -303,8 +303,8 @@ def waiting_in_spools(running: RunningService) -> int:
 
 
 def decided(running: RunningService) -> int:
-    """How many decisions the metrics tell of."""
-    return _sum_of(running, "credit_scoring_decisions_total")
+    """How many applications were scored, as the metrics tell."""
+    return _sum_of(running, "credit_scoring_batch_size_sum")
 
 
 def _sum_of(running: RunningService, metric: str) -> int:

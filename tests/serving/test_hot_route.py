@@ -5,6 +5,7 @@ import gc
 import json
 import select
 import socket
+import struct
 import threading
 import time
 import weakref
@@ -40,6 +41,7 @@ MOST_WAITING = 2 * 1024 * 1024
 SOON = 20.0
 REQUEST = b'POST /hot HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"a'
 HEAD, BODY = REQUEST.split(b"\r\n\r\n")
+CHUNKED = b"POST /cold HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Desk:
     reads: list[HotProtocol] = field(default_factory=list)
     held: list["Held"] = field(default_factory=list)
     refusals: list[UnavailableError] = field(default_factory=list)
+    scopes: list[dict[str, Any]] = field(default_factory=list)
     backlog: Backlog | None = None
     unready: bool = False
     shares: list[float] = field(default_factory=list)
@@ -117,6 +120,7 @@ class Desk:
 
     async def ordinary(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """An ASGI app that says that the request came the ordinary way; on /held the test lets the answer end."""
+        self.scopes.append(scope)
         await receive()
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"3")]})
         if scope["path"] == "/held":
@@ -309,6 +313,7 @@ def test_a_request_sent_ahead_waits_for_the_answer_that_is_still_due() -> None:
         request(b"ok").replace(b"content-type: application/json\r\n", b""),
         request(b"x" * (LIMIT + 1)),
         HEAD.replace(b"content-length: 2", b"transfer-encoding: chunked") + b"\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        HEAD.replace(b"content-length: 2", b"content-length: %b2" % (b"0" * 5000)) + b"\r\n\r\nok",
     ],
 )
 def test_what_is_not_plain_goes_the_ordinary_way(raw: bytes) -> None:
@@ -575,15 +580,18 @@ def test_a_client_whose_request_waits_is_not_taken_for_one_that_keeps_the_servic
         assert read_answer(client)[0] == 200
 
 
-def test_a_closed_connection_leaves_nothing_to_be_collected() -> None:
+@pytest.mark.parametrize("linger", [struct.pack("ii", 0, 0), struct.pack("ii", 1, 0)], ids=["by a FIN", "by an RST"])
+@pytest.mark.parametrize("path", [b"/hot", b"/cold"])
+def test_a_closed_connection_leaves_nothing_to_be_collected(path: bytes, linger: bytes) -> None:
     """Collecting the circles of thousands of connections holds up a worker for a tenth of a second."""
     desk = Desk()
     gc.disable()
     try:
         with serving(desk) as address:
             with closing(socket.create_connection(address, timeout=SOON)) as client:
-                client.sendall(request(b"ok"))
-                assert read_answer(client)[0] == 200
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                client.sendall(request(b"ok", path=path))
+                assert read_answer(client)[0] in (200, 202)
             left = weakref.ref(desk.reads.pop())
             wait_for(lambda: left() is None, "the connection to be gone")
     finally:
@@ -663,6 +671,23 @@ def test_what_follows_a_request_that_asks_to_close_is_not_handled() -> None:
         assert read_answer(client)[0] == 200
         assert client.recv(1) == b""
     assert desk.handled == [b"ok"]
+
+
+def test_what_follows_the_last_answer_of_a_stopping_server_does_not_reach_the_app() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(request(b"ok")[:-1])
+        wait_for(lambda: bool(desk.reads), "the first piece to be read")
+        protocol = desk.reads[0]
+        protocol.loop.call_soon_threadsafe(protocol.shutdown)
+        wait_for(lambda: not protocol.cycle.keep_alive, "the server to stop")
+        client.sendall(b"k" + request(b"ok", path=b"/cold"))
+        assert read_answer(client)[0] == 200
+        assert client.recv(1) == b""
+        with closing(socket.create_connection(client.getpeername(), timeout=SOON)) as other:
+            other.sendall(request(b"ok", path=b"/other"))
+            assert read_answer(other)[0] == 202
+    assert [scope["path"] for scope in desk.scopes] == ["/other"]
 
 
 # Garbage
@@ -778,6 +803,65 @@ def test_a_large_body_and_the_beginning_of_the_next_head_pass_for_no_large_head(
         assert read_answer(client)[0] == 202
         client.sendall(following[20:])
         assert read_answer(client)[0] in (200, 202)  # the ordinary way while the first answer is under way
+
+
+@pytest.mark.parametrize("size", [LARGEST_HEAD, LARGEST_HEAD + 1])
+@pytest.mark.parametrize("line", [b"ab: cd\r\n", b"ab: " + b"c" * 2 * LARGEST_HEAD], ids=["many", "one without end"])
+def test_trailers_of_more_than_16_kb_are_refused_and_none_are_kept(line: bytes, size: int) -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(CHUNKED + b"0\r\n")
+        wait_for(lambda: bool(desk.reads), "the last chunk to be read")
+        client.sendall((line * LARGEST_HEAD)[: size - 4])
+        client.sendall(b"\r\n\r\n" if size == LARGEST_HEAD else b"more")
+        if size == LARGEST_HEAD:
+            assert read_answer(client)[0] == 202
+        else:
+            assert_refused_and_closed(client, 431)
+        assert len(desk.reads[0].headers) == 3
+
+
+def test_trailers_without_end_after_an_answer_end_the_connection() -> None:
+    with connected(Desk()) as client:
+        client.sendall(CHUNKED + b"2\r\nok\r\n0\r\n")
+        assert read_answer(client)[0] == 202
+        client.sendall((b"ab: cd\r\n" * LARGEST_HEAD)[: LARGEST_HEAD + 1])
+        assert client.recv(1) == b""
+
+
+def test_a_trailer_is_no_header() -> None:
+    desk = Desk()
+    with connected(desk) as client:
+        client.sendall(CHUNKED + b"2\r\nok\r\n0\r\nauthorization: Bearer other\r\nhost: y\r\nx-request-id: z\r\n\r\n")
+        assert read_answer(client)[0] == 202
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
+    (scope,) = desk.scopes
+    assert [name for name, _ in scope["headers"]] == [b"host", b"content-type", b"transfer-encoding"]
+    assert dict(scope["headers"])[b"host"] == b"x"
+
+
+def test_a_request_whose_trailers_are_garbage_keeps_the_name_that_its_head_gave_it() -> None:
+    with connected(Desk()) as client:
+        head = CHUNKED.replace(b"host: x", b"host: x\r\nx-request-id: crm-7")
+        client.sendall(head + b"0\r\nx-request-id: other\r\na: b\r\nGARBAGE\r\n")
+        status, _, content = read_answer(client)
+    assert (status, json.loads(content)["instance"]) == (400, "crm-7")
+
+
+def test_chunks_whose_sizes_come_before_their_data_pass_for_no_trailers() -> None:
+    desk, size = Desk(), LARGEST_HEAD + 1
+    with connected(desk) as client:
+        client.sendall(CHUNKED)
+        for _ in range(3):
+            desk.reads.clear()
+            client.sendall(b"%x\r\n" % size)
+            wait_for(lambda: bool(desk.reads), "the size to be read")
+            client.sendall(b"x" * size + b"\r\n")
+        client.sendall(b"0\r\n\r\n")
+        assert read_answer(client)[0] == 202
+        client.sendall(request(b"ok"))
+        assert read_answer(client)[0] == 200
 
 
 @pytest.mark.parametrize("sent", [HEAD[:30], request(b"ok") + HEAD[:30]], ids=["at first", "after an answer"])

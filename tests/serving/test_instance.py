@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.support.consorcio import EXAMPLE_APPLICATION
 from benchmarks.support.traffic import Traffic, workers
 from benchmarks.support.waiting import wait_for
+from credit_scoring.serving.rolling import READY_WITHIN_S
 from tests.conftest import STOPPED_WITHIN, RunningService, wait_until_ready
 from tests.serving.test_failures import assert_kept
 from tests.test_service import TARGET, is_ready, is_running, requests_counted, served
@@ -101,6 +104,24 @@ def test_on_sighup_workers_are_replaced_one_after_the_other_and_nobody_is_refuse
         assert is_ready(running)
         assert "Traceback" not in running.log_text()
     assert_kept(address, load.record)
+
+
+def test_a_new_worker_that_cannot_store_at_first_takes_over_once_it_can(model_tag: str, tmp_path: Path) -> None:
+    path, lost = tmp_path / "decisions.db", "Nothing is decided until the decision log can be written."
+    settings = {"CREDIT_SCORING_DATABASE_URL": f"sqlite:///{path}", "CREDIT_SCORING_MODEL": model_tag}
+    with served(tmp_path, **settings) as running:
+        wait_until_ready(running)
+        before = workers(running.process.pid)
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as other:
+            running.process.send_signal(signal.SIGHUP)
+            wait_for(partial(newer_than, running, before), "a new worker")
+            other.execute("BEGIN IMMEDIATE")
+            wait_for(lambda: lost in running.log_text(), "it to find the log locked")
+            assert workers(running.process.pid)[0] == before[0]
+            other.execute("ROLLBACK")
+        wait_for(lambda: "All workers have been replaced" in running.log_text(), "its turn", within=READY_WITHIN_S)
+        assert set(before).isdisjoint(workers(running.process.pid))
+        assert is_ready(running)
 
 
 def test_a_worker_stays_until_a_new_one_answers_even_when_the_first_new_one_is_killed(
