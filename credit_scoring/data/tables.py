@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from credit_scoring.data.excel import csv_of_excel
-from credit_scoring.data.layout import Layout, decimal_among, decoded, delimiters_of, uncertain
+from credit_scoring.data.layout import Layout, decimal_among, decimals_of, decoded, delimiters_of, uncertain
 from credit_scoring.data.parquet import csv_of_parquet
 from credit_scoring.errors import DataError
 
@@ -16,13 +16,17 @@ MOST_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True)
 class Table:
-    """A file as texts. `name` is how errors name it; its `layout` is known but for the decimal sign."""
+    """A file as texts. `name` is how errors name it; its `layout` is known but for the decimal sign.
+
+    `texts`: the columns of a file with types that are texts there.
+    """
 
     name: str
     header: tuple[str, ...]
     layout: Layout
     text: str
     delimiter: str
+    texts: frozenset[str] = frozenset()
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Each row with the number of its last line; raises DataError where the text is no CSV.
@@ -43,6 +47,13 @@ class Table:
 
     def decimal(self, columns: Collection[str]) -> str:
         """The decimal sign of the numbers in these columns; raises DataError where it is not certain."""
+        if texts := sorted(self.texts.intersection(columns)):
+            found = decimals_of((row for _, row in self.rows()), texts)
+            if found[","] or found[""]:
+                raise DataError(
+                    f"{self.name}: numbers as texts, like 1.234 or 1,5, in {', '.join(texts)}. Store them as numbers, "
+                    "for what they mean is not certain, or write the table as CSV."
+                )
         return decimal_among((row for _, row in self.rows()), columns, self.name, self.layout)
 
 
@@ -62,7 +73,8 @@ def read_table(content: bytes, suffix: str, name: str, layout: Layout) -> Table:
     What `layout` does not say is told from the content; raises DataError where that is not certain.
     """
     if suffix.lower() == ".parquet":
-        return _table(name, layout.model_copy(update={"decimal": "."}), csv_of_parquet(content, name).decode(), ",")
+        text, texts = csv_of_parquet(content, name)
+        return replace(_table(name, layout.model_copy(update={"decimal": "."}), text, ","), texts=texts)
     if suffix.lower() == ".xlsx":
         text, decimal = csv_of_excel(content, name, layout)
         return _table(name, layout.model_copy(update={"decimal": decimal}), text, ",")

@@ -60,3 +60,18 @@ def test_a_nested_column_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"credit_letter_value": [[1.0]], "outcome": ["PAID"]}).to_parquet(tmp_path / "own.parquet")
     with pytest.raises(DataError, match="plain columns"):
         load_csv(tmp_path / "own.parquet", CATALOGUE)
+
+
+def test_amounts_as_texts_that_may_be_read_in_two_ways_are_refused(tmp_path: Path) -> None:
+    """A mapping's decimal comma is of files without types: by it 60.000 would be read as 60 all the same."""
+    table = TABLE.assign(credit_letter_value=TABLE["credit_letter_value"].map("{:.0f}".format).str[:2] + ".000")
+    table.to_parquet(tmp_path / "own.parquet")
+    (tmp_path / "mapping.toml").write_text('decimal = ","', encoding="utf-8")
+    with pytest.raises(DataError, match=r"numbers as texts, like 1\.234 or 1,5, in credit_letter_value\. Store them"):
+        load_csv(tmp_path / "own.parquet", CATALOGUE, tmp_path / "mapping.toml")
+
+
+def test_amounts_as_texts_that_are_plain_are_read(tmp_path: Path) -> None:
+    TABLE.assign(credit_letter_value=TABLE["credit_letter_value"].map(str)).to_parquet(tmp_path / "own.parquet")
+    found = load_csv(tmp_path / "own.parquet", CATALOGUE)
+    assert found.frame["credit_letter_value"].tolist() == TABLE["credit_letter_value"].tolist()
