@@ -365,7 +365,7 @@ def test_after_a_verdict_the_letter_says_what_counts_now(running: RunningService
     ana.judge(decision, "APPROVED")
     letter = ana.get(f"/mesa/decisoes/{decision}/carta").text
     assert "foi <strong>aprovada</strong>" in letter
-    assert "revista por pessoas" in letter
+    assert "Pessoas da nossa equipe analisaram a proposta" in letter
 
 
 def test_an_applicants_text_is_shown_as_text(running: RunningService, ana: Reviewer) -> None:
