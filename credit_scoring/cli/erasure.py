@@ -41,8 +41,8 @@ def erase_application(
     A decision of a group that has not ended five years ago, or whose end is not on record, is kept unless you say why
     it need not be.
 
-    It does not see what still waits in a spool (best_effort): erase while credit_scoring_decision_log_spooled is 0, and
-    look again afterwards (`decisions subject`).
+    It does not see what still waits in a spool (best_effort): erase once
+    credit_scoring_decision_log_spooled has been 0 for 10 seconds, and look again afterwards (`decisions subject`).
     """
     order = Order(
         _text("--reason", reason),
