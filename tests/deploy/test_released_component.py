@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import bentoml
+import pytest
 
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
@@ -46,6 +47,7 @@ def arguments(found: list[Json], container: Json) -> list[str]:
     return [re.sub(r"\$\((\w+)\)", lambda name: str(settings[name[1]]), each) for each in container["args"]]
 
 
+@pytest.mark.usefixtures("published")
 def test_the_released_model_is_in_the_store_before_a_training_that_compares_with_it(
     scorer: Scorer, tmp_path: Path
 ) -> None:

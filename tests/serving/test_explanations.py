@@ -102,6 +102,7 @@ def test_otherwise_reasons_that_cannot_be_kept_are_not_given(scorer: Scorer, giv
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("published")
 def test_a_model_that_cannot_be_loaded_any_more_or_is_gone_has_no_reasons_and_says_so(
     scorer: Scorer, address: str
 ) -> None:
@@ -116,9 +117,7 @@ def test_a_model_that_cannot_be_loaded_any_more_or_is_gone_has_no_reasons_and_sa
             assert (raised.value.status, raised.value.kind) == (409, "no_model")
             return str(raised.value)
 
-    try:
-        (Path(store.find(tag).path) / PIPELINE_FILE).write_bytes(b"of other libraries")
-        assert f"Model {tag}, which decided, cannot be loaded by this service" in asyncio.run(told())
-    finally:
-        bentoml.models.delete(tag)
+    (Path(store.find(tag).path) / PIPELINE_FILE).write_bytes(b"of other libraries")
+    assert f"Model {tag}, which decided, cannot be loaded by this service" in asyncio.run(told())
+    bentoml.models.delete(tag)
     assert f"Model {tag}, which decided, is not in the store of this service" in asyncio.run(told())
