@@ -115,7 +115,7 @@ def _trained(size: int, fields: int, trials: int, timeout: float | None) -> Cost
 
     def on_stage(report: StageReport) -> None:
         marks.append((report.title, time.monotonic()))
-        typer.echo(f"{size:,} rows: {report}", err=True)
+        typer.echo(f"{size:,} rows: {report.title}, {report.detail}", err=True)
 
     scorer = train(dataset, TrainingPlan(trials=trials, timeout=timeout), on_stage=on_stage)
     marks.append((MEASURE, time.monotonic()))
