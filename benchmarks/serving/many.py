@@ -52,7 +52,7 @@ def main() -> None:
         "parse JSON": lambda: from_json(body),
         "validate": lambda: [ConsorcioApplication.model_validate(item) for item in items],
         "score": lambda: scorer.score_records(records),
-        "decide (score, apply the policy, name, count)": lambda: desk.decide(applications),
+        "decide (score, apply the policy, name)": lambda: desk.decide(applications),
         "write JSON": lambda: to_json(decisions),
     }
     found = {name: seconds(step, repetitions) for name, step in steps.items()}

@@ -15,6 +15,7 @@ from benchmarks.support.postgres import OWNER, Postgres
 from benchmarks.support.waiting import wait_for
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.log import DecisionLog
+from credit_scoring.decisions.postgres import PostgresDatabase
 from credit_scoring.errors import ConfigurationError, DecisionLogError
 
 AMPLE_S = 20.0
@@ -70,7 +71,9 @@ def is_encrypted(address: str) -> tuple[bool, bool]:
         return bool(connection.execute(text(IS_ENCRYPTED)).scalar_one())
 
     async def own() -> bool:
-        connection = await open_database(address, timeout=AMPLE_S).connect()  # type: ignore[attr-defined]
+        database = open_database(address, timeout=AMPLE_S)
+        assert isinstance(database, PostgresDatabase)
+        connection = await database.connect()
         try:
             return bool(await connection.fetchval(IS_ENCRYPTED))
         finally:

@@ -1,26 +1,9 @@
 """The Kubernetes component that lets several pods share the review desk's sessions."""
 
-import shutil
 from pathlib import Path
 
 from credit_scoring.review.secret import SETTING
-from tests.support.manifests import KUBERNETES, Json, kustomized, of_kind
-
-OVERLAY = """
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../../base]
-components: [../../components/desk{more}]
-"""
-
-
-def rendered(folder: Path, more: str = "") -> list[Json]:
-    copy = folder / "kubernetes"
-    shutil.copytree(KUBERNETES, copy)
-    overlay = copy / "overlays" / "own"
-    overlay.mkdir()
-    (overlay / "kustomization.yaml").write_text(OVERLAY.format(more=more), encoding="utf-8")
-    return kustomized(overlay)
+from tests.support.manifests import Json, of_kind, with_components
 
 
 def mounted(volume: Json) -> dict[str, str]:
@@ -30,7 +13,7 @@ def mounted(volume: Json) -> dict[str, str]:
 
 
 def test_the_secret_of_sessions_is_where_the_service_looks_for_it(tmp_path: Path) -> None:
-    found = rendered(tmp_path, ", ../../components/policy")
+    found = with_components(tmp_path, "desk", "policy")
     pod = of_kind(found, "Deployment")["credit-scoring"]["spec"]["template"]["spec"]
     (service,) = pod["containers"]
     name = service["envFrom"][0]["configMapRef"]["name"]
@@ -44,7 +27,7 @@ def test_the_secret_of_sessions_is_where_the_service_looks_for_it(tmp_path: Path
 def test_what_the_settings_say_without_it_stays(tmp_path: Path) -> None:
     data = [
         settings
-        for name, each in of_kind(rendered(tmp_path), "ConfigMap").items()
+        for name, each in of_kind(with_components(tmp_path, "desk"), "ConfigMap").items()
         if name.startswith("credit-scoring-settings")
         for settings in [each["data"]]
     ]

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,28 +12,16 @@ import bentoml
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from tests.support.command_line import run
-from tests.support.manifests import KUBERNETES, kustomized, of_kind
+from tests.support.manifests import of_kind, with_components
 from tests.support.web import served_folder
 
-OVERLAY = """
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../../base]
-components: [../../components/model]
-images: [{name: credit-scoring, newName: registry.example/credit-scoring, digest: "sha256:abc"}]
-"""
+IMAGES = 'images: [{name: credit-scoring, newName: registry.example/credit-scoring, digest: "sha256:abc"}]'
 SETTINGS = "MODEL_ADDRESS={address}\nMODEL_SHA256={sha256}\nCREDIT_SCORING_MODEL={tag}\n"
 
 
 def rendered(folder: Path, settings: str) -> dict[str, Any]:
     """The manifests of an overlay with the component and these settings, by kind."""
-    copy = folder / "kubernetes"
-    shutil.copytree(KUBERNETES, copy)
-    (copy / "components" / "model" / "model.env").write_text(settings, encoding="utf-8")
-    overlay = copy / "overlays" / "own"
-    overlay.mkdir()
-    (overlay / "kustomization.yaml").write_text(OVERLAY, encoding="utf-8")
-    found = kustomized(overlay)
+    found = with_components(folder, "model", images=IMAGES, model=settings)
     return {"pod": of_kind(found, "Deployment")["credit-scoring"]["spec"]["template"]["spec"], "all": found}
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from pathlib import Path
 
 import bentoml
@@ -11,26 +10,14 @@ import pytest
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
 from tests.support.command_line import run
-from tests.support.manifests import KUBERNETES, Json, kustomized, of_kind
+from tests.support.manifests import Json, of_kind, with_components
 from tests.support.web import served_folder
 
-OVERLAY = """
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../../base]
-components: [../../components/retraining, ../../components/released]
-images: [{name: credit-scoring-train, newName: registry.example/train, digest: "sha256:abc"}]
-"""
+IMAGES = 'images: [{name: credit-scoring-train, newName: registry.example/train, digest: "sha256:abc"}]'
 
 
 def rendered(folder: Path, settings: str) -> list[Json]:
-    copy = folder / "kubernetes"
-    shutil.copytree(KUBERNETES, copy)
-    (copy / "components" / "released" / "released.env").write_text(settings, encoding="utf-8")
-    overlay = copy / "overlays" / "own"
-    overlay.mkdir()
-    (overlay / "kustomization.yaml").write_text(OVERLAY, encoding="utf-8")
-    return kustomized(overlay)
+    return with_components(folder, "retraining", "released", images=IMAGES, released=settings)
 
 
 def pod_of(found: list[Json]) -> Json:

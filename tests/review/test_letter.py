@@ -34,16 +34,6 @@ def running(folder: Path, model_tag: str) -> Iterator[RunningService]:
         yield service
 
 
-@pytest.fixture(scope="module")
-def address(folder: Path) -> str:
-    return f"sqlite:///{folder}/decisions.db"
-
-
-@pytest.fixture(scope="module")
-def ana(running: RunningService) -> Reviewer:
-    return Reviewer.signed_in(running.url, "ana")
-
-
 def on_record(
     address: str,
     scorer: Scorer,

@@ -1,5 +1,6 @@
 """The manifests of Kubernetes as objects, by the real kubectl."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +15,7 @@ from credit_scoring.settings import PROJECT_FOLDER
 DEPLOY = PROJECT_FOLDER / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ("local", "staging", "production")
+KUSTOMIZATION = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 
 Json = dict[str, Any]
 
@@ -34,6 +36,23 @@ def kustomized(folder: Path) -> list[Json]:
     """The objects that kustomize makes of a folder."""
     command = [kubectl(), "kustomize", str(folder)]
     return objects(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def with_components(folder: Path, *names: str, images: str = "", **files: str) -> list[Json]:
+    """The objects of an overlay of its own in a copy: the base with these components, in which these files differ.
+
+    `files` are contents by the component's name; `images` is that entry of a kustomization.
+    """
+    copy = folder / "kubernetes"
+    shutil.copytree(KUBERNETES, copy)
+    for name, content in files.items():
+        (copy / "components" / name / f"{name}.env").write_text(content, encoding="utf-8")
+    overlay = copy / "overlays" / "own"
+    overlay.mkdir()
+    components = ", ".join(f"../../components/{name}" for name in names)
+    text = f"{KUSTOMIZATION}resources: [../../base]\ncomponents: [{components}]\n{images}"
+    (overlay / "kustomization.yaml").write_text(text, encoding="utf-8")
+    return kustomized(overlay)
 
 
 def objects(text: str) -> list[Json]:
