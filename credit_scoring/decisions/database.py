@@ -17,6 +17,7 @@ from credit_scoring.errors import CreditScoringError, DecisionLogError, Duplicat
 
 Result = TypeVar("Result")
 Work = Callable[[Connection], Result]
+SECRETS = ("password", "sslpassword")  # that may stand among the options of an address, too
 HINTS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
     SSLError: " Is its certificate for this host, and signed by an authority of `sslrootcert`?",
     (ConnectionError, gaierror): " Does it run, and is the address right?",
@@ -35,7 +36,8 @@ class Database:
         self.failures: tuple[type[Exception], ...] = (*self.driver_failures, SQLAlchemyError, OSError, TimeoutError)
 
     def __str__(self) -> str:
-        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+        shown = self.url.set(drivername=self.url.get_backend_name()).difference_update_query(SECRETS)
+        return shown.render_as_string(hide_password=True)
 
     def exists(self) -> bool:
         """Whether it is there without being made; of a server that is told when it is asked."""

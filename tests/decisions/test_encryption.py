@@ -148,3 +148,8 @@ def test_what_cannot_be_done_is_named_before_anything_is_connected(query: str, t
     with pytest.raises(ConfigurationError) as raised:
         open_database(f"postgresql://{OWNER}@127.0.0.1:1/decisions?{query}")
     assert told in str(raised.value)
+
+
+def test_no_password_among_the_options_of_an_address_is_shown() -> None:
+    address = f"postgresql://{OWNER}:one@127.0.0.1:1/decisions?password=two&sslpassword=three&sslmode=prefer"
+    assert str(open_database(address)) == f"postgresql://{OWNER}:***@127.0.0.1:1/decisions?sslmode=prefer"
