@@ -16,7 +16,6 @@ from rich.markup import escape
 
 from credit_scoring import __version__
 from credit_scoring.application.catalogue import freed
-from credit_scoring.application.suggestions import did_you_mean
 from credit_scoring.cli import backtest as backtest_command
 from credit_scoring.cli import fields as field_commands
 from credit_scoring.cli import group_ends as decision_commands
@@ -25,22 +24,18 @@ from credit_scoring.cli import models as model_commands
 from credit_scoring.cli import monitor as monitor_commands
 from credit_scoring.cli import score as score_command
 from credit_scoring.cli.compute import ComputeOptions
-from credit_scoring.cli.listing import Listing, messages
+from credit_scoring.cli.listing import messages
 from credit_scoring.cli.opponent import Opponent
 from credit_scoring.cli.options import grouped
 from credit_scoring.cli.overview import show_overview, write_bad_rows
-from credit_scoring.cli.prices import show_prices
 from credit_scoring.cli.progress import Planned, duration, stage, training
-from credit_scoring.cli.selection_bias import show_selection_bias
+from credit_scoring.cli.results import show_data, show_metrics, show_result, show_warnings
 from credit_scoring.cli.sources import DataOptions, FieldsOption
-from credit_scoring.cli.teaching import show_teaching
 from credit_scoring.cli.training import GateOptions, SearchOptions, ThresholdOptions, plan_of
-from credit_scoring.data import datasets
 from credit_scoring.data.datasets import BadRowsError, Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError, ModelRejectedError, UnpublishedError
 from credit_scoring.evaluation.results import Assessment
 from credit_scoring.model import champion, store
-from credit_scoring.model.card import Interval
 from credit_scoring.model.exported import NEWEST
 from credit_scoring.model.promotions import Promotions
 from credit_scoring.model.scorer import Scorer
@@ -120,7 +115,7 @@ def data(
         write_bad_rows(dataset.bad_rows, bad_rows)
     if teacher_rows:
         write_teacher_rows(dataset, seed, teacher_rows)
-    _show_data(dataset)
+    show_data(console, dataset)
     show_overview(dataset)
 
 
@@ -159,7 +154,7 @@ def train(
     opponent = None if gate.against is None else Opponent.of(gate.against, console)
     dataset = data.load(console, data.catalogue(fields))
     dataset = replace(dataset, catalogue=freed(dataset.catalogue, free or ()))
-    _show_data(dataset)
+    show_data(console, dataset)
     labels = read_teacher(teacher, dataset.split(plan.test_share, plan.seed)[0]) if teacher else None
     if opponent:
         opponent.check(dataset, plan.seed, console)
@@ -184,11 +179,11 @@ def _train_and_publish(
             scorer = _train_with_progress(dataset, plan, clock, teacher)
             if opponent:
                 scorer = _training().compared(scorer, opponent.scorer, opponent.tag, dataset, plan)
-            _show_result(scorer)
+            show_result(console, scorer, plan.compare_rows)
             _training().check_gate(scorer.card)
             with stage(console, MEASURING):
                 assessment = _report().measured(scorer, dataset)
-            _show_warnings(assessment)
+            show_warnings(console, assessment)
             return _publish(scorer, assessment)
     except KeyboardInterrupt:
         kept = f" The trials are in {plan.resume}: the same command goes on from there." if plan.resume else ""
@@ -259,7 +254,7 @@ def evaluate(
     model = store.find(tag)
     scorer = Scorer.load(Path(model.path))
     dataset = data.load(console, scorer.catalogue)
-    _show_data(dataset)
+    show_data(console, dataset)
     with stage(console, MEASURING):
         assessment = _report().measured(scorer, dataset)
     folder = output or Path(f"evaluation-{model.tag.version}")
@@ -267,8 +262,8 @@ def evaluate(
         page = _report().write(str(model.tag), scorer, assessment, folder)
     except OSError as error:
         raise ConfigurationError(f"--output {folder}: cannot be written ({error.strerror}). Name another.") from error
-    _show_metrics(assessment.data, assessment.metrics)
-    _show_warnings(assessment)
+    show_metrics(console, assessment.data, assessment.metrics)
+    show_warnings(console, assessment)
     print(page)
 
 
@@ -311,66 +306,6 @@ def _planned(part: Dataset, plan: TrainingPlan) -> list[Planned]:
         console.print(f"{candidate.title} is left out: on {rows:,} rows of {fields} fields it takes too long.")
     planned = [Planned(candidate.name, candidate.title, plan.trials_of(candidate)) for candidate in tried]
     return [*planned, Planned(UNCONSTRAINED, UNCONSTRAINED_TITLE, None)]
-
-
-def _show_data(dataset: Dataset) -> None:
-    console.print(
-        f"[bold]{dataset.source}[/]: {len(dataset.frame):,} applications, {dataset.defaulted.mean():.1%} defaulted, "
-        f"{len(dataset.features)} feature fields, sha256 {dataset.sha256}"
-    )
-    if dataset.note:
-        console.print("note:", " ".join(dataset.note.split()), style="dim")
-    for problem in datasets.summarise(dataset.bad_rows):
-        console.print(f"[yellow]left out[/] {problem}")
-    if dataset.unknown:
-        console.print(f"[yellow]left out[/] {dataset.unknown:,} rows whose outcome is not known yet")
-    if dataset.young:
-        console.print(
-            f"[yellow]young[/] {dataset.young:,} rows had less time to default than the outcome's window_months; "
-            "they make the model too hopeful. Leave them out of the file, or count them as unknown."
-        )
-    if dataset.unused_columns:
-        meant = did_you_mean(dataset.unused_columns, {*dataset.catalogue.fields} - {*dataset.features})
-        console.print(f"[yellow]not used[/] columns {', '.join(dataset.unused_columns)}.{meant}")
-    if dataset.duplicates:
-        console.print(f"[yellow]kept[/] {dataset.duplicates:,} duplicate rows")
-
-
-def _show_result(scorer: Scorer) -> None:
-    card, policy = scorer.card, scorer.policy
-    measured = "AUC, 95 % interval\nrecall of defaulters"
-    listing = Listing("candidate", "trials", measured, "behind the best", right=("trials",))
-    for each in card.candidates:
-        name = f"[bold]{each.name}[/]" if each.name == card.chosen else each.name
-        measures = f"{each.repeated_auc}\n{each.recall_mean:.3f} ± {each.recall_std:.3f}"
-        listing.add(name, str(each.trials or ""), measures, str(each.behind_best))
-    listing.show(console)
-    if card.teacher:
-        show_teaching(console, card.teacher)
-    console.print(f"Chosen: {card.chosen}, {card.why_chosen}. Calibration: {card.calibration}.")
-    if card.monotone_price:
-        console.print(f"The constraints on the direction of risk cost {card.monotone_price} of AUC.")
-    show_prices(console, scorer)
-    show_selection_bias(console, card)
-    console.print(
-        f"Threshold {policy.threshold:g}: a default costs {policy.costs.loss_given_default:.0%} of the exposure, "
-        f"a denied good client {policy.costs.margin:.0%} (break-even {policy.costs.break_even:.2f})."
-    )
-    _show_metrics(f"the untouched test part, {card.data.rows_test:,} rows", card.test)
-    if card.against:
-        console.print(f"{card.against.tag} has AUC {card.against.auc:.3f} there; difference {card.against.difference}.")
-
-
-def _show_metrics(data: str, metrics: dict[str, Interval]) -> None:
-    listing = Listing("", "95 % interval", title=f"on {escape(data)}")
-    for metric, interval in metrics.items():
-        listing.add(metric, str(interval))
-    listing.show(console)
-
-
-def _show_warnings(assessment: Assessment) -> None:
-    for warning in assessment.warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
 
 
 def main() -> None:

@@ -159,6 +159,11 @@ class ModelCard(BaseModel):
     seed: int
     chosen: str = Field(description="Name of the winning candidate.")
     candidates: tuple[CandidateResult, ...]
+    rows_compared: int | None = Field(
+        None,
+        description="Rows of the training part that the choice, the calibration and the threshold are from; fewer than "
+        "all where there are many, or where the time was short. Absent in older models.",
+    )
     calibration: str
     calibration_briers: dict[str, float] = Field({}, description="Held-out Brier score of each way to calibrate.")
     monotone_price: Interval | None = Field(

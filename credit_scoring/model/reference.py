@@ -100,14 +100,14 @@ class DriftReference(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: int
+    rows: int = Field(description="With a held-out risk; each field's bins hold at least as many.")
     fields: tuple[FieldBins, ...]
 
 
 def reference_of(frame: "pd.DataFrame", features: Sequence[str], catalogue: Catalogue, risk: Floats) -> DriftReference:
-    """The reference of a training frame; `risk` is held out, shape (rows,)."""
+    """The reference of a training frame; `risk`, shape (rows,), is held out, of all its rows or of a sample."""
     fields = [_bins_of(catalogue.fields[name], frame[name]) for name in features]
-    return DriftReference(rows=len(frame), fields=(*fields, number_bins(RISK, risk)))
+    return DriftReference(rows=len(risk), fields=(*fields, number_bins(RISK, risk)))
 
 
 def _bins_of(field: ApplicationField, column: "pd.Series[Any]") -> FieldBins:

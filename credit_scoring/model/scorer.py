@@ -81,16 +81,19 @@ class Scorer:
         card: ModelCard,
         frame: pd.DataFrame,
         held_out_risk: Floats | None = None,
+        trained_on: pd.DataFrame | None = None,
     ) -> Self:
-        """A scorer whose reference is made for the training frame.
+        """A scorer whose reference is made for the training frame, or for a sample of it and all of it.
 
-        `held_out_risk`, shape (rows,), is that of the same frame; without it no drift can be told, and the reference
-        applicants are found by the risk that the pipeline itself gives.
+        `held_out_risk`, shape (rows,), is that of `frame`; without it no drift can be told, and the reference
+        applicants are found by the risk that the pipeline itself gives. `trained_on` is what `frame` is a sample of;
+        what no row of it has is outside training.
         """
         features = frame[list(card.features)]
         made_up = proof_rows(features, catalogue, REFERENCE_ROWS, card.seed)
         rows = tuple(json.loads(made_up.to_json(orient="records", double_precision=15)))
-        drift = None if held_out_risk is None else reference_of(frame, card.features, catalogue, held_out_risk)
+        whole = frame if trained_on is None else trained_on
+        drift = None if held_out_risk is None else reference_of(whole, card.features, catalogue, held_out_risk)
         scorer = cls(pipeline, catalogue, policy, card, Reference(rows=rows, risk=()))
         risk = tuple(scorer.score_records(rows).tolist())
         known_risk = scorer.score(frame) if held_out_risk is None else held_out_risk

@@ -169,7 +169,7 @@ class _Training:
         card = _tested(card, pipeline, policy, self.test_part)
         bias = blind_spots(found, risk, pipeline, part, self.test_part, studied, plan.seed)
         card = card.model_copy(update={"selection_bias": bias})
-        return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk)
+        return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk, part.frame)
 
     def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:
         part, plan = self.part, self.plan
@@ -180,6 +180,7 @@ class _Training:
             seed=plan.seed,
             chosen=found.chosen,
             candidates=found.results,
+            rows_compared=len(found.part.frame),
             calibration=f"{classifier.method_}, of {', '.join(classifier.briers_)}, by held-out Brier score",
             calibration_briers=classifier.briers_,
             monotone_price=found.monotone_price,

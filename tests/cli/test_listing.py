@@ -11,8 +11,8 @@ from rich.console import Console
 
 from benchmarks.support.consorcio import FIELDS
 from benchmarks.support.decision_records import decided_by, entry, origin_of, put
-from credit_scoring.cli import app
 from credit_scoring.cli.listing import Listing
+from credit_scoring.cli.results import show_result
 from credit_scoring.decisions.ids import new_id
 from credit_scoring.model import champion, store
 from credit_scoring.model.promotions import Promotions
@@ -90,10 +90,10 @@ def test_off_a_terminal_a_row_is_a_line_as_long_as_its_cells(walk: dict[str, tup
 
 
 def test_what_training_tells_of_its_candidates_fits_a_terminal(
-    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    scorer: Scorer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(app, "console", Console(width=COLUMNS, force_terminal=True, color_system=None))
-    app._show_result(scorer)
+    console = Console(width=COLUMNS, force_terminal=True, color_system=None)
+    show_result(console, scorer, compare_rows=60_000)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= COLUMNS
     titles = next(place for place, line in enumerate(lines) if line.startswith("candidate "))

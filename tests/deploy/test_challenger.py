@@ -310,6 +310,31 @@ def test_a_challenger_that_fails_is_withdrawn_with_the_alert_that_says_so(split:
     assert (split.built / "canary.log").read_text() == "the last line\n"
 
 
+def test_a_withdrawal_that_fails_is_tried_again(split: Checkout, pod: Pod) -> None:
+    pod.failed = 10
+    with scraped(split.folder / "prometheus", pod) as server:
+        wait_for(lambda: ("CreditScoringCanaryErrors", "") in server.firing(), "the alert")
+        done = split.run("watch", "production", "--prometheus", server.url, ROUTE=OF_TEN, FAILS_ONCE="patch httproutes")
+    assert "The challenger is withdrawn." in done.stderr
+    asked = split.asked()
+    assert (weights(asked), asked[-1]) == ([(100, 0), (100, 0)], REMOVED)
+
+
+def test_a_challenger_that_cannot_be_withdrawn_is_said_to_be_there_with_the_command_that_ends_it(
+    split: Checkout, pod: Pod
+) -> None:
+    pod.failed = 10
+    script = split.folder / "deploy" / "kubernetes" / "watching.py"
+    lines = script.read_text(encoding="utf-8")
+    script.write_text(lines.replace("WITHDRAWN_WITHIN_S = 120.0", "WITHDRAWN_WITHIN_S = 0.0"), encoding="utf-8")
+    with scraped(split.folder / "prometheus", pod) as server:
+        wait_for(lambda: ("CreditScoringCanaryErrors", "") in server.firing(), "the alert")
+        done = split.run("watch", "production", "--prometheus", server.url, ROUTE=OF_TEN, FAILS="patch httproutes")
+    assert done.returncode == 1
+    assert re.search(r"The challenger is NOT withdrawn: `make withdraw-canary`\.\n$", done.stderr)
+    assert REMOVED not in split.asked()
+
+
 def test_a_challenger_that_does_well_stays(split: Checkout, pod: Pod) -> None:
     with scraped(split.folder / "prometheus", pod) as server:
         done = split.run("watch", "production", "--prometheus", server.url, "--for", "6s", ROUTE=OF_TEN)

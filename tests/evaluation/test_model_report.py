@@ -150,6 +150,13 @@ def test_the_page_says_which_direction_the_data_contradict_and_what_each_costs()
     assert "counts as the worst one of a field with a direction costs 0.002 [0.001, 0.003] of AUC" in text
 
 
+def test_the_page_says_how_many_rows_choice_calibration_and_threshold_are_from() -> None:
+    text = " ".join(Outline(model_page(TAG, card(rows_compared=2000), CATALOGUE, assessment(), POLICY)).text.split())
+    assert "Rows behind choice, calibration and threshold 2,000" in text
+    older = Outline(model_page(TAG, card(), CATALOGUE, assessment(), POLICY)).text
+    assert "Rows behind choice" not in older
+
+
 def test_the_page_says_that_there_was_no_time_to_price_missing_values() -> None:
     text = Outline(model_page(TAG, card(missing_unpriced=True), CATALOGUE, assessment(), POLICY)).text
     assert "There was no time to price that a missing value counts as the worst one" in text

@@ -65,10 +65,15 @@ import json, os, re, signal, sys
 asked = " ".join(sys.argv[1:])
 with open({record!r}, "a", encoding="utf-8") as record:
     record.write(json.dumps(sys.argv[1:]) + "\\n")
+with open({record!r}, encoding="utf-8") as record:
+    before = [" ".join(json.loads(line)) for line in record][:-1]
 if sys.argv[1] == "kustomize":
     os.execv({kubectl!r}, [{kubectl!r}, *sys.argv[1:]])
 failing = os.environ.get("FAILS")
 if failing and re.search(failing, asked):
+    sys.exit(1)
+once = os.environ.get("FAILS_ONCE")
+if once and re.search(once, asked) and not any(re.search(once, each) for each in before):
     sys.exit(1)
 revisions = json.loads(os.environ.get("REVISIONS", '{{"1": {{}}}}'))
 if " view-last-applied " in asked or (" get deployment/" in asked and revisions):

@@ -155,8 +155,25 @@ def test_many_rows_are_searched_and_compared_on_samples_and_fitted_as_a_whole(
     monkeypatch.setattr("credit_scoring.training.train.calibrated_choice", noted)
     card = train(dataset, plan, on_stage=stages.append).card
     assert fitted == [900, 900, card.data.rows_train]
+    assert card.rows_compared == 900
     assert [each.detail for each in stages if each.title == SEARCH] == ["400 rows, 3 folds"]
     assert card.test["auc"].value > 0.8
+
+
+def test_what_any_row_of_the_training_part_has_is_not_outside_training(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_the_baseline(monkeypatch)
+    scorer = train(dataset, TrainingPlan(trials=1, jobs=1, folds=3, repeats=1, compare_rows=300))
+    part, _ = dataset.split(0.2, 42)
+    assert (scorer.card.rows_compared, len(part.frame)) == (300, 3563)
+    assert scorer.reference.drift
+    assert scorer.reference.drift.rows == 300
+    for bins in scorer.reference.drift.fields[:-1]:
+        column = part.frame[bins.field]
+        assert sum(bins.counts) == len(column)
+        if not (bins.values or bins.is_flag):
+            assert (bins.least, bins.greatest) == (column.min(), column.max())
 
 
 def test_where_samples_would_have_hardly_a_defaulter_the_card_is_still_whole(
