@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from rich.console import Console
+from scipy.special import logit
 from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
@@ -15,11 +16,14 @@ from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import weighted_mean
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, Candidate
 from credit_scoring.training.config import TrainingPlan
+from credit_scoring.training.folds import rows_to_fold, sampled
+from credit_scoring.training.growth import grown
 from credit_scoring.training.search import Searched, TrialReport, search
-from credit_scoring.training.selection import calibrated, calibrated_ensemble, compare
+from credit_scoring.training.selection import Compared, calibrated_choice, calibrated_ensemble, compare
 from credit_scoring.training.spaces import Parameters
+from credit_scoring.training.train import GROWTH
 
-BEST = "best single"
+CHOSEN = "as `train` chooses"
 
 console = Console(stderr=True)
 
@@ -27,6 +31,7 @@ console = Console(stderr=True)
 class Fold(BaseModel):
     """What one outer fold gave: log-odds of each model and calibrated risks, for the rows that were held out.
 
+    `chosen` is what `train` would have published; in `log_odds` and `risk` it stands as CHOSEN.
     `begun` are the log-odds of each booster at the best of the parameters that its search begins with; `searched` is
     how many trials its search made, those included.
     """
@@ -35,7 +40,7 @@ class Fold(BaseModel):
     inner_folds: int
     rows: list[int]
     defaulted: list[bool]
-    best: str
+    chosen: str
     weights: dict[str, float]
     log_odds: dict[str, list[float]]
     begun: dict[str, list[float]]
@@ -49,33 +54,41 @@ def measured(train_part: Dataset, test_part: Dataset, rows: list[int], plan: Tra
     """The outer fold that holds out these rows."""
     start = time.monotonic()
     begun, results = _searched(train_part, plan)
-    found, best = compare(results, train_part, replace(plan, repeats=1)), results[0].name
+    found = compare(results, sampled(train_part, rows_to_fold(train_part, plan.compare_rows), plan.seed), plan)
     parameters, weights = found.parameters, found.weights
     log_odds = {name: _log_odds(name, each, train_part, test_part, plan) for name, each in parameters.items()}
     log_odds[ENSEMBLE] = weighted_mean([log_odds[name] for name in weights], [*weights.values()])
-    log_odds[BEST] = log_odds[best]
-    calibrations = {
-        BEST: calibrated(CANDIDATE_BY_NAME[best], train_part, parameters[best], plan),
-        ENSEMBLE: calibrated_ensemble(weights, parameters, train_part, plan),
-    }
     frame, unseen = train_part.frame[list(train_part.features)], test_part.frame[list(test_part.features)]
-    fitted = {name: pipeline.fit(frame, train_part.defaulted) for name, pipeline in calibrations.items()}
+    ensemble = calibrated_ensemble(weights, parameters, train_part, plan).fit(frame, train_part.defaulted)
+    fitted = {CHOSEN: _published(found, train_part, plan), ENSEMBLE: ensemble}
+    risk = {name: pipeline.predict_proba(unseen)[:, 1] for name, pipeline in fitted.items()}
+    log_odds[CHOSEN] = logit(risk[CHOSEN])
     return Fold(
         trials=plan.trials,
         inner_folds=plan.folds,
         rows=rows,
         defaulted=test_part.defaulted.tolist(),
-        best=best,
+        chosen=found.chosen,
         weights=dict(weights),
         log_odds={name: each.tolist() for name, each in log_odds.items()},
         begun={
             each.name: _log_odds(each.name, each.parameters, train_part, test_part, plan).tolist() for each in begun
         },
         searched={each.name: each.trials for each in results},
-        risk={name: pipeline.predict_proba(unseen)[:, 1].tolist() for name, pipeline in fitted.items()},
+        risk={name: each.tolist() for name, each in risk.items()},
         calibration={name: _method(pipeline) for name, pipeline in fitted.items()},
         seconds=time.monotonic() - start,
     )
+
+
+def _published(found: Compared, part: Dataset, plan: TrainingPlan) -> Pipeline:
+    """What `train` would publish: grown where there are many more rows, calibrated on the comparison's log-odds."""
+    if len(part.frame) > GROWTH * plan.rows_to_search(part):
+        found = found.with_parameters(grown(found.used, part, plan))
+    pipeline, held_out = calibrated_choice(found, part, plan), (found.log_odds, found.part.defaulted)
+    frame = part.frame[list(part.features)]
+    fitted: Pipeline = pipeline.fit(frame, part.defaulted, classifier__held_out=held_out)
+    return fitted
 
 
 def _searched(part: Dataset, plan: TrainingPlan) -> tuple[list[Searched], list[Searched]]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from benchmarks.quality.fold import Fold
+from benchmarks.quality.fold import CHOSEN, Fold
 from benchmarks.quality.sets import PublicSet
 from credit_scoring.application.arrays import Floats
 from credit_scoring.evaluation.performance import calibration_error
@@ -33,7 +33,8 @@ def report(done: Mapping[PublicSet, Sequence[Fold]]) -> str:
             lines += _rows(public, folds)
             notes.append(
                 f"{public.name}: {sum(fold.seconds for fold in folds) / 60:.0f} minutes, {public.trials} trials on "
-                f"{public.folds} inner folds; mean weights in the ensemble: {_weights(folds)}."
+                f"{public.folds} inner folds; chosen: {', '.join(fold.chosen for fold in folds)}; mean weights in the "
+                f"ensemble: {_weights(folds)}."
             )
     notes.append(_OF_CHANCE)
     gains = [line for public, folds in done.items() if len(folds) == OUTER_FOLDS for line in _gains(public, folds)]
@@ -70,7 +71,7 @@ def _rows(public: PublicSet, folds: Sequence[Fold]) -> Iterator[str]:
         cells = [public.name, name, f"{aucs.mean():.4f}", f"{interval.low:.4f}–{interval.high:.4f}"]
         cells += _calibration_cells(folds, name)
         verdict = "reached" if aucs.mean() >= public.goal else "**missed**"
-        cells += [f"{public.goal:.3f}", f"{verdict}; {public.published}"] if name == names[0] else ["", ""]
+        cells += [f"{public.goal:.3f}", f"{verdict}; {public.published}"] if name == CHOSEN else ["", ""]
         yield f"| {' | '.join(cells)} |"
 
 

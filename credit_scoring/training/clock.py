@@ -9,6 +9,7 @@ Now = Callable[[], float]
 SEARCH_SHARE = 0.4  # of the time that is left when the search begins; the rest compares, fits and measures
 COMPARE_SHARE = 0.4  # of what is left beyond the last fit, as the others
 GROWTH_SHARE = 0.25  # of the comparison's
+LAST_GROWTH_SHARE = 0.4  # of what is left for the last fit, which takes as long and a quarter more for all rows
 PRICES_SHARE = 0.5
 CUT_OFF_SHARE = 0.5
 

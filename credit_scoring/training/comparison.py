@@ -46,15 +46,20 @@ def corrected_interval(values: Floats, folds: int) -> Interval:
     return Interval(value=mean, low=mean - reach, high=mean + reach)
 
 
-def choose(contenders: Sequence[Contender], folds: int) -> str:
-    """The cheapest contender that no other beats by more than noise and a relevant margin; at equal cost, the best."""
+def choose(contenders: Sequence[Contender], folds: int, simpler_within: float = MATTERS) -> str:
+    """The cheapest contender whose AUC is behind the best one's by at most so much; at equal cost, the better.
+
+    Noise excuses no gap: where folds are few or small, it would excuse any, and the cheapest model would be taken
+    whatever it ranks like (ADR 28).
+    """
     ranked = sorted(contenders, key=lambda each: (each.cost, -each.aucs.mean()))
-    return next(each.name for each in ranked if not beaten(each, contenders, folds))
+    gaps = behind_best(contenders, folds)
+    return next(each.name for each in ranked if gaps[each.name].value <= simpler_within)
 
 
-def decided(contenders: Sequence[Contender], folds: int) -> bool:
+def decided(contenders: Sequence[Contender], folds: int, simpler_within: float = MATTERS) -> bool:
     """Whether more repeats could hardly change the choice: no other may be ahead of the chosen one by what matters."""
-    chosen = next(each for each in contenders if each.name == choose(contenders, folds))
+    chosen = next(each for each in contenders if each.name == choose(contenders, folds, simpler_within))
     return all(_gap(other, chosen, folds).high <= MATTERS for other in contenders if other is not chosen)
 
 

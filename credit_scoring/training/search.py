@@ -63,7 +63,7 @@ OnTrial = Callable[[TrialReport], None]
 class Searched:
     """The best trial of a candidate: its AUC on each fold, its parameters, and the seconds that a fit of it takes.
 
-    `rows` are those that it was fitted on.
+    `rows` are those that it was fitted on. `was_cut` is whether it has fewer trees than it would with more time.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Searched:
     parameters: Parameters
     rows: int
     seconds: float = field(compare=False)
+    was_cut: bool = False
 
     @property
     def auc_mean(self) -> float:
@@ -134,7 +135,7 @@ class _Search:
         )
         self.folds, self.rows = prepared(part, columns, splits, scale=candidate.scale), len(part.frame)
         self.starts = candidate.starts_for(self.rows)
-        self.best, self.was_cut = Tried(parameters={}, aucs=(), seconds=0.0), False
+        self.best, self.was_cut, self.best_was_cut = Tried(parameters={}, aucs=(), seconds=0.0), False, False
 
     def run(self, on_trial: OnTrial) -> Searched:
         """Try the starts, then what the sampler draws, until nothing better comes or the time is up."""
@@ -160,6 +161,7 @@ class _Search:
             self.best.parameters,
             len(self.folds[0].outcomes),
             self.best.seconds,
+            self.best_was_cut,
         )
 
     def _grows(self, parameter: str) -> bool:
@@ -174,13 +176,13 @@ class _Search:
     def _tried(self, drawn: Parameters, *, is_start: bool) -> Tried:
         """The parameters with what they reach; they become the best ones if they are."""
         key = key_of(*self.depends_on, drawn)
+        self.was_cut = False
         if not (trial := self.journal.find(key)):
-            self.was_cut = False
             trial = self._fresh(drawn)
             if not self.was_cut:  # with more time it would be another
                 self.journal.add(key, trial)
         if len(trial.aucs) == len(self.folds) and self._is_better(trial, is_start=is_start):
-            self.best = trial
+            self.best, self.best_was_cut = trial, self.was_cut
         return trial
 
     def _is_better(self, trial: Tried, *, is_start: bool) -> bool:

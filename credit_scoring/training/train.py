@@ -19,7 +19,15 @@ from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import choose_threshold
 from credit_scoring.policy.policy import Policy
 from credit_scoring.training.blind_spots import blind_spots
-from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, GROWTH_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
+from credit_scoring.training.clock import (
+    COMPARE_SHARE,
+    CUT_OFF_SHARE,
+    GROWTH_SHARE,
+    LAST_GROWTH_SHARE,
+    PRICES_SHARE,
+    SEARCH_SHARE,
+    Clock,
+)
 from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.forecast import Forecast
@@ -86,7 +94,7 @@ class _Training:
         self.last_fit = self.forecast.last_fits(used)
         costs = self._prices(next(each for each in results if each.name == twin_of(found.heaviest)))
         studied = self._study(found, used)
-        return self._fit(found, costs, studied)
+        return self._fit(found, costs, studied, grows=self._grows_last(used))
 
     def _search(self) -> tuple[list[Searched], Searched]:
         clock = self.clock.share(SEARCH_SHARE)
@@ -147,13 +155,12 @@ class _Training:
         pipeline = uncalibrated(calibrated_choice(found, part, self.plan))
         return cut_off_study(pipeline, part, above, self.plan, clock, seconds)
 
-    def _fit(self, found: Compared, costs: Prices, studied: Studied) -> Scorer:
+    def _fit(self, found: Compared, costs: Prices, studied: Studied, *, grows: bool) -> Scorer:
         part, plan = self.part, self.plan
-        grows = len(part.frame) > GROWTH * self.grown_on and self.clock.left > 2 * self.last_fit
         seconds = self.last_fit * (2 if grows else 1)
         self.on_stage(StageReport(FIT, f"{found.chosen}, {len(part.frame):,} rows", seconds))
         if grows:
-            found = found.with_parameters(grown(found.used, part, plan, self.clock.share(1, self.last_fit)))
+            found = found.with_parameters(grown(found.used, part, plan, self.clock.share(LAST_GROWTH_SHARE)))
         threads = threads_for(plan.jobs, 1, len(part.frame))
         pipeline = on_threads(calibrated_choice(found, part, plan), threads)
         held_out = found.log_odds, found.part.defaulted
@@ -171,6 +178,14 @@ class _Training:
         card = card.model_copy(update={"selection_bias": bias})
         return Scorer.of(pipeline, self.dataset.catalogue, policy, card, found.part.frame, risk, part.frame)
 
+    def _grows_last(self, used: Sequence[Searched]) -> bool:
+        """Whether all rows carry more trees than were found, and there is time to find out how many.
+
+        Not where the search had to cut trees off: the calibration and the threshold are those of so few.
+        """
+        enough = len(self.part.frame) > GROWTH * self.grown_on and self.clock.left > 2 * self.last_fit
+        return enough and not any(each.was_cut for each in used)
+
     def _card(self, found: Compared, costs: Prices, classifier: CalibratedClassifier) -> ModelCard:
         part, plan = self.part, self.plan
         return ModelCard(
@@ -181,6 +196,7 @@ class _Training:
             chosen=found.chosen,
             candidates=found.results,
             rows_compared=len(found.part.frame),
+            simpler_within=plan.simpler_within,
             calibration=f"{classifier.method_}, of {', '.join(classifier.briers_)}, by held-out Brier score",
             calibration_briers=classifier.briers_,
             monotone_price=found.monotone_price,

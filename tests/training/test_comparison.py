@@ -1,5 +1,7 @@
 """Which candidate is taken, and how sure one may be of a difference."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from credit_scoring.application.arrays import Flags, Floats, Rows
 from credit_scoring.evaluation.performance import auc
+from credit_scoring.model.card import MATTERS
 from credit_scoring.training.comparison import (
     Contender,
     behind_best,
@@ -33,10 +36,10 @@ def test_a_simpler_contender_wins_a_tie() -> None:
     assert choose([costly, simple], FOLDS) == "simple"
 
 
-def test_a_costlier_contender_is_taken_when_it_wins_by_more_than_noise() -> None:
+@pytest.mark.parametrize("aucs", [(0.83, 0.85, 0.841, 0.82, 0.83), (0.90, 0.79, 0.84, 0.78, 0.80)])
+def test_a_costlier_contender_is_taken_when_its_lead_matters_within_noise_or_beyond(aucs: Sequence[float]) -> None:
     simple = contender("simple", 1, 0.80, 0.82, 0.81, 0.79, 0.80)
-    costly = contender("costly", 9, 0.83, 0.85, 0.841, 0.82, 0.83)
-    assert choose([simple, costly], FOLDS) == "costly"
+    assert choose([simple, contender("costly", 9, *aucs)], FOLDS) == "costly"
 
 
 def test_a_lead_that_is_certain_but_too_small_to_matter_wins_nothing() -> None:
@@ -46,18 +49,35 @@ def test_a_lead_that_is_certain_but_too_small_to_matter_wins_nothing() -> None:
     assert choose([simple, costly], FOLDS) == "simple"
 
 
+def test_where_nothing_but_auc_counts_the_best_is_taken_whatever_it_costs() -> None:
+    simple, costly = contender("simple", 1, 0.80, 0.82), contender("costly", 9, 0.8001, 0.82)
+    assert choose([simple, costly], FOLDS) == "simple"
+    assert choose([simple, costly], FOLDS, simpler_within=0.0) == "costly"
+
+
 def test_of_equally_costly_ones_the_better_is_taken() -> None:
     one, other = contender("one", 2, 0.80, 0.81), contender("other", 2, 0.81, 0.81)
     assert choose([one, other], FOLDS) == "other"
 
 
-def test_on_a_single_fold_nothing_is_certain_and_the_simplest_is_taken() -> None:
-    assert choose([contender("simple", 1, 0.5), contender("costly", 2, 0.9)], FOLDS) == "simple"
+def test_few_folds_do_not_excuse_a_model_that_ranks_worse() -> None:
+    assert choose([contender("simple", 1, 0.5), contender("costly", 2, 0.9)], FOLDS) == "costly"
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.floats(0.5, 1)), min_size=1, max_size=6))
+def test_what_is_taken_is_never_behind_by_more_than_what_matters_nor_costlier_than_one_that_is_not(
+    found: list[tuple[int, float]],
+) -> None:
+    contenders = [contender(str(number), cost, mean) for number, (cost, mean) in enumerate(found)]
+    cost, mean = found[int(choose(contenders, FOLDS))]
+    best = max(each for _, each in found)
+    assert best - mean <= MATTERS
+    assert all(other >= cost for other, each in found if best - each <= MATTERS)
 
 
 def test_where_another_may_be_ahead_by_what_matters_it_is_not_decided_yet() -> None:
     simple = contender("simple", 1, 0.80, 0.82, 0.81, 0.79, 0.80)
-    unsure = contender("unsure", 9, 0.82, 0.82, 0.80, 0.81, 0.79)
+    unsure = contender("unsure", 9, 0.83, 0.82, 0.80, 0.81, 0.77)
     assert choose([simple, unsure], FOLDS) == "simple"
     assert not decided([simple, unsure], FOLDS)
 

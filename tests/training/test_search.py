@@ -44,6 +44,7 @@ def test_a_trial_that_the_clock_cut_short_is_tried_again_with_more_time(few: Dat
     trial.run(lambda _: None)
     whole = (tmp_path / "trials.jsonl").read_text(encoding="utf-8")
     assert whole.count("\n") == 1
+    assert not trial.run(lambda _: None).was_cut
     (tmp_path / "trials.jsonl").unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SHORTEST_S", 0.0)
@@ -51,6 +52,7 @@ def test_a_trial_that_the_clock_cut_short_is_tried_again_with_more_time(few: Dat
         found = cut.run(lambda _: None)
     assert (tmp_path / "trials.jsonl").read_text(encoding="utf-8") == ""
     assert found.parameters[TREES] == 1
+    assert found.was_cut
 
 
 def test_the_search_without_constraints_is_not_charged_the_time_of_those_before_it(few: Dataset) -> None:

@@ -1,5 +1,6 @@
 """Training: deterministic for a seed, honest about its test part, and stopped by the gate."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +18,19 @@ from benchmarks.support.consorcio import AUDIT_FIELDS
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ModelRejectedError, UnpublishedError
 from credit_scoring.evaluation.performance import measure
-from credit_scoring.model.card import Interval, ModelCard
+from credit_scoring.model.card import MATTERS, Interval, ModelCard
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy import costs
 from credit_scoring.policy.costs import Limits
-from credit_scoring.training import contest, selection
+from credit_scoring.training import contest, growth, selection
 from credit_scoring.training import search as searching
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, UNCONSTRAINED
+from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
 from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.search import Searched, TrialReport, search, search_unconstrained
 from credit_scoring.training.selection import Compared
+from credit_scoring.training.spaces import Parameters
 from credit_scoring.training.stages import COMPARE, FIT, PRICES, SEARCH, StageReport
 from credit_scoring.training.train import check_gate, compared, train
 
@@ -155,9 +158,49 @@ def test_many_rows_are_searched_and_compared_on_samples_and_fitted_as_a_whole(
     monkeypatch.setattr("credit_scoring.training.train.calibrated_choice", noted)
     card = train(dataset, plan, on_stage=stages.append).card
     assert fitted == [900, 900, card.data.rows_train]
-    assert card.rows_compared == 900
+    assert (card.rows_compared, card.simpler_within) == (900, MATTERS)
     assert [each.detail for each in stages if each.title == SEARCH] == ["400 rows, 3 folds"]
     assert card.test["auc"].value > 0.8
+
+
+@pytest.fixture
+def grown_for(monkeypatch: pytest.MonkeyPatch) -> list[Clock]:
+    """The clocks of all growth of the boosters of a training, of which there is one that is quick."""
+    booster = replace(CANDIDATE_BY_NAME["lightgbm"], other_starts=(), large_starts=())
+    monkeypatch.setattr(searching, "CANDIDATES", (booster,))
+    clocks: list[Clock] = []
+
+    def noted(parameters: Mapping[str, Parameters], part: Dataset, plan: TrainingPlan, clock: Clock) -> Any:
+        clocks.append(clock)
+        return growth.grown(parameters, part, plan, clock)
+
+    monkeypatch.setattr("credit_scoring.training.train.grown", noted)
+    return clocks
+
+
+SAMPLED = TrainingPlan(trials=1, jobs=1, folds=3, repeats=1, search_rows=400, compare_rows=400, price_rows=300)
+
+
+def test_growth_before_the_last_fit_leaves_it_the_time_that_it_then_takes(
+    dataset: Dataset, grown_for: list[Clock]
+) -> None:
+    """A fit on all rows takes a quarter longer than growth on four fifths of them did."""
+    clock = Clock(100_000.0)
+    train(dataset, SAMPLED, clock=clock)
+    (last,) = grown_for
+    assert last.seconds is not None
+    assert 2.25 * last.seconds < 100_000
+
+
+def test_boosters_that_the_search_had_to_cut_are_not_grown_beyond_what_was_calibrated(
+    dataset: Dataset, grown_for: list[Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "credit_scoring.training.train.search",
+        lambda *given: [replace(each, was_cut=True) for each in search(*given)],
+    )
+    train(dataset, SAMPLED)
+    assert grown_for == []
 
 
 def test_what_any_row_of_the_training_part_has_is_not_outside_training(
