@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from credit_scoring.errors import ConfigurationError
-from credit_scoring.model.card import MATTERS
 from credit_scoring.policy.costs import CostMatrix, Limits
 from credit_scoring.settings import TrainingSettings, read_settings
 from credit_scoring.training.config import LARGEST_SEED, TrainingPlan
@@ -25,14 +24,6 @@ class SearchOptions:
             min=1, help="Seconds for the whole command; with a limit, the result depends on the machine's speed."
         ),
     ] = None
-    simpler_within: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=0.1,
-            help="AUC that a model may be behind the best if it is cheaper to serve; 0: always the best.",
-        ),
-    ] = MATTERS
     jobs: Annotated[int, typer.Option(help="Processes for cross-validation; -1: one per core.")] = -1
     seed: Annotated[
         int,

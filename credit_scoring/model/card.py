@@ -164,9 +164,6 @@ class ModelCard(BaseModel):
         description="Rows of the training part that the choice, the calibration and the threshold are from; fewer than "
         "all where there are many, or where the time was short. Absent in older models.",
     )
-    simpler_within: float | None = Field(
-        None, description="AUC that the winner may be behind the best, being cheaper to serve; absent in older models."
-    )
     calibration: str
     calibration_briers: dict[str, float] = Field({}, description="Held-out Brier score of each way to calibrate.")
     monotone_price: Interval | None = Field(
@@ -201,9 +198,7 @@ class ModelCard(BaseModel):
         """The rule by which the candidate was taken."""
         if self.teacher and self.chosen in self.teacher.gains:
             return f"which is better than {self.teacher.over} beyond noise"
-        if self.simpler_within is None:
-            return "the cheapest to serve of the candidates that no other beats by more than noise"
-        return f"the cheapest to serve of the candidates whose AUC is at most {self.simpler_within:g} behind the best"
+        return "the cheapest to serve of the candidates that are not clearly behind the best"
 
     @property
     def contradicted(self) -> tuple[str, ...]:

@@ -40,32 +40,45 @@ def corrected_interval(values: Floats, folds: int) -> Interval:
     Training parts of different folds overlap, so the variance of the mean is (1/n + 1/(folds - 1)) times that of the
     values, not 1/n (Nadeau & Bengio 2003, section 3.2; for repeated folds Bouckaert & Frank 2004).
     """
-    spread = np.sqrt((1 / len(values) + 1 / (folds - 1)) * values.var(ddof=1)) if len(values) > 1 else np.inf
-    reach = float(spread * student.ppf((1 + CONFIDENCE) / 2, max(len(values) - 1, 1)))
+    reach = _error(values, folds) * float(student.ppf((1 + CONFIDENCE) / 2, max(len(values) - 1, 1)))
     mean = float(values.mean())
     return Interval(value=mean, low=mean - reach, high=mean + reach)
 
 
-def choose(contenders: Sequence[Contender], folds: int, simpler_within: float = MATTERS) -> str:
-    """The cheapest contender whose AUC is behind the best one's by at most so much; at equal cost, the better.
+def _error(values: Floats, folds: int) -> float:
+    """The standard error of the mean; infinite for a single value."""
+    return float(np.sqrt((1 / len(values) + 1 / (folds - 1)) * values.var(ddof=1))) if len(values) > 1 else np.inf
 
-    Noise excuses no gap: where folds are few or small, it would excuse any, and the cheapest model would be taken
-    whatever it ranks like (ADR 28).
+
+def choose(contenders: Sequence[Contender], folds: int) -> str:
+    """The cheapest contender that is not behind the best by what matters and by a standard error; of equals the better.
+
+    The one-standard-error rule (Breiman et al. 1984, section 3.4.3). A 95 % interval would excuse nearly any gap where
+    folds are few or small, and the cheapest model would be taken whatever it ranks like (ADR 28).
     """
     ranked = sorted(contenders, key=lambda each: (each.cost, -each.aucs.mean()))
-    gaps = behind_best(contenders, folds)
-    return next(each.name for each in ranked if gaps[each.name].value <= simpler_within)
+    best = _best(contenders)
+    return next(each.name for each in ranked if not _falls_behind(best, each, folds))
 
 
-def decided(contenders: Sequence[Contender], folds: int, simpler_within: float = MATTERS) -> bool:
+def _best(contenders: Sequence[Contender]) -> Contender:
+    return max(contenders, key=lambda each: float(each.aucs.mean()))
+
+
+def _falls_behind(best: Contender, one: Contender, folds: int) -> bool:
+    lead = _lead(best, one)
+    return bool(lead.mean() > MATTERS and lead.mean() > _error(lead, folds))
+
+
+def decided(contenders: Sequence[Contender], folds: int) -> bool:
     """Whether more repeats could hardly change the choice: no other may be ahead of the chosen one by what matters."""
-    chosen = next(each for each in contenders if each.name == choose(contenders, folds, simpler_within))
+    chosen = next(each for each in contenders if each.name == choose(contenders, folds))
     return all(_gap(other, chosen, folds).high <= MATTERS for other in contenders if other is not chosen)
 
 
 def behind_best(contenders: Sequence[Contender], folds: int) -> Mapping[str, Interval]:
     """How far each contender's AUC is behind the best one's."""
-    best = max(contenders, key=lambda each: float(each.aucs.mean()))
+    best = _best(contenders)
     return {each.name: _gap(best, each, folds) for each in contenders}
 
 
@@ -76,9 +89,14 @@ def beaten(one: Contender, contenders: Sequence[Contender], folds: int) -> bool:
 
 
 def _gap(ahead: Contender, behind: Contender, folds: int) -> Interval:
+    return corrected_interval(_lead(ahead, behind), folds)
+
+
+def _lead(ahead: Contender, behind: Contender) -> Floats:
     """The difference on those folds that both were tried on."""
     both = min(len(ahead.aucs), len(behind.aucs))
-    return corrected_interval(ahead.aucs[:both] - behind.aucs[:both], folds)
+    lead: Floats = ahead.aucs[:both] - behind.aucs[:both]
+    return lead
 
 
 def stacking_weights(log_odds: Mapping[str, Floats], defaulted: Flags) -> dict[str, float]:

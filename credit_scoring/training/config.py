@@ -7,7 +7,6 @@ from pathlib import Path
 from sklearn.model_selection import StratifiedKFold
 
 from credit_scoring.data.datasets import Dataset
-from credit_scoring.model.card import MATTERS
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
 from credit_scoring.training.folds import rows_to_fold
@@ -20,8 +19,7 @@ class TrainingPlan:
     """How to train. `trials` is per candidate, `timeout` in seconds for all of it, `jobs` in processes or threads.
 
     The candidates at their best parameters are compared on up to `repeats` splits into folds, as many as it takes to
-    decide; one that is cheaper to serve is chosen if its AUC is behind the best by `simpler_within` at most. The search
-    uses none of these splits. It has a sample of `search_rows`, the comparison one of `compare_rows`, and
+    decide. The search uses none of these. It has a sample of `search_rows`, the comparison one of `compare_rows`, and
     the price of each direction one of `price_rows`, where there are more; of more rows where so few would have too few
     of an outcome. Finished trials are kept in the file `resume` and not done again.
 
@@ -38,7 +36,6 @@ class TrainingPlan:
     search_rows: int = 50_000
     compare_rows: int = 60_000
     price_rows: int = 50_000
-    simpler_within: float = MATTERS
     test_share: float = 0.2
     costs: CostMatrix = field(default_factory=CostMatrix)
     limits: Limits = NO_LIMITS

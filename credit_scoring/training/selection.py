@@ -84,10 +84,10 @@ def compare(
     contest = Contest(pipelines, part, plan)
     for splitter in contest.splitters(clock or Clock()):
         contest.add(splitter)
-        if decided(contest.contenders, plan.folds, plan.simpler_within):
+        if decided(contest.contenders, plan.folds):
             break
     price = contest.gain(unconstrained.name, best) if unconstrained else None
-    ranked, chosen = contest.ranked(results), choose(contest.contenders, plan.folds, plan.simpler_within)
+    ranked, chosen = contest.ranked(results), choose(contest.contenders, plan.folds)
     return Compared(ranked, chosen, contest.weights, price, part, contest.first_log_odds(chosen))
 
 

@@ -196,7 +196,6 @@ class _Training:
             chosen=found.chosen,
             candidates=found.results,
             rows_compared=len(found.part.frame),
-            simpler_within=plan.simpler_within,
             calibration=f"{classifier.method_}, of {', '.join(classifier.briers_)}, by held-out Brier score",
             calibration_briers=classifier.briers_,
             monotone_price=found.monotone_price,
