@@ -1,12 +1,10 @@
-"""Reasons and simulations over HTTP: in a thread of their own, so that decisions do not wait for them."""
+"""Reasons over HTTP: in a thread of their own, so that decisions do not wait for them."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
@@ -25,33 +23,12 @@ from credit_scoring.explanation.reasons import reference_values
 from credit_scoring.model import store
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import Asked
+from credit_scoring.serving.explanation_thread import ExplanationThread
 from credit_scoring.serving.reason_keeping import ReasonKeeper
-from credit_scoring.serving.reason_queue import ReasonQueue, Wanted
+from credit_scoring.serving.reason_queue import TOO_MANY, ReasonQueue, Wanted
 
 if TYPE_CHECKING:  # so that the API can be described without scikit-learn
     from credit_scoring.model.scorer import Scorer
-
-MOST_WAITING = 64
-
-Result = TypeVar("Result")
-
-
-class ExplanationThread:
-    """Runs one piece of work at a time beside the event loop; raises OverloadedError where too many wait."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "explanations")
-        self._waiting = 0
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns or raises."""
-        if self._waiting >= MOST_WAITING:
-            raise OverloadedError("Too many reasons and simulations are asked for. Try again in a moment.")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        finally:
-            self._waiting -= 1
 
 
 class Explainer:
@@ -75,12 +52,14 @@ class Explainer:
         """For a request that will want the reasons of so many new decisions.
 
         Raises RequestError where the model in use can give none, OverloadedError where too many ask: before anything is
-        decided.
+        decided. Who has a place is not refused for want of room later.
         """
         try:
             reference_values(self._desk.scorer)
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
+        if self._thread.is_full:
+            raise OverloadedError(TOO_MANY)
         with self._queue.place(applications):
             yield
 
@@ -98,38 +77,39 @@ class Explainer:
         kept = {decision.decision_id: text for (decision, _), text in zip(new, texts, strict=True)}
         for decision, _ in given:
             if decision.decision_id not in kept and self._database:
-                kept[decision.decision_id] = await self._of_record(decision.decision_id, asked_by, self._database)
+                id = decision.decision_id
+                kept[id] = await self._of_record(id, asked_by, self._database, admitted=True)
         return [kept[decision.decision_id] for decision, _ in given]
 
     async def _give(self, wanted: Sequence[Wanted]) -> list[str]:
         """The texts of new decisions."""
         given, scorer = [each.given for each in wanted], self._desk.scorer
-        texts = await self._explain(lambda: [to_json(each).decode() for each in explained(scorer, given)])
+        texts = await self._explain(lambda: [to_json(each).decode() for each in explained(scorer, given)], True)
         ids = [each.decision_id for each in given]
         asked_by = {id: each.asked_by for id, each in zip(ids, wanted, strict=True)}
         kept = await self._keeper.keep_new(dict(zip(ids, texts, strict=True)), asked_by)
         return [kept[id] for id in ids]
 
-    async def _of_record(self, decision_id: str, asked_by: str, database: Database) -> str:
+    async def _of_record(self, decision_id: str, asked_by: str, database: Database, *, admitted: bool = False) -> str:
         known, row = await database.run(partial(on_record, decision_id), reading=True)
         if known is not None:
             return known
-        scorer = await self._scorer_of(row["model"])
-        (content,) = await self._explain(lambda: [to_json(explained_again(row, scorer)).decode()])
+        scorer = await self._scorer_of(row["model"], admitted)
+        (content,) = await self._explain(lambda: [to_json(explained_again(row, scorer)).decode()], admitted)
         return (await self._keeper.keep({decision_id: content}, {decision_id: asked_by}))[decision_id]
 
-    async def _explain(self, work: Callable[[], list[str]]) -> list[str]:
+    async def _explain(self, work: Callable[[], list[str]], admitted: bool) -> list[str]:
         try:
-            return await self._thread.run(work)
+            return await self._thread.run(work, admitted=admitted)
         except ExplanationError as error:
             raise RequestError(409, str(error), "no_reasons") from None
 
-    async def _scorer_of(self, tag: str) -> "Scorer":
+    async def _scorer_of(self, tag: str, admitted: bool) -> "Scorer":
         """The model that decided."""
         if tag == self._desk.tag:
             return self._desk.scorer
         if self._before is None or self._before[0] != tag:
-            self._before = tag, await self._thread.run(partial(_loaded, tag))
+            self._before = tag, await self._thread.run(partial(_loaded, tag), admitted=admitted)
         return self._before[1]
 
 

@@ -1,7 +1,8 @@
-"""Reasons of new decisions while the decision log is away: a real model, and a database that is locked."""
+"""Reasons by a real model: while the decision log is away, while many ask, and of models that are not here."""
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -14,13 +15,15 @@ from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplicati
 from benchmarks.support.decision_records import decided_by, origin_of, put, rows_in
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.entries import Entry
-from credit_scoring.errors import DecisionLogError, RequestError
+from credit_scoring.errors import DecisionLogError, OverloadedError, RequestError
 from credit_scoring.model import store
 from credit_scoring.model.manifest import PIPELINE_FILE
 from credit_scoring.model.scorer import Scorer
-from credit_scoring.serving import reason_keeping
+from credit_scoring.serving import explanations, reason_keeping
 from credit_scoring.serving.decision_engine import DecisionDesk
-from credit_scoring.serving.explanations import Explainer, ExplanationThread
+from credit_scoring.serving.endpoint import Asked
+from credit_scoring.serving.explanation_thread import MOST_WAITING, ExplanationThread
+from credit_scoring.serving.explanations import Explainer
 from tests.conftest import make_sqlite_log
 
 TAG = "credit_scoring:test"
@@ -49,10 +52,14 @@ def locked(address: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def explaining(scorer: Scorer, address: str, *, best_effort: bool) -> AsyncIterator[Explainer]:
+async def explaining(
+    scorer: Scorer, address: str, *, best_effort: bool = False, thread: ExplanationThread | None = None
+) -> AsyncIterator[Explainer]:
     database = open_database(address, timeout=IMPATIENT_S)
     try:
-        yield Explainer(DecisionDesk(scorer, TAG), database, ExplanationThread(), best_effort=best_effort)
+        yield Explainer(
+            DecisionDesk(scorer, TAG), database, thread or ExplanationThread("reasons"), best_effort=best_effort
+        )
     finally:
         await database.close()
 
@@ -98,6 +105,56 @@ def test_otherwise_reasons_that_cannot_be_kept_are_not_given(scorer: Scorer, giv
         async with explaining(scorer, address, best_effort=False) as explainer:
             with locked(address), pytest.raises(DecisionLogError):
                 await reasons(explainer, given)
+
+    asyncio.run(scenario())
+
+
+@asynccontextmanager
+async def filled(thread: ExplanationThread) -> AsyncIterator[None]:
+    """A thread as full as it gets, until the block is left."""
+    may_end = threading.Event()
+    works = [asyncio.create_task(thread.run(may_end.wait)) for _ in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    assert thread.is_full
+    try:
+        yield
+    finally:
+        may_end.set()
+        await asyncio.gather(*works)
+
+
+def test_while_too_many_wait_for_reasons_nothing_more_is_decided_with_reasons(scorer: Scorer, address: str) -> None:
+    async def scenario() -> None:
+        thread = ExplanationThread("reasons")
+        async with explaining(scorer, address, thread=thread) as explainer:
+            async with filled(thread):
+                with pytest.raises(OverloadedError, match="nothing was decided"), explainer.place():
+                    pass
+            with explainer.place():
+                pass
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("by", [TAG, "credit_scoring:another"])
+def test_a_request_that_was_let_in_gets_its_reasons_though_too_many_wait_by_then(
+    scorer: Scorer, address: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanations, "_loaded", lambda tag: scorer)
+    (given,) = decided_by(scorer, by, [ConsorcioApplication.model_validate(EXAMPLE_APPLICATION)])
+    put(address, [given], origin=origin_of(scorer, by))
+
+    async def scenario() -> None:
+        thread = ExplanationThread("reasons")
+        async with explaining(scorer, address, thread=thread) as explainer:
+            with explainer.place():
+                async with filled(thread):
+                    with pytest.raises(OverloadedError, match="Too many reasons are asked for"):
+                        await explainer.reasons(b"", Asked(by="", path={"decision_id": given.row.id}))
+                    found = asyncio.create_task(reasons(explainer, given))
+                    while thread.waiting <= MOST_WAITING and not found.done():
+                        await asyncio.sleep(0)
+                assert from_json(await found)["decision_id"] == given.row.id
 
     asyncio.run(scenario())
 
