@@ -322,6 +322,15 @@ def test_a_dossier_shows_what_was_decided_on_and_why(running: RunningService, an
     assert "Negado" in page
 
 
+def test_a_dossier_with_a_day_of_consultation_that_was_never_set_shows_it_as_it_came(
+    running: RunningService, ana: Reviewer
+) -> None:
+    source = {"monthly_income": {"source": "Holerite", "consulted_at": "0001-01-01T00:00:00+00:00"}}
+    answer = ana.get(f"/mesa/decisoes/{decided(running, sources=source)}")
+    assert answer.status_code == 200
+    assert "Holerite, consultada em 0001-01-01T00:00:00+00:00" in answer.text
+
+
 def test_a_dossier_says_what_counted_in_the_score(running: RunningService, ana: Reviewer) -> None:
     page = ana.get(f"/mesa/decisoes/{decided(running, **WEAK)}").text
     assert "O que pesou contra, no risco" in page
