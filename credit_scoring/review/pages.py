@@ -42,7 +42,8 @@ _OF_KIND = {
     "form_token": "O formulário não veio desta sessão. Nada foi registrado. Atualize a página e envie de novo.",
     "review_order": "Este passo não cabe na situação atual do caso. Nada foi registrado.",
     "same_person": "A segunda pessoa não pode ser a primeira. Outra pessoa precisa confirmar.",
-    "review_changed": "Outra pessoa registrou um passo enquanto você analisava. Nada foi registrado por você.",
+    "review_changed": "Outro passo foi registrado enquanto você analisava. Este envio não foi registrado: veja o "
+    "histórico.",
     "observed_in_future": "A data do desfecho está no futuro. Informe o dia em que ele foi conhecido.",
     "observed_before_decision": "A data do desfecho é anterior à decisão. Informe o dia em que ele foi conhecido.",
     "erased": "Os dados desta decisão foram eliminados; o dossiê diz quando e por quê.",
