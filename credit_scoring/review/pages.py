@@ -50,6 +50,10 @@ _OF_KIND = {
     "no_model": "O modelo que decidiu não está mais neste serviço, e só com ele se dizem os motivos. "
     "Peça a quem cuida do serviço que o importe de novo.",
     "no_reasons": "O modelo que decidiu não tem como dar motivos.",
+    "no_levers": "O catálogo deste modelo não tem campos que o cliente possa mudar; não há o que simular.",
+    "form": "O formulário não chegou inteiro ou não pôde ser lido. Nada foi registrado. Envie de novo.",
+    "content_type": "A mesa só recebe formulários das suas próprias páginas. Nada foi registrado. Abra a página e "
+    "envie por ela.",
     "rate_limit": "Muitos pedidos em pouco tempo. Espere um minuto e tente de novo.",
     "invalid_application": "A proposta não cabe no catálogo de campos do modelo em uso.",
     "timeout": "O formulário não chegou a tempo. Envie de novo.",

@@ -208,6 +208,12 @@ def test_a_form_that_is_too_large_or_cannot_be_read_is_refused(ana: Reviewer, co
     answer = ana.client.post("/mesa/sair", content=content, headers=headers)
     assert answer.status_code in (400, 413)
     assert answer.headers["content-type"].startswith("text/html")
+    assert "O formulário" in answer.text
+
+
+def test_what_is_no_form_is_refused_and_told_as_such(ana: Reviewer) -> None:
+    answer = ana.client.post("/mesa/sair", json={})
+    assert (answer.status_code, "só recebe formulários das suas próprias páginas" in answer.text) == (415, True)
 
 
 @pytest.mark.slow
