@@ -19,9 +19,11 @@ from credit_scoring.batch.chunks import Chunk
 from credit_scoring.batch.decimals import SAMPLE_BYTES
 from credit_scoring.batch.local import score
 from credit_scoring.batch.local_task import LocalTask, Part
+from credit_scoring.batch.scoring import OUTPUT
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, PolicyError, ScoringError
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.settings import PROJECT_FOLDER
 from tests.support.batch import (
     Answers,
     Row,
@@ -148,6 +150,12 @@ def test_refused_rows_are_set_apart_with_the_reasons_of_the_service(
     found = manifest_of(tmp_path / "out")
     assert found == scored.manifest
     assert (found.rows, found.decided, found.rejected) == (ROWS, ROWS - 3, 3)
+
+
+def test_the_guide_names_every_column_that_is_written() -> None:
+    guide = (PROJECT_FOLDER / "docs" / "batch.md").read_text(encoding="utf-8")
+    rows = [row for row in guide.splitlines() if row.startswith(("| `decisions/` |", "| `rejected/` |"))]
+    assert [name for name in OUTPUT.names if f"`{name}`" not in "".join(rows)] == []
 
 
 def test_an_input_without_rows_gives_an_output_without_rows(write: Write, model_tag: str, tmp_path: Path) -> None:
