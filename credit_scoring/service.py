@@ -119,7 +119,7 @@ class CreditScoring:
     _recorder: Recorder | None = None
 
     def __init__(self) -> None:
-        from credit_scoring.serving.preflight import (  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
+        from credit_scoring.model.governed import (  # noqa: PLC0415 - scikit-learn takes the arbiter 1 s and 110 MB
             scorer_in_use,
         )
 

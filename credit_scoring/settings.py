@@ -39,15 +39,22 @@ class DatabaseSettings(BaseSettings):
     )
 
 
-class ServiceSettings(DatabaseSettings):
+class PolicySettings(BaseSettings):
+    """Which policy decides, for the service and for batches."""
+
+    model_config = DatabaseSettings.model_config
+
+    policy_file: Path | None = Field(
+        None,
+        description="Policy as TOML that decides in place of the model's own, once its checks and cases have passed.",
+    )
+
+
+class ServiceSettings(DatabaseSettings, PolicySettings):
     """What the service reads from `CREDIT_SCORING_*` variables when it starts."""
 
     model: str = Field(
         CHAMPION, description="Tag of the model to serve. `champion`: the one that `credit-scoring models` promoted."
-    )
-    policy_file: Path | None = Field(
-        None,
-        description="Policy as TOML that decides in place of the model's own, once its checks and cases have passed.",
     )
     workers: int = Field(1, ge=1, description="Worker processes.")
     max_batch_size: int = Field(256, ge=1, description="Largest micro-batch, in applications.")

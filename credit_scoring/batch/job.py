@@ -26,6 +26,7 @@ from credit_scoring.batch.output import DECISIONS, REJECTED, HadoopFiles, Output
 from credit_scoring.batch.scoring import MOST_REASONS, OnProgress, Scored, ScoringJob, reason
 from credit_scoring.batch.task import Scoring
 from credit_scoring.errors import ConfigurationError, DataError, ScoringError
+from credit_scoring.model.scorer import Scorer
 
 POLL_SECONDS = 0.2
 OLDEST_JAVA = 17
@@ -130,7 +131,7 @@ def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lamb
         output = OutputFolder(job.output, HadoopFiles(job.output, context._jvm, configuration))
         output.check(job.files.path)
         found = read(session, job.files, scorer.catalogue)
-        rows = _scored(session, job, found, job.origin(scorer))
+        rows = _scored(session, job, found, scorer)
         with output.replacing() as folder:
             with _reported(session, on_progress):
                 _write(rows, output, folder)
@@ -141,14 +142,16 @@ def score(session: SparkSession, job: ScoringJob, on_progress: OnProgress = lamb
         return Scored(output.path, manifest, reasons)
 
 
-def _scored(session: SparkSession, job: ScoringJob, found: Input, origin: dict[str, str | float]) -> DataFrame:
+def _scored(session: SparkSession, job: ScoringJob, found: Input, scorer: Scorer) -> DataFrame:
     """The rows of the output, both decided and rejected ones."""
     files = read_model(job.model_folder)
     context = session.sparkContext
     first_rows = context.broadcast(found.first_rows) if found.first_rows is not None else None
-    scoring = Scoring(found.source, digest_of(files), context.broadcast(files), first_rows, job.with_reasons)
+    model = (digest_of(files), context.broadcast(files), scorer.policy)
+    scoring = Scoring(found.source, *model, first_rows, job.with_reasons)
     scored: DataFrame = found.frame.mapInArrow(scoring.decide, scoring.result)
-    return scored.withColumns({name: sql.lit(value) for name, value in origin.items()}).select(*job.schema.names)
+    origin = {name: sql.lit(value) for name, value in job.origin(scorer).items()}
+    return scored.withColumns(origin).select(*job.schema.names)
 
 
 def _write(rows: DataFrame, output: OutputFolder, folder: str) -> None:

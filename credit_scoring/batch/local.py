@@ -45,7 +45,7 @@ def score(job: ScoringJob, on_progress: OnProgress = lambda done, size: None, jo
         output.check(job.files.path)
         found, whole = LocalInput.of(job.files, scorer.catalogue), Part()
         with output.replacing() as folder:
-            task = LocalTask(found.form, job.model_folder, Path(folder), job.schema, job.origin(scorer))
+            task = LocalTask(found.form, job.model_folder, scorer.policy, Path(folder), job.schema, job.origin(scorer))
             Path(folder).mkdir(parents=True)
             chunks = found.chunks(FINER_WITH_REASONS if job.with_reasons else 1)
             with closing(_decided(task, chunks, jobs or joblib.cpu_count())) as parts:

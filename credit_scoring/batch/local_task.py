@@ -17,6 +17,7 @@ from credit_scoring.batch.scoring import reason
 from credit_scoring.batch.task import FILE, ROW, without_values
 from credit_scoring.errors import ConfigurationError, ScoringError
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.policy.policy import Policy
 
 BATCH_ROWS = 10_000
 
@@ -42,13 +43,15 @@ class Part:
 
 @dataclass(frozen=True)
 class LocalTask:
-    """Decides chunks of files of this form with the model saved in a folder; writes rows of this schema below `output`.
+    """Decides chunks of files of this form with the model saved in a folder, under this policy.
 
-    Each row of the output says where it comes from: what is the same for all is in `origin`.
+    It writes rows of this schema below `output`. Each says where it comes from; what is the same for all is in
+    `origin`.
     """
 
     form: Form
     model_folder: Path
+    policy: Policy
     output: Path
     schema: pyarrow.Schema
     origin: dict[str, str | float]
@@ -74,7 +77,7 @@ class LocalTask:
 
     def _decided(self, rows: Any, chunk: Chunk) -> Any:
         """The output's columns for these rows."""
-        scorer, with_reasons = _scorer(self.model_folder), REASONS in self.schema.names
+        scorer, with_reasons = _scorer(self.model_folder).under(self.policy), REASONS in self.schema.names
         batches = (rows.slice(start, BATCH_ROWS) for start in range(0, rows.num_rows, BATCH_ROWS))
         decided = pyarrow.Table.from_batches(
             [decide(batch, self.form.source, scorer, with_reasons=with_reasons) for batch in batches]

@@ -17,7 +17,7 @@ from credit_scoring.batch.task import FILE, NAMED, ROW
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import ConfigurationError, ExplanationError, ScoringError
 from credit_scoring.explanation.reasons import reasons, reference_values
-from credit_scoring.model.governed import check_valid
+from credit_scoring.model.governed import scorer_in_use
 from credit_scoring.model.scorer import Scorer
 
 MOST_REASONS = 5
@@ -77,13 +77,17 @@ class InputFiles:
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """What to decide, with the stored model `tag` in `model_folder`, and the folder that becomes the output."""
+    """What to decide, with the stored model `tag` in `model_folder`, and the folder that becomes the output.
+
+    The policy in `policy_file` decides, or where there is none the model's own.
+    """
 
     files: InputFiles
     output: str
     tag: str
     model_folder: Path
     with_reasons: bool = False
+    policy_file: Path | None = None
 
     @property
     def schema(self) -> pyarrow.Schema:
@@ -92,12 +96,11 @@ class ScoringJob:
         return OUTPUT.insert(place, pyarrow.field(REASONS, pyarrow.string())) if self.with_reasons else OUTPUT
 
     def scorer(self) -> Scorer:
-        """The model; raises PolicyError where its policy may not decide today.
+        """The model under the policy that decides; raises PolicyError where that one may not decide today.
 
         Raises ConfigurationError where reasons are wanted of one that can give none.
         """
-        scorer = Scorer.load(self.model_folder)
-        check_valid(scorer, f"The policy of model {self.tag}")
+        scorer = scorer_in_use(self.tag, self.model_folder, self.policy_file)
         if self.with_reasons:
             try:
                 reasons(scorer, reference_values(scorer))

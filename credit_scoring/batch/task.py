@@ -15,6 +15,7 @@ from credit_scoring.batch.arrow import Source
 from credit_scoring.batch.cluster import Files, scorer_of
 from credit_scoring.batch.columnar import REASONS, decide
 from credit_scoring.errors import CreditScoringError, ScoringError, place_of
+from credit_scoring.policy.policy import Policy
 
 FILE, BLOCK, ROW = "source_file", "_block", "source_row"
 NAMED = ("rules", "missing", "outside_training")
@@ -48,7 +49,7 @@ def without_values() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Decides batches of one task. `digest` names the model in `files`, a broadcast of its saved files.
+    """Decides batches of one task. `digest` names the model in `files`, a broadcast of its saved files; `policy` rules.
 
     `first_rows`, a broadcast too, holds the number of the first row of each block of each file; without it a batch
     has the numbers of its rows itself.
@@ -57,6 +58,7 @@ class Scoring:
     source: Source
     digest: str
     files: Broadcast
+    policy: Policy
     first_rows: Broadcast | None = None
     with_reasons: bool = False
 
@@ -68,7 +70,7 @@ class Scoring:
     def decide(self, batches: Iterable[Any]) -> Iterator[Any]:
         """Batches of `result`, for batches of the source's columns; raises ScoringError without a value of any row."""
         with without_values():
-            scorer = scorer_of(self.digest, self._files)
+            scorer = scorer_of(self.digest, self._files).under(self.policy)
             rows = RowNumbers(self.first_rows.value) if self.first_rows else None
             for batch in filter(_has_rows, batches):
                 decided = decide(batch, self.source, scorer, with_reasons=self.with_reasons)

@@ -30,7 +30,7 @@ def erase_application(
         str | None, typer.Option(show_default="the only one", help="Owner of the key that sent it; '' for none.")
     ] = None,
     legal_basis_ended: Annotated[
-        str | None, typer.Option(help="Why there is no duty to keep it, where no end of its group on record says so.")
+        str | None, typer.Option(help="Why there is no duty to keep it, where no end of its group is on record.")
     ] = None,
     by: Annotated[str | None, typer.Option(show_default="your user name", help="Who erases it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only say what would be erased.")] = False,
@@ -38,8 +38,8 @@ def erase_application(
 ) -> None:
     """Erase the data of one application for good; its answer, time and model stay, and the log still verifies.
 
-    A decision of a group that has not ended five years ago, or whose end is not on record, is kept unless you say why
-    it need not be.
+    A decision is kept until five years after the end of its group. Where no end is on record, it is kept unless you say
+    why it need not be; an end on record that is wrong is corrected by `decisions group-ends`.
 
     It does not see what still waits in a spool (best_effort): erase once
     credit_scoring_decision_log_spooled has been 0 for 10 seconds, and look again afterwards (`decisions subject`).
@@ -59,8 +59,10 @@ def erase_application(
         print(_would_go(each))
         for other in each.named_by:
             print(f"Decision {other} goes on naming its application id, as the one that it replaces; erase it as well.")
-        if (duty := each.duty(day)) and not order.legal_basis_ended:
-            print(f"It would be refused: {duty}. Where that does not apply, say why: --legal-basis-ended.")
+        if duty := each.duty(day):
+            refused = each.refusal(order, day)
+            why = f"It would be erased although {duty}, since you say: {order.legal_basis_ended}"
+            print(f"It would be refused: {refused}" if refused else why)
     console.print("Nothing was erased. Use --yes to erase for good.", soft_wrap=True)
 
 

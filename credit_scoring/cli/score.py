@@ -17,7 +17,7 @@ from credit_scoring.cli.options import grouped
 from credit_scoring.cli.progress import counting
 from credit_scoring.errors import ConfigurationError
 from credit_scoring.model import store
-from credit_scoring.settings import CHAMPION
+from credit_scoring.settings import CHAMPION, PolicySettings, read_settings
 
 if TYPE_CHECKING:
     from credit_scoring.batch.scoring import Scored, ScoringJob
@@ -84,11 +84,21 @@ def score(
     compute: ScoringOptions,
     output: Annotated[str, typer.Option(help="Folder for decisions and rejected rows; replaces an earlier output.")],
     model: Annotated[str, typer.Option(help="Model in the store; see `credit-scoring models list`.")] = CHAMPION,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="CREDIT_SCORING_POLICY_FILE",
+            help="Policy as TOML that decides in place of the model's own.",
+        ),
+    ] = None,
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Give each decision its reasons, too; takes about 30 times as long.")
     ] = False,
 ) -> None:
     """Decide every application in Parquet or CSV files as the service would; rejected rows are kept apart.
+
+    What decides is the model's policy, or the one that the service is given by CREDIT_SCORING_POLICY_FILE or --policy.
 
     Writes OUTPUT/decisions and OUTPUT/rejected, both Parquet. A rerun replaces them; a failed run changes nothing.
     """
@@ -97,10 +107,11 @@ def score(
     batch = batch_module("scoring", "batch" if engine is Engine.LOCAL else "spark")
     kind = input_.format and input_.format.value
     files = batch.InputFiles(source, kind, input_.mapping, input_.id_column, compute.partitions)
-    job = batch.ScoringJob(files, output, str(stored.tag), Path(stored.path), reasons)
+    chosen = policy or read_settings(PolicySettings).policy_file
+    job = batch.ScoringJob(files, output, str(stored.tag), Path(stored.path), reasons, chosen)
     with _interruptible():
         scored = _locally(job, compute) if engine is Engine.LOCAL else _in_spark(job, compute)
-    _show(scored)
+    _show(scored, chosen)
     print(scored.output)
 
 
@@ -129,8 +140,10 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _show(scored: "Scored") -> None:
+def _show(scored: "Scored", policy: Path | None) -> None:
     manifest = scored.manifest
+    if policy:
+        console.print(f"Policy {escape(str(policy))} ({manifest.policy_version}) decided, not the model's own.")
     console.print(
         f"[bold]{manifest.rows:,}[/] rows: {manifest.decided:,} decided by {manifest.model}, "
         f"{manifest.rejected:,} rejected."

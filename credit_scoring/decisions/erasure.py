@@ -35,13 +35,18 @@ from credit_scoring.decisions.tables import reviews as reviews_table
 from credit_scoring.errors import DecisionLogError, RequestError
 
 DUTY = "the proof of a capacity assessment is kept for five years after the group's end (Resolução BCB 285/2023)"
+NO_BASIS = "Where that does not apply, say why: --legal-basis-ended."
+WRONG_END = "If that end is wrong, report the right one, which then counts: `credit-scoring decisions group-ends FILE`."
 
 _WHAT_IS_SHOWN = ("id", "application_id", "asked_by", "decision", "received")
 
 
 @dataclass(frozen=True)
 class Order:
-    """Why and by whom; `legal_basis_ended` says why there is no duty to keep, where no date on record says so."""
+    """Why and by whom; `legal_basis_ended` says why there is no duty to keep, where no end of a group is on record.
+
+    It does not lift a duty that follows from an end on record.
+    """
 
     reason: str
     by: str
@@ -66,11 +71,18 @@ class Candidate:
     named_by: tuple[str, ...] = ()
 
     def duty(self, today: date) -> str | None:
-        """Why it may have to be kept."""
+        """Why it has to be kept, or may have to be."""
         if self.ends_on is None:
             return f"no end of its group is on record, and {DUTY}"
         until = group_ends.kept_until(self.ends_on)
         return None if until < today else f"its group ends on {self.ends_on}, and {DUTY}: until {until}"
+
+    def refusal(self, order: Order, today: date) -> str | None:
+        """Why this order may not erase it, and what to do about that."""
+        duty = self.duty(today)
+        if duty is None or (self.ends_on is None and order.legal_basis_ended):
+            return None
+        return f"{duty}. {NO_BASIS if self.ends_on is None else WRONG_END}"
 
 
 def candidates(name: str, owner: str | None, connection: Connection) -> list[Candidate]:
@@ -110,7 +122,7 @@ def _candidate(decision_id: str, connection: Connection) -> Candidate:
 def erase(wanted: Sequence[Candidate], order: Order, today: date, connection: Connection) -> None:
     """Erase these, all or none.
 
-    Raises RequestError where one has to be kept, DecisionLogError where its block was altered.
+    Raises RequestError where one has to be kept or may have to be, DecisionLogError where its block was altered.
     """
     one_at_a_time(connection)
     if connection.dialect.name == "sqlite":
@@ -119,10 +131,8 @@ def erase(wanted: Sequence[Candidate], order: Order, today: date, connection: Co
         )  # else the bytes stay in the file until it is written over
     for each in wanted:
         current = _candidate(each.decision_id, connection)
-        duty = current.duty(today)
-        if duty and not order.legal_basis_ended:
-            message = f"Decision {each.decision_id} was not erased: {duty}."
-            raise RequestError(409, f"{message} Where that does not apply, say why: --legal-basis-ended.", "kept")
+        if refused := current.refusal(order, today):
+            raise RequestError(409, f"Decision {each.decision_id} was not erased: {refused}", "kept")
         _erase(each.decision_id, order, connection)
 
 

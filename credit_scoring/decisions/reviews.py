@@ -163,11 +163,14 @@ def judge(
     """Keep a reviewer's verdict, of which `four_eyes` make a proposal until a second person gives the same one.
 
     `after` is the id of the last step that the reviewer saw, empty for none. `verdict` may be RETURNED where a proposal
-    waits. Raises RequestError: 404, or 409 where somebody was faster or the second person is the first.
+    waits. What the reviewer has sent twice, as by a double click, is kept once. Raises RequestError: 404, or 409 where
+    somebody was faster or the second person is the first.
     """
     one_at_a_time(connection)
     now = _standing(decision_id, connection)
     if after != (now.last.review_id if now.last else ""):
+        if now.last and _is_sent_again(now.last, verdict, reason, by):
+            return now.last
         raise RequestError(409, "Somebody else has recorded a step meanwhile.", "review_changed")
     if verdict is Step.RETURNED:
         if not now.proposed:
@@ -181,6 +184,11 @@ def judge(
     elif now.proposed and verdict not in (now.proposed, Step.RETURNED):
         raise RequestError(409, "Another verdict was proposed; confirm that one, or return it.", "review_order")
     return _keep(decision_id, verdict, reason, reviewer, by, connection)
+
+
+def _is_sent_again(last: ReviewRecord, verdict: Step, reason: str, by: str) -> bool:
+    same = last.step in (verdict, PROPOSALS.get(verdict))
+    return same and (last.reason, last.recorded_by) == (reason, by)
 
 
 def is_same_person(one: str, other: str) -> bool:

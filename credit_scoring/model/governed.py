@@ -35,6 +35,15 @@ def governed_by_file(scorer: Scorer, path: Path) -> Scorer:
     return under
 
 
+def scorer_in_use(tag: str, folder: Path, policy_file: Path | None) -> Scorer:
+    """The scorer in a model's folder, under the policy in the file or its own; raises where it must not decide."""
+    scorer = Scorer.load(folder)
+    if policy_file:
+        return governed_by_file(scorer, policy_file)
+    check_valid(scorer, f"The policy of model {tag}")
+    return scorer
+
+
 def check_valid(scorer: Scorer, title: str) -> None:
     """Raises PolicyError where the scorer's policy may not decide today."""
     if reason := not_valid(scorer.policy, today()):

@@ -100,6 +100,10 @@ class Scorer:
         applicants = reference_applicants(features, known_risk, catalogue, scorer.score_records)
         return replace(scorer, reference=Reference(rows=rows, risk=risk, drift=drift, applicants=applicants))
 
+    def under(self, policy: Policy) -> Self:
+        """The same model under this policy, which is not checked: see `governed`."""
+        return replace(self, policy=policy)
+
     def score(self, frame: pd.DataFrame) -> Floats:
         """Risk probability of each row, shape (rows,); a row's value does not depend on the others."""
         probabilities = self.pipeline.predict_proba(frame[list(self.card.features)])

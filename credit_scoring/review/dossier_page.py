@@ -72,7 +72,7 @@ async def shown(visit: Visit, draft: Draft, status: int = 200) -> Response:
     found = await visit.do(look_up, decision_id, "dossier", visit.by)
     dossier, standing = found.dossier, found.standing
     if dossier.erased:
-        return visit.page("erased.html", status, dossier=dossier, standing=standing, looks=found.looks)
+        return visit.page("erased.html", status, dossier=dossier, standing=standing, looks=found.looks, draft=draft)
     explanation, no_reasons = await _explained_or_why_not(visit, found)
     simulated, no_simulation = await _simulated(visit, dossier)
     catalogue = found.catalogue or visit.office.catalogue

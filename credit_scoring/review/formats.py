@@ -48,14 +48,17 @@ def day(moment: date) -> str:
 
 
 def consulted(moment: str) -> str:
-    """The day, or day and time, that an application gives in ISO 8601; as it came where it is neither."""
+    """The day, or day and time, that an application gives in ISO 8601; as it came where it is neither.
+
+    So is a moment that no calendar has in Brasília, such as the year 1 of a date that was never set.
+    """
     try:
         found = datetime.fromisoformat(moment)
-    except ValueError:
+        if len(moment) <= len("2026-11-20"):
+            return day(found)
+        return local(found if found.tzinfo else found.replace(tzinfo=ZONE))
+    except (ValueError, OverflowError):
         return moment
-    if len(moment) <= len("2026-11-20"):
-        return day(found)
-    return local(found if found.tzinfo else found.replace(tzinfo=ZONE))
 
 
 def universal(moment: datetime) -> str:

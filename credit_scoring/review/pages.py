@@ -42,13 +42,18 @@ _OF_KIND = {
     "form_token": "O formulário não veio desta sessão. Nada foi registrado. Atualize a página e envie de novo.",
     "review_order": "Este passo não cabe na situação atual do caso. Nada foi registrado.",
     "same_person": "A segunda pessoa não pode ser a primeira. Outra pessoa precisa confirmar.",
-    "review_changed": "Outra pessoa registrou um passo enquanto você analisava. Nada foi registrado por você.",
+    "review_changed": "Outro passo foi registrado enquanto você analisava. Este envio não foi registrado: veja o "
+    "histórico.",
     "observed_in_future": "A data do desfecho está no futuro. Informe o dia em que ele foi conhecido.",
     "observed_before_decision": "A data do desfecho é anterior à decisão. Informe o dia em que ele foi conhecido.",
     "erased": "Os dados desta decisão foram eliminados; o dossiê diz quando e por quê.",
     "no_model": "O modelo que decidiu não está mais neste serviço, e só com ele se dizem os motivos. "
     "Peça a quem cuida do serviço que o importe de novo.",
     "no_reasons": "O modelo que decidiu não tem como dar motivos.",
+    "no_levers": "O catálogo deste modelo não tem campos que o cliente possa mudar; não há o que simular.",
+    "form": "O formulário não chegou inteiro ou não pôde ser lido. Nada foi registrado. Envie de novo.",
+    "content_type": "A mesa só recebe formulários das suas próprias páginas. Nada foi registrado. Abra a página e "
+    "envie por ela.",
     "rate_limit": "Muitos pedidos em pouco tempo. Espere um minuto e tente de novo.",
     "invalid_application": "A proposta não cabe no catálogo de campos do modelo em uso.",
     "timeout": "O formulário não chegou a tempo. Envie de novo.",

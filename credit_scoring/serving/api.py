@@ -21,7 +21,8 @@ from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.decision_routes import Dossiers
 from credit_scoring.serving.endpoint import Asked, Handler, JsonEndpoint
 from credit_scoring.serving.exchange import HotRoute
-from credit_scoring.serving.explanations import Explainer, ExplanationThread
+from credit_scoring.serving.explanation_thread import ExplanationThread
+from credit_scoring.serving.explanations import Explainer
 from credit_scoring.serving.pages import Pages, on_failure, on_http_exception
 from credit_scoring.serving.predictions import Predictions
 from credit_scoring.serving.recorder import Recorder
@@ -62,12 +63,13 @@ def loaded(
     desk: DecisionDesk, recorder: Recorder | None, database: Database | None, settings: ServiceSettings
 ) -> Backend:
     """Answers with this desk, after this recorder has stored the decisions, and from this database's dossiers."""
-    thread = ExplanationThread()
-    explainer = Explainer(desk, database, thread, best_effort=settings.decision_log == "best_effort")
+    is_best_effort = settings.decision_log == "best_effort"
+    explainer = Explainer(desk, database, ExplanationThread("reasons"), best_effort=is_best_effort)
     predictions, dossiers = Predictions.of(desk, recorder, explainer, settings), Dossiers(
         database, four_eyes=settings.four_eyes
     )
-    simulations = Simulations(desk, thread, RateLimit(settings.what_if_per_minute), predictions.max_fields)
+    limit, thread = RateLimit(settings.what_if_per_minute), ExplanationThread("simulations")
+    simulations = Simulations(desk, thread, limit, predictions.max_fields)
     handlers = {
         "predict": predictions.predict,
         "predict_many": predictions.predict_many,

@@ -111,6 +111,8 @@ class Predictions:
         with self._explainer.place():
             decision, application = await self._decided(body, asked)
             (reasons,) = await self._explainer.of_many([(decision, application)], asked.by)
+        if isinstance(reasons, RequestError):
+            raise reasons
         return _with_reasons(decision, reasons)
 
     async def _decided(self, body: bytes, asked: Asked) -> tuple[Decision, Application]:
@@ -131,8 +133,7 @@ class Predictions:
             ]
             reasons = iter(await self._explainer.of_many(given, asked.by))
         parts = [
-            _with_reasons(found, next(reasons)) if isinstance(found, Decision) else to_json(found)
-            for found, _ in answers
+            _explained(found, next(reasons)) if isinstance(found, Decision) else to_json(found) for found, _ in answers
         ]
         return b"[" + b",".join(parts) + b"]"
 
@@ -199,6 +200,10 @@ def _decide(desk: DecisionDesk, tally: Tally | None, submissions: Sequence[Submi
 
 def _with_reasons(decision: Decision, reasons: str) -> bytes:
     return to_json(decision)[:-1] + b',"reasons":' + reasons.encode() + b"}"
+
+
+def _explained(decision: Decision, reasons: str | RequestError) -> bytes:
+    return to_json(refusal(reasons)) if isinstance(reasons, RequestError) else _with_reasons(decision, reasons)
 
 
 def _in_its_place(found: Decision | BaseException) -> Decision | ItemError:

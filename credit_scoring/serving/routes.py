@@ -41,7 +41,12 @@ _WITH_BODY = {400, 408, 413, 415}
 class Decision(schemas.RepeatedDecision):
     """The answer to one application: what produced it, what people made of it, and its reasons where asked for."""
 
-    reasons: Explanation | None = Field(None, title="Motivos", description="Only with `?reasons=true`.")
+    reasons: Explanation | None = Field(
+        None,
+        title="Motivos",
+        description="Only with `?reasons=true`. null: the model or the policy that decided gives none here, as when an "
+        "application is repeated that was decided by a model which this service does not have.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from credit_scoring.explanation.what_if import what_if
 from credit_scoring.serving.bodies import parse
 from credit_scoring.serving.decision_engine import DecisionDesk
 from credit_scoring.serving.endpoint import Asked
-from credit_scoring.serving.explanations import ExplanationThread
+from credit_scoring.serving.explanation_thread import ExplanationThread
 
 MINUTE_S = 60.0
 MOST_LEVERS = 50

@@ -16,7 +16,17 @@ from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, DataError, PolicyError
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
-from tests.support.batch import Row, applications, brazilian, ended, job_of, read, write_csv, write_parquet
+from tests.support.batch import (
+    Row,
+    applications,
+    brazilian,
+    ended,
+    job_of,
+    read,
+    write_csv,
+    write_parquet,
+    write_policy,
+)
 from tests.support.spark import require_spark, session_on
 
 batch = require_spark()
@@ -86,6 +96,18 @@ def test_both_engines_write_the_same_rows_under_the_same_columns(
     assert with_reasons == all(row.get("reasons") for row in read(tmp_path / "there" / "decisions"))
     assert {*here.reasons} >= {("age: Input should be greater than or equal to 18", 1)}
     assert (here.manifest.rows, here.manifest.decided) == (there.manifest.rows, there.manifest.decided)
+
+
+def test_both_engines_decide_by_the_policy_in_a_file(
+    session: Any, mixed: list[Row], model_tag: str, tmp_path: Path
+) -> None:
+    policy_file = write_policy(tmp_path / "policy.toml")
+    source = write_csv(tmp_path / "in.csv", mixed[:300])
+    here = local.score(job_of(source, tmp_path / "here", model_tag, policy_file=policy_file), jobs=2)
+    there = batch.score(session, job_of(source, tmp_path / "there", model_tag, policy_file=policy_file, partitions=3))
+    assert in_order(tmp_path / "here" / "decisions") == in_order(tmp_path / "there" / "decisions")
+    assert any(row["rules"] == ["TERM"] for row in read(tmp_path / "there" / "decisions"))
+    assert here.manifest.policy_version == there.manifest.policy_version
 
 
 def test_spark_refuses_a_model_that_can_give_no_reasons_before_anything_is_read(

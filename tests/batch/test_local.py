@@ -19,9 +19,11 @@ from credit_scoring.batch.chunks import Chunk
 from credit_scoring.batch.decimals import SAMPLE_BYTES
 from credit_scoring.batch.local import score
 from credit_scoring.batch.local_task import LocalTask, Part
+from credit_scoring.batch.scoring import OUTPUT
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError, PolicyError, ScoringError
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.settings import PROJECT_FOLDER
 from tests.support.batch import (
     Answers,
     Row,
@@ -35,6 +37,7 @@ from tests.support.batch import (
     read,
     write_csv,
     write_parquet,
+    write_policy,
 )
 from tests.support.command_line import COMMAND
 
@@ -85,6 +88,29 @@ def test_rows_are_decided_as_the_service_decides_to_the_last_bit_and_keep_their_
     assert len([*(tmp_path / "out" / "decisions").iterdir()]) > 3
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.usefixtures("small_chunks")
+def test_a_policy_in_a_file_decides_as_in_the_service_and_is_named_in_the_output(
+    write: Write, rows: list[Row], expected: Answers, model_tag: str, tmp_path: Path, jobs: int
+) -> None:
+    policy_file = write_policy(tmp_path / "policy.toml")
+    job = job_of(write(tmp_path, rows), tmp_path / "out", model_tag, policy_file=policy_file)
+    score(job, jobs=jobs)
+    assert decided(tmp_path / "out") == answers(rows, model_tag, policy_file) != expected
+    found = read(tmp_path / "out" / "decisions")
+    assert {tuple(row["rules"]) for row in found} == {(), ("TERM",)}
+    version = job.scorer().policy.version
+    assert {row["policy_version"] for row in found} == {version, manifest_of(tmp_path / "out").policy_version}
+
+
+def test_a_policy_in_a_file_whose_case_fails_decides_no_row(rows: list[Row], model_tag: str, tmp_path: Path) -> None:
+    policy_file = write_policy(tmp_path / "policy.toml", expected="APROVADO")
+    job = job_of(write_csv(tmp_path / "in.csv", rows[:10]), tmp_path / "out", model_tag, policy_file=policy_file)
+    with pytest.raises(PolicyError, match=rf"^Policy {policy_file}:\s+case 'prazo longo': came to NEGADO"):
+        score(job)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(
     rows: list[Row], expected: Answers, model_tag: str, tmp_path: Path
 ) -> None:
@@ -124,6 +150,12 @@ def test_refused_rows_are_set_apart_with_the_reasons_of_the_service(
     found = manifest_of(tmp_path / "out")
     assert found == scored.manifest
     assert (found.rows, found.decided, found.rejected) == (ROWS, ROWS - 3, 3)
+
+
+def test_the_guide_names_every_column_that_is_written() -> None:
+    guide = (PROJECT_FOLDER / "docs" / "batch.md").read_text(encoding="utf-8")
+    rows = [row for row in guide.splitlines() if row.startswith(("| `decisions/` |", "| `rejected/` |"))]
+    assert [name for name in OUTPUT.names if f"`{name}`" not in "".join(rows)] == []
 
 
 def test_an_input_without_rows_gives_an_output_without_rows(write: Write, model_tag: str, tmp_path: Path) -> None:

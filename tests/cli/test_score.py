@@ -12,7 +12,7 @@ import pytest
 from credit_scoring.batch.output import MANIFEST_FILE
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
-from tests.support.batch import VALUE, one_good_one_bad
+from tests.support.batch import VALUE, one_good_one_bad, write_policy
 from tests.support.command_line import error_here, error_of, run, run_here
 
 source = pytest.fixture(one_good_one_bad)
@@ -59,6 +59,27 @@ def test_reasons_of_a_model_that_can_give_none_are_an_error(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("is_setting", [False, True], ids=["--policy", "CREDIT_SCORING_POLICY_FILE"])
+def test_the_policy_in_a_file_decides_by_the_option_or_by_the_setting_of_the_service(
+    source: Path, model_tag: str, tmp_path: Path, is_setting: bool
+) -> None:
+    path = write_policy(tmp_path / "policy.toml")
+    command = ("score", source, "--output", tmp_path / "out", "--model", model_tag)
+    found = run(*command, CREDIT_SCORING_POLICY_FILE=str(path)) if is_setting else run(*command, "--policy", path)
+    assert found.returncode == 0, found.stderr
+    (decided,) = pyarrow.parquet.read_table(tmp_path / "out" / "decisions").to_pylist()
+    assert (decided["decision"], decided["rules"]) == ("NEGADO", ["TERM"])
+    manifest = json.loads((tmp_path / "out" / MANIFEST_FILE).read_bytes())
+    assert f"({manifest['policy_version']}) decided, not the model's own." in " ".join(found.stderr.split())
+
+
+def test_a_policy_file_that_is_not_there_is_an_error(source: Path, model_tag: str, tmp_path: Path) -> None:
+    missing = tmp_path / "none.toml"
+    found = run("score", source, "--output", tmp_path / "out", "--model", model_tag, "--policy", missing)
+    assert str(missing) in error_of(found)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("module", "options", "group"),
     [("pyarrow", (), "batch"), ("pyspark", ("--engine", "spark"), "spark"), ("pyarrow", ("--master", "x"), "spark")],
@@ -95,5 +116,5 @@ def test_an_option_of_the_other_engine_is_an_error(place: str, options: tuple[st
 
 def test_help_lists_every_option() -> None:
     found = run_here("score", "--help")
-    options = "output model reasons format mapping id-column partitions jobs engine master spark-log"
+    options = "output model policy reasons format mapping id-column partitions jobs engine master spark-log"
     assert all(f"--{option}" in found.stdout for option in options.split())

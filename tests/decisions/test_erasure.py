@@ -45,6 +45,7 @@ from tests.decisions.test_verification import MARK, blank, forge, tamper
 from tests.support.command_line import error_here, run_here
 
 TODAY = datetime.now(UTC).date()
+LONG_OVER = date(TODAY.year - 6, 1, 31)  # an end of a group after which nothing has to be kept any more
 ORDER = Order("The client asked for it.", "dpo", "Never joined a group.")
 INCOME, WORDS = 987_654_321, "Palavras do cliente."
 applied = partial(entry, application_id="P-ERASE", asked_by="loja/caixa", monthly_income=INCOME)
@@ -235,13 +236,24 @@ def test_what_may_have_to_be_kept_is_refused_unless_it_is_said_why_not(address: 
     report_end(address, block[1], date(TODAY.year + 1, 1, 31))
     assert f"(Resolução BCB 285/2023): until {TODAY.year + 6}-01-31" in str(refusal(address, "P-ERASE", WITHOUT_BASIS))
     assert str(INCOME) in every_text(address)
-    report_end(address, block[1], date(TODAY.year - 6, 1, 31))
+    report_end(address, block[1], LONG_OVER)
     erased(address, "P-ERASE", WITHOUT_BASIS)
     assert problems(address) == []
 
 
-def test_the_end_of_its_group_goes_as_well_and_keeps_the_block_no_longer(address: str, block: list[str]) -> None:
+def test_what_has_to_be_kept_by_an_end_on_record_is_refused_whatever_is_said(address: str, block: list[str]) -> None:
     report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    refused = str(refusal(address, "P-ERASE"))
+    assert f"until {TODAY.year + 19}-01-31. If that end is wrong, report the right one" in refused
+    assert "--legal-basis-ended" not in refused
+    assert (rows_in(address, "erasures"), str(INCOME) in every_text(address)) == (0, True)
+    report_end(address, block[1], LONG_OVER)
+    erased(address, "P-ERASE")
+    assert problems(address) == []
+
+
+def test_the_end_of_its_group_goes_as_well(address: str, block: list[str]) -> None:
+    report_end(address, block[1], LONG_OVER)
     erased(address, "P-ERASE")
     assert (rows_in(address, "group_ends"), problems(address)) == (0, [])
     assert purge(address, datetime.now(UTC) + timedelta(seconds=1)) == 5
@@ -354,7 +366,7 @@ def test_what_is_done_to_a_block_beyond_its_erasure_is_named(
 )
 def test_what_was_erased_and_is_back_is_named(address: str, block: list[str], table: str, kind: str) -> None:
     """As when a backup of one table is restored that is older than the erasure."""
-    report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    report_end(address, block[1], LONG_OVER)
     of = tables.metadata.tables[table]
     backup = ask(address, lambda connection: connection.execute(select(of)).mappings().all(), reading=True)
     erased(address, "P-ERASE")
@@ -504,6 +516,18 @@ def test_without_yes_the_command_says_what_would_go_and_changes_nothing(address:
     plain = run_here("decisions", "erase", "P-ERASE", "--reason", "x", "--database", address)
     assert "It would be refused: no end of its group is on record" in plain.stdout
     assert every_text(address) == before
+
+
+def test_without_yes_the_command_names_the_duty_to_keep_whether_or_not_it_is_lifted(
+    address: str, block: list[str]
+) -> None:
+    lifted = "It would be erased although no end of its group is on record, and the proof"
+    assert lifted in run_erase(address, "P-ERASE").stdout
+    report_end(address, block[1], date(TODAY.year + 14, 1, 31))
+    told = run_erase(address, "P-ERASE").stdout
+    assert re.search(rf"It would be refused: its group ends on .*: until {TODAY.year + 19}-01-31", told)
+    report_end(address, block[1], LONG_OVER)
+    assert "It would be" not in run_erase(address, "P-ERASE").stdout
 
 
 def test_the_command_names_decisions_that_go_on_naming_the_application(address: str, block: list[str]) -> None:

@@ -20,6 +20,7 @@ from credit_scoring.decisions.ids import new_id
 from credit_scoring.decisions.outcomes import EXAMPLE_OUTCOME, Outcome, OutcomeRecord, OutcomeReport, RecordedOutcome
 from credit_scoring.errors import RequestError
 from credit_scoring.serving.routes import MAX_OUTCOMES
+from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import RunningService
 
 Json = dict[str, Any]
@@ -265,6 +266,17 @@ def test_a_report_over_http_is_answered_with_what_was_kept(client: httpx.Client)
     assert (first.status_code, again.status_code) == (200, 200)
     assert body.items() <= first.json().items()
     assert {**first.json(), "status": "known"} == again.json()
+
+
+def test_a_report_over_http_of_a_day_that_has_not_come_is_answered_as_the_operators_guide_says(
+    client: httpx.Client,
+) -> None:
+    late = {"decision_id": decided(client), "outcome": "PAID", "observed_on": "2999-01-01"}
+    status = client.post("/outcomes", json=late).status_code
+    guide = (PROJECT_FOLDER / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert f"rejects an outcome that is dated before its decision or in the future ({status};" in guide
+    (item,) = client.post("/outcomes", json=[late]).json()
+    assert item["code"] == "observed_in_future"
 
 
 def test_a_report_over_http_on_an_unknown_decision_is_a_404(client: httpx.Client) -> None:

@@ -142,6 +142,29 @@ def test_no_verdict_is_given_twice(address: str, waiting: str, verdict: Step) ->
     assert refusal(address, waiting, verdict, RUI) == "review_order"
 
 
+@pytest.mark.parametrize("four_eyes", [False, True])
+def test_a_verdict_that_its_reviewer_sends_twice_is_kept_once(address: str, waiting: str, four_eyes: bool) -> None:
+    first, again = (judge(address, waiting, Step.APPROVED, four_eyes=four_eyes, after="") for _ in range(2))
+    assert (again, rows_in(address, "reviews")) == (first, 1)
+
+
+@pytest.mark.parametrize("verdict", [Step.APPROVED, Step.RETURNED])
+def test_what_the_second_person_sends_twice_is_kept_once(address: str, waiting: str, verdict: Step) -> None:
+    seen = judge(address, waiting, Step.APPROVED, ANA, four_eyes=True).review_id
+    first, again = (judge(address, waiting, verdict, RUI, four_eyes=True, after=seen) for _ in range(2))
+    assert (first.step, again, rows_in(address, "reviews")) == (verdict, first, 2)
+
+
+@pytest.mark.parametrize(("verdict", "by"), [(Step.APPROVED, RUI), (Step.DENIED, ANA)])
+def test_a_verdict_of_somebody_else_or_another_one_is_not_the_one_before(
+    address: str, waiting: str, verdict: Step, by: str
+) -> None:
+    judge(address, waiting, Step.APPROVED, ANA, after="")
+    with pytest.raises(RequestError) as caught:
+        judge(address, waiting, verdict, by, after="")
+    assert (caught.value.kind, rows_in(address, "reviews")) == ("review_changed", 1)
+
+
 def test_whoever_has_not_seen_the_last_step_gets_no_verdict_in(address: str, denied: str) -> None:
     seen = last_id(address, denied)
     judge(address, denied, Step.UPHELD, ANA)

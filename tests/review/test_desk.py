@@ -208,6 +208,12 @@ def test_a_form_that_is_too_large_or_cannot_be_read_is_refused(ana: Reviewer, co
     answer = ana.client.post("/mesa/sair", content=content, headers=headers)
     assert answer.status_code in (400, 413)
     assert answer.headers["content-type"].startswith("text/html")
+    assert "O formulário" in answer.text
+
+
+def test_what_is_no_form_is_refused_and_told_as_such(ana: Reviewer) -> None:
+    answer = ana.client.post("/mesa/sair", json={})
+    assert (answer.status_code, "só recebe formulários das suas próprias páginas" in answer.text) == (415, True)
 
 
 @pytest.mark.slow
@@ -320,6 +326,15 @@ def test_a_dossier_shows_what_was_decided_on_and_why(running: RunningService, an
     assert "policy-" in page
     assert '<svg class="risk"' in page
     assert "Negado" in page
+
+
+def test_a_dossier_with_a_day_of_consultation_that_was_never_set_shows_it_as_it_came(
+    running: RunningService, ana: Reviewer
+) -> None:
+    source = {"monthly_income": {"source": "Holerite", "consulted_at": "0001-01-01T00:00:00+00:00"}}
+    answer = ana.get(f"/mesa/decisoes/{decided(running, sources=source)}")
+    assert answer.status_code == 200
+    assert "Holerite, consultada em 0001-01-01T00:00:00+00:00" in answer.text
 
 
 def test_a_dossier_says_what_counted_in_the_score(running: RunningService, ana: Reviewer) -> None:
@@ -458,9 +473,44 @@ def test_of_two_reviewers_at_once_the_second_is_told_and_loses_nothing(
     assert ana.send(f"{path}/parecer", parecer="APPROVED", motivo=REASON).status_code == 200
     answer = rui.send(f"{path}/parecer", parecer="DENIED", motivo="Renda não confere com a conta.")
     assert answer.status_code == 409
-    assert "Outra pessoa registrou um passo enquanto você analisava" in answer.text
+    assert "Outro passo foi registrado enquanto você analisava" in answer.text
     assert "Renda não confere com a conta." in answer.text
     assert '<dd class="answer aprovado">' in answer.text
+
+
+def test_a_verdict_sent_twice_counts_once_and_no_error_is_told(
+    running: RunningService, ana: Reviewer, address: str
+) -> None:
+    path = f"/mesa/decisoes/{decided(running)}"
+    ana.get(path)
+    before = rows_in(address, "reviews")
+    answers = [ana.send(f"{path}/parecer", parecer="APPROVED", motivo=REASON) for _ in range(2)]
+    assert [(each.status_code, 'class="problem"' in each.text) for each in answers] == [(200, False)] * 2
+    assert rows_in(address, "reviews") == before + 1
+
+
+def test_a_request_that_came_too_late_comes_back_as_it_was_written(
+    running: RunningService, ana: Reviewer, rui: Reviewer
+) -> None:
+    path = f"/mesa/decisoes/{decided(running, term_months=180)}"
+    ana.get(path)
+    rui.get(path)
+    ana.send(f"{path}/revisao", motivo="O cliente aceita prazo menor.")
+    answer = rui.send(f"{path}/revisao", motivo="A cliente mandou novos documentos.")
+    assert answer.status_code == 409
+    assert ">A cliente mandou novos documentos.</textarea>" in answer.text
+    assert 'id="form-revisao"' in answer.text
+
+
+def test_what_was_written_about_a_decision_that_was_erased_meanwhile_comes_back(
+    running: RunningService, ana: Reviewer, address: str
+) -> None:
+    decision = decided(running, term_months=180)
+    ana.get(f"/mesa/decisoes/{decision}")
+    erased(address, decision)
+    answer = ana.send(f"/mesa/decisoes/{decision}/revisao", motivo="O cliente aceita prazo menor.")
+    assert (answer.status_code, "Dados eliminados" in answer.text) == (409, True)
+    assert ">O cliente aceita prazo menor.</textarea>" in answer.text
 
 
 def test_an_outcome_is_entered_and_a_day_that_cannot_be_is_refused(running: RunningService, ana: Reviewer) -> None:
@@ -505,6 +555,16 @@ def test_with_four_eyes_the_first_proposes_and_another_person_confirms(two: Runn
     second.get(path)
     answer = second.send(f"{path}/parecer", parecer="APPROVED", motivo="Confere com os documentos.")
     assert '<dd class="answer aprovado">Aprovado</dd>' in answer.text
+
+
+def test_with_four_eyes_what_the_first_person_writes_on_an_old_page_comes_back(two: RunningService) -> None:
+    decision = decided(two)
+    first = Reviewer.signed_in(two.url, "ana")
+    first.judge(decision, "APPROVED")
+    answer = first.send(f"/mesa/decisoes/{decision}/parecer", parecer="DENIED", motivo="Renda não confere.")
+    assert (answer.status_code, "Este envio não foi registrado" in answer.text) == (409, True)
+    assert "Outra pessoa precisa confirmar ou devolver" in answer.text
+    assert ">Renda não confere.</textarea>" in answer.text
 
 
 def test_with_four_eyes_another_key_of_the_first_person_does_not_confirm(two: RunningService) -> None:

@@ -1,18 +1,24 @@
 """The route table and the API that is made from it, before a model is loaded."""
 
 import asyncio
+import threading
 from typing import Any
 
 import httpx
 import pytest
+from pydantic_core import from_json, to_json
 
 from benchmarks.support.consorcio import CATALOGUE, EXAMPLE_APPLICATION
 from credit_scoring.application.schemas import Answer
-from credit_scoring.errors import NotReadyError
-from credit_scoring.serving import metrics
-from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi
+from credit_scoring.errors import NotReadyError, OverloadedError
+from credit_scoring.model.scorer import Scorer
+from credit_scoring.serving import metrics, simulations
+from credit_scoring.serving.api import NOT_LOADED, Backend, CreditApi, loaded
 from credit_scoring.serving.auth import Keyring
 from credit_scoring.serving.batching import TURN_SHARE
+from credit_scoring.serving.decision_engine import DecisionDesk
+from credit_scoring.serving.endpoint import Asked
+from credit_scoring.serving.explanation_thread import MOST_WAITING
 from credit_scoring.serving.openapi import document
 from credit_scoring.serving.routes import OPERATIONS, PAGES, Operation
 from credit_scoring.settings import ServiceSettings
@@ -69,6 +75,29 @@ def test_another_backend_answers_as_soon_as_it_is_used(api: CreditApi) -> None:
     hot_route.check_admission(TURN_SHARE)
     assert api.is_ready()
     assert ask(api, "GET", "/model").json() == {}
+
+
+def test_reasons_are_given_while_as_many_simulations_wait_as_may(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, application = threading.Event(), to_json(EXAMPLE_APPLICATION)
+    monkeypatch.setattr(simulations, "what_if", lambda *about, **options: may_end.wait() and {})
+    backend = loaded(DecisionDesk(scorer, "credit_scoring:test"), None, None, ServiceSettings(what_if_per_minute=1000))
+
+    async def scenario() -> bytes:
+        what_if, asked = backend.handlers["what_if"], Asked(by="", path={})
+        question = b'{"application":' + application + b"}"
+        simulated = [asyncio.ensure_future(what_if(question, asked)) for _ in range(MOST_WAITING)]
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(OverloadedError, match="Too many simulations are asked for"):
+                await what_if(question, asked)
+            return await backend.handlers["predict"](application, Asked(by="", path={}, query={"reasons": "true"}))
+        finally:
+            may_end.set()
+            await asyncio.gather(*simulated)
+
+    assert from_json(asyncio.run(scenario()))["reasons"]["decision"] in list(Answer)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -1,5 +1,6 @@
 """The examples of the integration guide, run as they stand there against the running service."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION
+from credit_scoring.decisions.ids import new_id
 from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import RunningService
 
@@ -44,6 +47,21 @@ def test_the_example_in_curl_gets_a_decision_and_the_same_one_again(service: Run
     first, again = (httpx.Response(200, text=printed(service, "bash", "-c", block("bash"))).json() for _ in range(2))
     assert first["decision"] in {"APROVADO", "NEGADO"}
     assert again == first
+
+
+def test_the_line_that_reads_an_answer_finds_what_people_have_decided_since(service: RunningService) -> None:
+    application = {**EXAMPLE_APPLICATION, "application_id": new_id()}
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        first = client.post("/predict", json=application).json()
+        for step in ({"step": "REQUESTED"}, {"step": "REVERSED", "reviewer": "Ana"}):
+            path = f"/decisions/{first['decision_id']}/review"
+            client.post(path, json={"reason": "Paid in October.", **step}).raise_for_status()
+        repeated = client.post("/predict", json=application).json()
+    (line,) = {found.rstrip() for found in re.findall(r"^ *(counts = [^#\n]+)", GUIDE, re.MULTILINE)}
+    for answer, expected in ((first, first["decision"]), (repeated, repeated["effective_decision"])):
+        script = f"import json, sys; decision = json.loads(sys.argv[1]); {line}; print(counts)"
+        assert printed(service, sys.executable, "-c", script, json.dumps(answer)).strip() == expected
+    assert repeated["effective_decision"] != first["decision"]
 
 
 def test_the_example_in_python_decides_once_reads_an_error_and_reports_the_outcome(

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.support.consorcio import EXAMPLE_APPLICATION
+from benchmarks.support.consorcio import EXAMPLE_APPLICATION, ConsorcioApplication
+from benchmarks.support.decision_records import decided_by, origin_of, put
 from credit_scoring.decisions.connect import open_database
 from credit_scoring.decisions.verification import verify
 from credit_scoring.model import store
@@ -138,6 +139,27 @@ def test_an_application_sent_again_is_explained_as_the_decision_that_stands(expl
     application = {**WEAK, "application_id": "explained-again"}
     first = post(explaining, "/predict?reasons=true", application)
     assert post(explaining, "/predict?reasons=true", application) == first
+
+
+@pytest.fixture
+def decided_before(explaining: RunningService, scorer: Scorer, folder: Path) -> Json:
+    """An application that a model decided which the service does not have."""
+    application = {**WEAK, "application_id": "before-the-rollout"}
+    gone = "credit_scoring:gone"
+    given = decided_by(scorer, gone, [ConsorcioApplication.model_validate(application)])
+    put(f"sqlite:///{folder}/decisions.db", given, origin=origin_of(scorer, gone))
+    return application
+
+
+def test_an_application_of_an_earlier_model_gets_its_decision_and_keeps_no_other_from_the_reasons(
+    explaining: RunningService, decided_before: Json
+) -> None:
+    earlier, new = post(explaining, "/predict_many?reasons=true", [decided_before, WEAK])
+    assert (earlier["model"], earlier["decision"], earlier["reasons"]) == ("credit_scoring:gone", "NEGADO", None)
+    assert new["reasons"]["decision_id"] == new["decision_id"]
+    assert post(explaining, "/predict?reasons=true", decided_before) == earlier
+    answer = httpx.get(f"{explaining.url}/decisions/{earlier['decision_id']}/reasons", timeout=60)
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_model")
 
 
 @pytest.mark.parametrize(

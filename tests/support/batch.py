@@ -15,6 +15,7 @@ from credit_scoring.batch.output import MANIFEST_FILE, BatchManifest
 from credit_scoring.batch.scoring import InputFiles, ScoringJob
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model import store
+from credit_scoring.model.governed import scorer_in_use
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.policy import Policy
 from credit_scoring.serving.decision_engine import DecisionDesk
@@ -23,6 +24,22 @@ Row = dict[str, Any]
 Answers = dict[str, tuple[float, str]]
 
 VALUE = "3210.99"
+BY_TERM = """
+[policy]
+name = "by-term"
+
+[[rule]]
+id = "TERM"
+when = {{ field = "term_months", above = 24 }}
+if_missing = "pass"
+then = "deny"
+reason = "Prazo acima do permitido"
+
+[[case]]
+name = "prazo longo"
+application = {{ credit_letter_value = 60000, term_months = 200, age = 30 }}
+expect = {{ decision = "{expected}", rules = ["TERM"] }}
+"""
 
 
 def one_good_one_bad(tmp_path: Path) -> Path:
@@ -51,9 +68,9 @@ def applications(dataset: Dataset, count: int) -> list[Row]:
     return sent
 
 
-def answers(rows: list[Row], tag: str) -> Answers:
+def answers(rows: list[Row], tag: str, policy_file: Path | None = None) -> Answers:
     """Risk and decision of each application by its id, from the desk of the service."""
-    desk = DecisionDesk(Scorer.load(Path(store.find(tag).path)), tag)
+    desk = DecisionDesk(scorer_in_use(tag, Path(store.find(tag).path), policy_file), tag)
     decisions = desk.decide([ConsorcioApplication.model_validate(row) for row in rows])
     pairs = [(each.risk_probability, each.decision.value) for each in decisions]
     return dict(zip([row["application_id"] for row in rows], pairs, strict=True))
@@ -71,10 +88,24 @@ def write_parquet(path: Path, rows: list[Row]) -> Path:
     return path
 
 
-def job_of(source: Path | str, output: Path, tag: str, *, with_reasons: bool = False, **options: Any) -> ScoringJob:
+def job_of(
+    source: Path | str,
+    output: Path,
+    tag: str,
+    *,
+    with_reasons: bool = False,
+    policy_file: Path | None = None,
+    **options: Any,
+) -> ScoringJob:
     """The job of deciding these files."""
     files = InputFiles(str(source), **options)
-    return ScoringJob(files, str(output), tag, Path(store.find(tag).path), with_reasons)
+    return ScoringJob(files, str(output), tag, Path(store.find(tag).path), with_reasons, policy_file)
+
+
+def write_policy(path: Path, expected: str = "NEGADO") -> Path:
+    """A policy with a rule on a field that the model may not use, and a case that passes unless `expected` differs."""
+    path.write_text(BY_TERM.format(expected=expected), encoding="utf-8")
+    return path
 
 
 def read(folder: Path) -> list[Row]:
