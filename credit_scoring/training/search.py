@@ -223,7 +223,7 @@ class _Search:
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
             delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
         )
-        self.was_cut |= any(took >= seconds for _, took in found)
+        self.was_cut |= self.candidate.grows and any(took >= seconds for _, took in found)
         return [(curve, took * threads) for curve, took in found]
 
 
