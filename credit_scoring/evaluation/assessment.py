@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold, sampled
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
 from credit_scoring.evaluation.first_reasons import first_reasons, reason_warnings
@@ -139,11 +140,10 @@ def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[Th
 def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[Importance]:
     """Most important field first, by the AUC lost when it is shuffled (Breiman 2001): mean and range over shuffles.
 
-    With many clients, on a sample of them.
+    With many clients, on a sample of them that has enough of either outcome.
     """
     features, seed = list(scorer.card.features), int(generator.integers(2**32))
-    if len(part.frame) > SHUFFLED_ROWS:
-        part = part.rows(np.sort(generator.choice(len(part.frame), SHUFFLED_ROWS, replace=False)))
+    part = sampled(part, rows_to_fold(part, SHUFFLED_ROWS), seed)
     data = part.frame[features], part.defaulted
     with parallel_config("threading"):  # trees score without the interpreter lock, and processes would have to start
         losses = permutation_importance(

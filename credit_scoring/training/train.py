@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold, sampled
 from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
@@ -21,7 +22,6 @@ from credit_scoring.policy.policy import Policy
 from credit_scoring.training.blind_spots import blind_spots
 from credit_scoring.training.clock import COMPARE_SHARE, CUT_OFF_SHARE, GROWTH_SHARE, PRICES_SHARE, SEARCH_SHARE, Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.growth import grown
 from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few

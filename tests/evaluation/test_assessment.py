@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks.support.consorcio import CATALOGUE, FIELDS
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.evaluation import assessment as module
 from credit_scoring.evaluation.assessment import SHUFFLES, assess, profit, reliability
 from credit_scoring.evaluation.model_report import unseen_part
 from credit_scoring.evaluation.results import Assessment
@@ -181,3 +182,14 @@ def test_risks_of_0_and_1_give_importances_that_can_be_written_and_read(scorer: 
     assert set(certain_scorer.score(part.frame)) == {0.0, 1.0}
     found = assess(certain_scorer, part, "certain", seed=1)
     assert Assessment.model_validate_json(found.model_dump_json()) == found
+
+
+def test_where_a_sample_would_have_no_defaulter_importance_is_measured_on_one_that_has_enough(
+    scorer: Scorer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaulters, payers = (np.flatnonzero(each) for each in (dataset.defaulted, ~dataset.defaulted))
+    part = dataset.rows(np.sort(np.concatenate([defaulters[:60], payers[:1200]])))
+    monkeypatch.setattr(module, "SHUFFLED_ROWS", 3)
+    found = assess(scorer, part, "rare defaults", seed=1)
+    assert {each.field for each in found.importance} == set(scorer.card.features)
+    assert found.importance[0].auc_loss.low > 0
