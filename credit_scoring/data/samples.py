@@ -8,14 +8,14 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from credit_scoring.data.datasets import MIN_ROWS_PER_OUTCOME, Dataset
 
 
-def rows_to_fold(part: Dataset, most: int) -> int:
-    """At most so many rows, but enough for MIN_ROWS_PER_OUTCOME of the rarer outcome at its rate, or for all of it.
+def rows_to_fold(part: Dataset, most: int, enough: int = MIN_ROWS_PER_OUTCOME) -> int:
+    """At most so many rows, but as many as it takes for `enough` of the rarer outcome at its rate, or for all of it.
 
     A fold without one of the outcomes has no AUC, and a sample with more of it than its rate no calibration.
     """
     rarer = min(int(part.defaulted.sum()), int((~part.defaulted).sum()))
-    enough = math.ceil(len(part.frame) * min(1.0, MIN_ROWS_PER_OUTCOME / max(rarer, 1)))
-    return min(len(part.frame), max(most, enough))
+    least = math.ceil(len(part.frame) * min(1.0, enough / max(rarer, 1)))
+    return min(len(part.frame), max(most, least))
 
 
 def sampled(part: Dataset, most: int, seed: int) -> Dataset:

@@ -39,6 +39,11 @@ def test_a_sample_to_fold_has_enough_of_a_rare_outcome_at_its_rate(dataset: Data
     assert part.defaulted.mean() == pytest.approx(rare.defaulted.mean(), rel=0.01)
 
 
+def test_a_sample_has_as_much_of_a_rare_outcome_as_is_asked_for(dataset: Dataset) -> None:
+    rare = _with_bad(dataset, 80)
+    assert sampled(rare, rows_to_fold(rare, 500, 70), seed=1).defaulted.sum() == 70
+
+
 def test_where_there_is_not_enough_of_a_rare_outcome_all_rows_are_folded(dataset: Dataset) -> None:
     rare = _with_bad(dataset, 40)
     assert rows_to_fold(rare, 500) == len(rare.frame)
