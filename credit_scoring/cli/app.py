@@ -249,7 +249,8 @@ def evaluate(
 ) -> None:
     """Measure a stored model on data with known outcomes; write an HTML page and JSON.
 
-    On the file that the model was trained on, only the test part is used.
+    On the file that the model was trained on, only the test part is used: read it with the mapping of the training.
+    Of another file all rows are, with a warning that the model may have been trained on some.
     """
     model = store.find(tag)
     scorer = Scorer.load(Path(model.path))
