@@ -157,7 +157,7 @@ def train(
     show_data(console, dataset)
     labels = read_teacher(teacher, dataset.split(plan.test_share, plan.seed)[0]) if teacher else None
     if opponent:
-        opponent.check(dataset, plan.seed, console)
+        opponent.check(dataset, plan, console)
     with compute.engaged():
         tag = _train_and_publish(dataset, plan, clock, opponent, labels)
     if clock.left < -TOLERATED * (clock.seconds or 0):

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError
+from credit_scoring.evaluation.unseen import has_same_rows
 from credit_scoring.model import store
 from credit_scoring.model.scorer import Scorer
+from credit_scoring.training.config import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Opponent:
         model = store.find(tag)
         return cls(str(model.tag), Scorer.load(Path(model.path)))
 
-    def check(self, dataset: Dataset, seed: int, console: Console) -> None:
+    def check(self, dataset: Dataset, plan: TrainingPlan, console: Console) -> None:
         """Raises ConfigurationError where these data lack a field that the model uses; warns of an unfair comparison.
 
         It is unfair where the model may have been trained on rows of this data set's test part.
@@ -39,10 +41,18 @@ class Opponent:
                 f"--against {self.tag}: that model uses {', '.join(absent)}, which these data do not have. "
                 "Train on data with its fields, or leave --against out."
             )
-        card = self.scorer.card
-        if dataset.days is None and (card.data.sha256, card.seed) != (dataset.sha256, seed):
+        if not self._surely_knows_none(dataset, plan):
             console.print(
-                f"[yellow]warning:[/] {self.tag} was trained on other data or with another seed: "
-                "it may know rows of this test part, and look better than it is.",
+                f"[yellow]warning:[/] {self.tag} may have been trained on rows of this test part and look better "
+                "than it is. Only one that was tested on the same part, or on one that began no later, surely was not.",
                 soft_wrap=True,
             )
+
+    def _surely_knows_none(self, dataset: Dataset, plan: TrainingPlan) -> bool:
+        """Whether no row of this data set's test part was one that the model was trained on."""
+        _, test_part = dataset.split(plan.test_share, plan.seed)
+        card = self.scorer.card
+        if card.data.test_since and test_part.days is not None:
+            return bool(card.data.test_since <= test_part.days.min().item())
+        same_part = (card.seed, card.data.rows_test) == (plan.seed, len(test_part.frame))
+        return same_part and has_same_rows(card.data, dataset)
