@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.cli.opponent import Opponent
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import ConfigurationError
@@ -43,6 +44,13 @@ def begins(dataset: Dataset) -> date:
 
 def card_with(scorer: Scorer, **data: Any) -> Scorer:
     return replace(scorer, card=scorer.card.model_copy(update={"data": scorer.card.data.model_copy(update=data)}))
+
+
+def with_field(dataset: Dataset, name: str, **changes: Any) -> Dataset:
+    """The same rows, of a catalogue that says something else of this field, and derives none."""
+    content = {**dataset.catalogue.model_dump(), "derived": {}}
+    content["fields"][name] |= changes
+    return replace(dataset, catalogue=Catalogue.model_validate(content))
 
 
 # Whether it is fair
@@ -97,3 +105,41 @@ def refused(scorer: Scorer, dataset: Dataset) -> str:
 def test_data_without_a_field_of_the_model_are_refused(scorer: Scorer, dataset: Dataset) -> None:
     without = replace(dataset, frame=dataset.frame.assign(housing=None))
     assert "that model uses housing, which these data do not have. Train on data" in refused(scorer, without)
+
+
+def test_categories_that_the_model_does_not_know_are_refused_by_name_with_the_way_out(
+    scorer: Scorer, dataset: Dataset
+) -> None:
+    """They would be none of its categories to the model, in every row."""
+    values = {"OWNED": "Própria", "RENTED": "Alugada", "PARENTS": "Com os pais", "OTHER": "Outra"}
+    renamed = with_field(dataset, "housing", values=values, meanings={}, example="OWNED")
+    housing = dataset.frame["housing"].map({"OWNER": "OWNED", "RENT": "RENTED", "PARENTS": "PARENTS", "OTHER": "OTHER"})
+    renamed = replace(renamed, frame=dataset.frame.assign(housing=housing))
+    assert refused(scorer, renamed) == (
+        f"--against {TAG}: that model does not know OWNED and RENTED of housing. Name categories (--fields, --mapping) "
+        "as they were, or leave --against out."
+    )
+
+
+def test_a_category_that_is_new_and_not_in_use_is_no_matter(scorer: Scorer, dataset: Dataset) -> None:
+    values = {**dataset.catalogue.fields["housing"].values, "HOTEL": "Hotel"}
+    assert said(scorer, with_field(dataset, "housing", values=values)) == ""
+
+
+def test_a_number_that_became_a_category_is_refused_without_its_values(scorer: Scorer, dataset: Dataset) -> None:
+    free: dict[str, Any] = dict.fromkeys(("risk_moves", "at_least", "at_most", "above", "unit", "lever"))
+    values = {"SHORT": "Curto", "LONG": "Longo"}
+    changed = with_field(dataset, "job_tenure_years", kind="category", values=values, example="LONG", **free)
+    bands = np.where(dataset.frame["job_tenure_years"] > 3, "LONG", "SHORT")
+    message = refused(scorer, replace(changed, frame=dataset.frame.assign(job_tenure_years=bands)))
+    assert "that model has job_tenure_years as number, not category. Train with these fields (--fields)" in message
+    assert "LONG" not in message
+
+
+def test_a_flag_that_became_a_number_is_refused(scorer: Scorer, dataset: Dataset) -> None:
+    changed = with_field(dataset, "has_negative_record", kind="number", example=1)
+    assert "has_negative_record as flag, not number" in refused(scorer, changed)
+
+
+def test_an_integer_that_became_a_number_is_no_matter(scorer: Scorer, dataset: Dataset) -> None:
+    assert said(scorer, with_field(dataset, "term_months", kind="number")) == ""
