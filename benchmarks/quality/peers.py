@@ -19,7 +19,7 @@ import typer
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.quality.automl import OUTCOME, PEERS
+from benchmarks.quality.automl import CORES, OUTCOME, PEERS
 from benchmarks.quality.report import OUTER_FOLDS
 from benchmarks.quality.sets import SETS
 from benchmarks.serving.environments import Environment
@@ -53,18 +53,21 @@ def main(
 ) -> None:
     """Print and write a table of all peers on all sets."""
     ENVIRONMENT.make()
-    command = f"`python -m benchmarks.quality.peers --sets {sets} --seconds {seconds:g} --folds {folds}`"
-    lines = [
-        command,
-        "",
-        "| set | who | AUC | ahead of this project, 95 % interval | seconds |",
-        "|---|---|--:|--:|--:|",
-    ]
+    lines = _heading(f"python -m benchmarks.quality.peers --sets {sets} --seconds {seconds:g} --folds {folds}")
     for name in sets.split(","):
         lines += _rows(name, _measured(name, seconds, folds))
     text = "\n".join(lines) + "\n"
     RESULTS.write_text(text, encoding="utf-8")
     typer.echo(text)
+
+
+def _heading(command: str) -> list[str]:
+    return [
+        f"`{command}`, on {CORES} cores each",
+        "",
+        "| set | who | AUC | ahead of this project, 95 % interval | seconds |",
+        "|---|---|--:|--:|--:|",
+    ]
 
 
 def _measured(name: str, seconds: float, folds: int) -> dict[str, list[Tried]]:
@@ -82,7 +85,7 @@ def _measured(name: str, seconds: float, folds: int) -> dict[str, list[Tried]]:
 
 def _fold(train_part: Dataset, test_part: Dataset, seconds: float) -> Iterator[tuple[str, Tried]]:
     began = time.monotonic()
-    scorer = train(train_part, TrainingPlan(timeout=seconds, test_share=TESTED))
+    scorer = train(train_part, TrainingPlan(jobs=CORES, timeout=seconds, test_share=TESTED))
     yield OURS, _tried(test_part, scorer.score(test_part.frame), began)
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder) / "train.csv", Path(folder) / "held_out.csv"

@@ -17,12 +17,12 @@ from benchmarks.serving.machine import described
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.data.past_decisions import PastDecisions
+from credit_scoring.data.samples import sampled
 from credit_scoring.model.card import CutOffStudy
 from credit_scoring.settings import PROJECT_FOLDER
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import sampled
 from credit_scoring.training.past_cut_off import above_cut_off, cut_off_study, too_few
 from credit_scoring.training.selection import calibrated
 

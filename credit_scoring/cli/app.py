@@ -157,7 +157,7 @@ def train(
     show_data(console, dataset)
     labels = read_teacher(teacher, dataset.split(plan.test_share, plan.seed)[0]) if teacher else None
     if opponent:
-        opponent.check(dataset, plan.seed, console)
+        opponent.check(dataset, plan, console)
     with compute.engaged():
         tag = _train_and_publish(dataset, plan, clock, opponent, labels)
     if clock.left < -TOLERATED * (clock.seconds or 0):
@@ -249,7 +249,8 @@ def evaluate(
 ) -> None:
     """Measure a stored model on data with known outcomes; write an HTML page and JSON.
 
-    On the file that the model was trained on, only the test part is used.
+    On the file that the model was trained on, only the test part is used: read it with the mapping of the training.
+    Of another file all rows are, with a warning that the model may have been trained on some.
     """
     model = store.find(tag)
     scorer = Scorer.load(Path(model.path))

@@ -1,4 +1,4 @@
-"""Figures for the credit committee, measured on clients with known outcomes that the model was not trained on."""
+"""Figures for the credit committee, measured on clients with known outcomes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from credit_scoring.application.arrays import Flags, Floats
 from credit_scoring.application.fields import ApplicationField
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold, sampled
 from credit_scoring.evaluation.approved import FEWEST_OF_EACH, metrics_of_approved
 from credit_scoring.evaluation.fairness import group_results, group_warnings
 from credit_scoring.evaluation.first_reasons import first_reasons, reason_warnings
@@ -44,8 +45,8 @@ ROUNDING = 1e-12
 TABLE_THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 
 
-def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessment:
-    """Measure a scorer on these clients; `data` describes them in a few words."""
+def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0, *, unseen: bool = True) -> Assessment:
+    """Measure a scorer on these clients; `data` describes them, `unseen` says if it surely was trained on none."""
     defaulted, risk = part.defaulted, scorer.score(part.frame)
     threshold = scorer.policy.threshold
     generator = np.random.default_rng(seed)
@@ -57,6 +58,7 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
     reasons = tuple(first_reasons(scorer, part, risk, seed))
     return Assessment(
         data=data,
+        unseen=unseen,
         rows=len(risk),
         default_rate=float(defaulted.mean()),
         threshold=threshold,
@@ -82,7 +84,7 @@ def assess(scorer: Scorer, part: Dataset, data: str, seed: int = 0) -> Assessmen
             for name, each in part.catalogue.fields.items()
         },
         note=" ".join(part.note.split()),
-        warnings=(*_warnings(metrics, approved, groups, dependence), *reason_warnings(reasons)),
+        warnings=(*_warnings(unseen, metrics, approved, groups, dependence), *reason_warnings(reasons)),
     )
 
 
@@ -139,11 +141,10 @@ def _threshold_table(part: Dataset, risk: Floats, scorer: Scorer) -> Iterator[Th
 def _importances(scorer: Scorer, part: Dataset, generator: np.random.Generator) -> Iterator[Importance]:
     """Most important field first, by the AUC lost when it is shuffled (Breiman 2001): mean and range over shuffles.
 
-    With many clients, on a sample of them.
+    With many clients, on a sample of them that has enough of either outcome.
     """
     features, seed = list(scorer.card.features), int(generator.integers(2**32))
-    if len(part.frame) > SHUFFLED_ROWS:
-        part = part.rows(np.sort(generator.choice(len(part.frame), SHUFFLED_ROWS, replace=False)))
+    part = sampled(part, rows_to_fold(part, SHUFFLED_ROWS), seed)
     data = part.frame[features], part.defaulted
     with parallel_config("threading"):  # trees score without the interpreter lock, and processes would have to start
         losses = permutation_importance(
@@ -214,11 +215,17 @@ def _grid(values: "pd.Series[float]", field: ApplicationField) -> list[float | s
 
 
 def _warnings(
+    unseen: bool,
     metrics: dict[str, Interval],
     approved: dict[str, Interval],
     groups: Sequence[GroupResult],
     dependence: Sequence[PartialDependence],
 ) -> Iterator[str]:
+    if not unseen:
+        yield (
+            "It cannot be seen whether the model was trained on some of these clients. If it was, these figures are "
+            "too good: leave such clients out."
+        )
     error = metrics["calibration_error"]
     if error.low > 0.05:
         yield f"The model is poorly calibrated: calibration error {error}."

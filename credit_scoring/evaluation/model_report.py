@@ -1,20 +1,20 @@
-"""The report on a model: measured on clients that it was not trained on, as JSON for programs and a page for people."""
+"""The report on a model: what was measured, as JSON for programs and a page for people."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from markupsafe import Markup
 
 from credit_scoring.application.catalogue import Catalogue
 from credit_scoring.application.schemas import Answer
-from credit_scoring.data.datasets import DECISIONS, Dataset
+from credit_scoring.data.datasets import Dataset
 from credit_scoring.errors import DataError
 from credit_scoring.evaluation.assessment import assess
 from credit_scoring.evaluation.html import environment
 from credit_scoring.evaluation.plots import FIGURES, HALF, svg
 from credit_scoring.evaluation.results import Assessment, Importance, PartialDependence
+from credit_scoring.evaluation.unseen import unseen_part
 from credit_scoring.model.card import Interval, ModelCard
 from credit_scoring.model.reference import NOTABLE
 from credit_scoring.model.scorer import Scorer
@@ -25,34 +25,16 @@ ASSESSMENT_FILE = "assessment.json"
 PAGE_FILE = "card.html"
 
 
-def unseen_part(card: ModelCard, dataset: Dataset) -> tuple[Dataset, str]:
-    """The clients that a model may be measured on, and a short description of them.
-
-    A new data set: all of it. The file that the model was trained on: the same test part as in training. The decision
-    log, which grows: decisions that are not older than the test part; raises DataError if those have too few of either
-    outcome.
-    """
-    since = card.data.test_since
-    if since and dataset.days is not None and (dataset.source, card.data.source) == (DECISIONS, DECISIONS):
-        newest = dataset.rows(np.flatnonzero(dataset.days >= np.datetime64(since)))
-        newest.require_both_outcomes(f"since {since}, which training did not touch", "evaluate on a file")
-        return newest, f"{dataset.source}, the {len(newest.frame):,} rows since {since}, which training did not touch"
-    if dataset.sha256 != card.data.sha256:
-        return dataset, f"{dataset.source}, all {len(dataset.frame):,} rows"
-    _, test_part = dataset.split(card.data.rows_test, card.seed)  # a share may round to one row more
-    return test_part, f"{dataset.source}, the {len(test_part.frame):,} rows of the untouched test part"
-
-
 def measured(scorer: Scorer, dataset: Dataset) -> Assessment:
-    """The model, measured on the part of this data that it was not trained on."""
+    """The model, measured on the part of this data that it was not trained on, as far as that can be seen."""
     absent = [name for name in scorer.card.features if name not in dataset.frame]
     if absent:
         raise DataError(
             f"Data of source {dataset.source}: its fields are those of the catalogue {dataset.catalogue.name}, without "
             f"{', '.join(absent)}, which the model uses. Evaluate on a file with its fields: --source csv --path."
         )
-    part, data = unseen_part(scorer.card, dataset)
-    return assess(scorer, part, data, scorer.card.seed)
+    part = unseen_part(scorer.card, dataset)
+    return assess(scorer, part.clients, part.data, scorer.card.seed, unseen=part.unseen)
 
 
 def write(tag: str, scorer: Scorer, assessment: Assessment, folder: Path) -> Path:

@@ -103,7 +103,7 @@ def bootstrap(
     Percentiles, shifted by the median bias: a resample repeats clients, which by itself raises the calibration error.
     The interval always contains the value. From 20,000 rows on, there are fewer resamples than `repeats`.
     """
-    repeats = min(repeats, max(FEWEST_RESAMPLES, RESAMPLED_ROWS // len(risk)))
+    repeats = _enough(repeats, len(risk))
     samples = [
         list(measure(defaulted[rows], risk[rows], threshold).values()) for rows in _resamples(defaulted, seed, repeats)
     ]
@@ -120,8 +120,10 @@ def bootstrap(
 def auc_difference(defaulted: Flags, risk: Floats, other: Floats, *, seed: int, repeats: int = 1000) -> Interval:
     """How far the AUC of `risk` is above that of `other` on the same clients, with its 95 % bootstrap interval.
 
-    Paired: each resample measures both. Percentiles, widened where they do not contain the value.
+    Paired: each resample measures both. Percentiles, widened where they do not contain the value. From 20,000 rows on,
+    there are fewer resamples than `repeats`, as in `bootstrap`.
     """
+    repeats = _enough(repeats, len(risk))
     samples = [
         auc(defaulted[rows], risk[rows], 0) - auc(defaulted[rows], other[rows], 0)
         for rows in _resamples(defaulted, seed, repeats)
@@ -129,6 +131,11 @@ def auc_difference(defaulted: Flags, risk: Floats, other: Floats, *, seed: int, 
     found = auc(defaulted, risk, 0) - auc(defaulted, other, 0)
     low, high = np.quantile(samples, [0.025, 0.975])
     return Interval(value=found, low=min(float(low), found), high=max(float(high), found))
+
+
+def _enough(repeats: int, rows: int) -> int:
+    """How many resamples of so many rows are drawn where `repeats` are wanted."""
+    return min(repeats, max(FEWEST_RESAMPLES, RESAMPLED_ROWS // rows))
 
 
 def _resamples(defaulted: Flags, seed: int, repeats: int) -> Iterator[Rows]:

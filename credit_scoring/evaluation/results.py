@@ -97,11 +97,12 @@ class PartialDependence(BaseModel):
 
 
 class Assessment(BaseModel):
-    """Everything measured of a model on clients with known outcomes that it was not trained on."""
+    """Everything measured of a model on clients with known outcomes."""
 
     model_config = ConfigDict(frozen=True)
 
     data: str = Field(description="Which data, in a few words.")
+    unseen: bool = Field(True, description="Whether the model was surely trained on none of these clients.")
     rows: int
     default_rate: float
     threshold: float

@@ -8,9 +8,9 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import sampled
 from credit_scoring.evaluation.selection_bias import Scored, selection_bias, together
 from credit_scoring.model.card import SelectionBias
-from credit_scoring.training.folds import sampled
 from credit_scoring.training.past_cut_off import Studied
 from credit_scoring.training.selection import Compared
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from sklearn.model_selection import StratifiedKFold
 
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold
 from credit_scoring.policy.costs import NO_LIMITS, CostMatrix, Limits
 from credit_scoring.training.candidates import Candidate
-from credit_scoring.training.folds import rows_to_fold
 
 LARGEST_SEED = 2**31 - 10  # LightGBM takes 32 bits with a sign, and each repeat of the comparison adds one
 

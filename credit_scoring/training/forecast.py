@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from joblib import effective_n_jobs
 
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import rows_to_fold
 from credit_scoring.training.search import Searched
 from credit_scoring.training.threads import threads_for
 

@@ -23,6 +23,7 @@ from credit_scoring.training.config import TrainingPlan
 from credit_scoring.training.held_out import Split, held_out_log_odds
 
 HIDDEN_SHARE = 1 / 3
+ENOUGH = 4 * MIN_ROWS_PER_OUTCOME  # of the rarer outcome to study; up to three quarters of it may be above the cut-off
 METRICS = ("auc", "predicted_default_rate")
 MODEL = "model"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from credit_scoring.application.arrays import Floats
 from credit_scoring.application.catalogue import Catalogue, freed
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold, sampled
 from credit_scoring.errors import CatalogueError
 from credit_scoring.model.card import Interval
 from credit_scoring.model.features import Columns
@@ -13,7 +14,6 @@ from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import corrected_interval, fold_aucs
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.held_out import held_out_log_odds
 from credit_scoring.training.search import Searched
 

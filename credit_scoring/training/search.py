@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import sampled
 from credit_scoring.evaluation.performance import auc
 from credit_scoring.model.card import MATTERS
 from credit_scoring.model.estimators import GrownByTrees
@@ -28,7 +29,7 @@ from credit_scoring.training.candidates import (
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.comparison import corrected_interval
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import Fold, content_of, prepared, sampled
+from credit_scoring.training.folds import Fold, content_of, prepared
 from credit_scoring.training.journal import Journal, Tried, key_of
 from credit_scoring.training.spaces import TREES, Parameters
 from credit_scoring.training.threads import threads_for
@@ -225,7 +226,7 @@ class _Search:
         found: list[tuple[Floats, float]] = Parallel(n_jobs=self.plan.jobs)(
             delayed(fold_aucs_by_trees)(classifier, fold, seconds) for fold in folds
         )
-        self.was_cut |= any(took >= seconds for _, took in found)
+        self.was_cut |= self.candidate.grows and any(took >= seconds for _, took in found)
         return [(curve, took * threads) for curve, took in found]
 
 

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold, sampled
 from credit_scoring.errors import ConfigurationError, UnpublishedError
 from credit_scoring.evaluation.approved import metrics_of_approved
 from credit_scoring.evaluation.performance import auc, auc_difference, bootstrap
@@ -29,10 +30,9 @@ from credit_scoring.training.clock import (
     Clock,
 )
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.forecast import Forecast
 from credit_scoring.training.growth import grown
-from credit_scoring.training.past_cut_off import NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
+from credit_scoring.training.past_cut_off import ENOUGH, NOT_STUDIED, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.prices import Prices, priced, prices
 from credit_scoring.training.search import OnTrial, Searched, search, search_unconstrained
 from credit_scoring.training.selection import Compared, calibrated_choice, compare, uncalibrated
@@ -142,7 +142,7 @@ class _Training:
 
     def _study(self, found: Compared, used: Sequence[Searched]) -> Studied:
         """What a past cut-off would have cost, of a training on the decision log."""
-        part = sampled(self.part, self.plan.price_rows, self.plan.seed)
+        part = sampled(self.part, rows_to_fold(self.part, self.plan.price_rows, ENOUGH), self.plan.seed)
         if part.past is None:
             return NOT_STUDIED
         above = above_cut_off(part.past)

@@ -1,5 +1,6 @@
 """The command line as its users run it: one message when it fails, an exit code, nothing half-done."""
 
+import hashlib
 import io
 import os
 import pty
@@ -426,6 +427,8 @@ class TestEvaluate:
         assessment = Assessment.model_validate_json((folder / "assessment.json").read_bytes())
         assert assessment.rows == scorer.card.data.rows_test
         assert assessment.metrics["auc"].value == scorer.card.test["auc"].value
+        assert assessment.unseen
+        assert not any("It cannot be seen" in warning for warning in assessment.warnings)
         assert "note: Demo data" in found.stderr
         assert "warning: Demo data" not in found.stderr
 
@@ -437,6 +440,22 @@ class TestEvaluate:
         assert found.returncode == 0, found.stderr
         rows = len(small_csv.read_text(encoding="utf-8").splitlines()) - 1
         assert f"all {rows} rows" in found.stderr
+        assert "warning: It cannot be seen whether the model was trained on some" in found.stderr
+        assessment = Assessment.model_validate_json((tmp_path / "report" / "assessment.json").read_bytes())
+        assert not assessment.unseen
+        assert assessment.warnings[0].startswith("It cannot be seen whether the model was trained on some of these")
+
+    def test_the_training_file_read_by_another_mapping_is_refused_in_one_line(
+        self, run_here: Main, scorer: Scorer, small_csv: Path, tmp_path: Path, published: Callable[[], list[str]]
+    ) -> None:
+        summary = {"sha256": hashlib.sha256(small_csv.read_bytes()).hexdigest(), "rows_train": 10_000}
+        data = scorer.card.data.model_copy(update=summary)
+        tag = store.save(replace(scorer, card=scorer.card.model_copy(update={"data": data})))
+        options = ("--source", "csv", "--path", small_csv, "--mapping", EMBEDDED_MAPPING)
+        found = run_here("evaluate", tag, *options, "--output", tmp_path / "report")
+        assert (found.returncode, found.stdout) == (1, "")
+        (message,) = [line for line in found.stderr.splitlines() if line.startswith("error:")]
+        assert "Read it with the --source and --mapping of the training" in message
 
     def test_a_model_that_is_not_there_is_said_in_one_line(self, run_here: Main) -> None:
         found = run_here("evaluate", "credit_scoring:none")

@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,22 +12,21 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from benchmarks.support.consorcio import CATALOGUE, FIELDS
+from benchmarks.support.consorcio import FIELDS
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.evaluation import assessment as module
 from credit_scoring.evaluation.assessment import SHUFFLES, assess, profit, reliability
-from credit_scoring.evaluation.model_report import unseen_part
 from credit_scoring.evaluation.results import Assessment
+from credit_scoring.evaluation.unseen import unseen_part
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.policy.costs import CostMatrix
 
-UNLUCKY = (563, 113)  # rows, and rows of the test part, whose quotient times the rows is a little more than it
 COSTS = CostMatrix(loss_given_default=0.5, margin=0.1)
 
 
 @pytest.fixture(scope="module")
 def unseen(scorer: Scorer, dataset: Dataset) -> Dataset:
-    part, _ = unseen_part(scorer.card, dataset)
-    return part
+    return unseen_part(scorer.card, dataset).clients
 
 
 @pytest.fixture(scope="module")
@@ -59,47 +57,6 @@ def test_the_assessment_is_that_of_the_test_part_of_the_training_file(
     assert {name: each.value for name, each in assessment.metrics.items()} == {
         name: each.value for name, each in scorer.card.test.items()
     }
-
-
-@given(seed=st.integers(0, 2**32 - 1), data=st.data())
-def test_the_test_part_is_drawn_again_to_the_row_whatever_its_size(
-    scorer: Scorer, seed: int, data: st.DataObject
-) -> None:
-    """A share of rows, as a float, rounds to one row more for one size in a hundred."""
-    whole = data.draw(st.integers(100, 5_000))
-    share = data.draw(st.floats(0.05, 0.5))
-    numbered = Dataset(
-        source="csv:history.csv",
-        sha256="as it was",
-        note="",
-        catalogue=CATALOGUE,
-        frame=pd.DataFrame({"row": np.arange(whole)}),
-        defaulted=np.arange(whole) % 4 == 0,
-        bad_rows=(),
-        unused_columns=(),
-    )
-    train_part, test_part = numbered.split(share, seed)
-    sizes = {"rows_train": len(train_part.frame), "rows_test": len(test_part.frame)}
-    summary = scorer.card.data.model_copy(update={"sha256": numbered.sha256, **sizes})
-    found, _ = unseen_part(scorer.card.model_copy(update={"data": summary, "seed": seed}), numbered)
-    assert found.frame["row"].tolist() == test_part.frame["row"].tolist()
-
-
-def test_a_test_part_of_a_size_that_its_share_rounds_up_holds_no_training_row(scorer: Scorer, dataset: Dataset) -> None:
-    rows, tested = UNLUCKY
-    assert math.ceil(tested / rows * rows) == tested + 1
-    summary = scorer.card.data.model_copy(update={"rows_train": rows - tested, "rows_test": tested})
-    whole = dataset.rows(np.arange(rows))
-    found, _ = unseen_part(scorer.card.model_copy(update={"data": summary}), whole)
-    assert len(found.frame) == tested
-
-
-def test_of_another_file_every_row_counts(scorer: Scorer, dataset: Dataset) -> None:
-    other = dataset.rows(np.arange(100))
-    other = replace(other, sha256="another")
-    part, data = unseen_part(scorer.card, other)
-    assert len(part.frame) == 100
-    assert "all 100 rows" in data
 
 
 def test_the_chosen_threshold_stands_in_the_table_once_with_the_measured_rates(
@@ -181,3 +138,14 @@ def test_risks_of_0_and_1_give_importances_that_can_be_written_and_read(scorer: 
     assert set(certain_scorer.score(part.frame)) == {0.0, 1.0}
     found = assess(certain_scorer, part, "certain", seed=1)
     assert Assessment.model_validate_json(found.model_dump_json()) == found
+
+
+def test_where_a_sample_would_have_no_defaulter_importance_is_measured_on_one_that_has_enough(
+    scorer: Scorer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaulters, payers = (np.flatnonzero(each) for each in (dataset.defaulted, ~dataset.defaulted))
+    part = dataset.rows(np.sort(np.concatenate([defaulters[:60], payers[:1200]])))
+    monkeypatch.setattr(module, "SHUFFLED_ROWS", 3)
+    found = assess(scorer, part, "rare defaults", seed=1)
+    assert {each.field for each in found.importance} == set(scorer.card.features)
+    assert found.importance[0].auc_loss.low > 0

@@ -192,6 +192,20 @@ def test_of_a_model_trained_on_a_file_the_page_says_nothing_of_it(usual: Outline
     assert "without an outcome" not in usual.text.lower()
 
 
+def test_only_of_clients_that_the_model_surely_does_not_know_the_page_says_that_it_was_not_trained_on_them(
+    usual: Outline,
+) -> None:
+    known, doubt = (
+        "clients that the model was not trained on (test part)",
+        "It cannot be seen whether the model was trained",
+    )
+    assert known in usual.text
+    assert doubt not in usual.text
+    doubtful = Outline(model_page(TAG, card(), CATALOGUE, assessment(unseen=False), POLICY)).text
+    assert "Measured on 1,000 clients (test part), of whom 28.0 % defaulted. It cannot be seen" in doubtful
+    assert "not trained on (" not in doubtful
+
+
 def test_a_hostile_name_stays_text(hostile: Outline) -> None:
     assert "script" not in hostile.elements
     assert hostile.text.count("<script>alert(") >= 20

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
+from credit_scoring.evaluation import performance
 from credit_scoring.evaluation.performance import METRICS, auc_difference, bootstrap, measure
 from credit_scoring.model.card import Interval
 
@@ -158,3 +159,14 @@ def test_paired_the_interval_of_two_models_that_agree_is_narrower_than_that_of_e
     paired = auc_difference(defaulted, risk, close, seed=0, repeats=200)
     alone = bootstrap(defaulted, risk, 0.5, seed=0, repeats=200)["auc"]
     assert paired.high - paired.low < (alone.high - alone.low) / 3
+
+
+def test_with_many_clients_the_difference_in_auc_has_as_few_resamples_as_the_other_intervals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    defaulted, risk = _portfolio(5, size=100)
+    other = np.random.default_rng(5).permutation(risk)
+    few = auc_difference(defaulted, risk, other, seed=0, repeats=250)
+    many = auc_difference(defaulted, risk, other, seed=0)
+    monkeypatch.setattr(performance, "RESAMPLED_ROWS", 250 * len(risk))
+    assert auc_difference(defaulted, risk, other, seed=0) == few != many

@@ -15,8 +15,8 @@ from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import DECISIONS, MIN_ROWS_IN_TEST, BadRow, Dataset, load_csv, summarise
 from credit_scoring.data.mapping import ColumnMapping
 from credit_scoring.errors import DataError
-from credit_scoring.evaluation.model_report import unseen_part
 from credit_scoring.evaluation.performance import measure
+from credit_scoring.evaluation.unseen import unseen_part
 from credit_scoring.model.card import DataSummary, ModelCard
 from credit_scoring.model.scorer import Scorer
 from credit_scoring.training import search as searching
@@ -234,8 +234,9 @@ def test_a_model_is_evaluated_on_the_very_test_part_when_the_data_is_what_it_was
     except DataError:
         return
     sizes = {"rows_train": len(train_part.frame), "rows_test": len(test_part.frame)}
-    data = scorer.card.data.model_copy(update={"sha256": whole.sha256, **sizes})
-    found, words = unseen_part(scorer.card.model_copy(update={"data": data}), whole)
+    told = {"default_rate": whole.defaulted.mean(), "test_since": min(days_of(test_part))}
+    data = scorer.card.data.model_copy(update={"sha256": whole.sha256, **sizes, **told})
+    found, words, _ = unseen_part(scorer.card.model_copy(update={"data": data}), whole)
     assert rows(found) == rows(test_part)
     assert f"the {len(test_part.frame):,} rows of the untouched test part" in words
 
@@ -249,10 +250,11 @@ def test_decisions_that_have_grown_since_training_are_measured_from_the_first_da
     scorer: Scorer,
 ) -> None:
     log = replace(decided(range(200), [number % 2 == 0 for number in range(200)]), source=DECISIONS)
-    found, words = unseen_part(_card_tested_since(scorer, 160), log)
+    found, words, unseen = unseen_part(_card_tested_since(scorer, 160), log)
     assert found.days is not None
     assert found.days.tolist() == [day(number) for number in range(160, 200)]
     assert words == f"decisions, the 40 rows since {day(160)}, which training did not touch"
+    assert unseen
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from credit_scoring.training import search
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME
 from credit_scoring.training.clock import Clock
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.past_cut_off import NO_TIME, Studied, above_cut_off, cut_off_study, too_few
+from credit_scoring.training.past_cut_off import ENOUGH, NO_TIME, Studied, above_cut_off, cut_off_study, too_few
 from credit_scoring.training.stages import COMPARE, CUT_OFF, FIT, PRICES, SEARCH, StageReport
 from credit_scoring.training.train import train
 from tests.support.command_line import run_here
@@ -238,7 +238,7 @@ def test_where_the_time_is_up_the_card_says_so_and_still_shows_the_rest(dataset:
 @pytest.mark.usefixtures("baseline")
 def test_where_the_comparison_has_a_sample_the_others_are_a_sample_of_the_same_share(dataset: Dataset) -> None:
     whole = with_refused(dataset)
-    plan = TrainingPlan(trials=1, jobs=1, folds=3, compare_rows=len(whole.frame) * 2 // 5, price_rows=600)
+    plan = TrainingPlan(trials=1, jobs=1, folds=3, compare_rows=len(whole.frame) * 2 // 5, price_rows=1200)
     card = train(whole, plan).card  # two fifths of all are half of the training part
     bias = card.selection_bias
     assert bias is not None
@@ -247,7 +247,23 @@ def test_where_the_comparison_has_a_sample_the_others_are_a_sample_of_the_same_s
     assert shown == [len(whole.frame), 100, len(whole.past.refused) if whole.past else 0]
     assert in_bands == [pytest.approx(each / 2, abs=2) for each in shown]
     assert bias.study is not None
-    assert bias.study.hidden_rows + bias.study.seen_rows == 600
+    assert bias.study.hidden_rows + bias.study.seen_rows == 1200
+
+
+@pytest.mark.usefixtures("baseline")
+def test_where_so_few_rows_would_have_hardly_a_defaulter_the_study_has_as_many_more_as_it_takes(
+    dataset: Dataset,
+) -> None:
+    """As many as the other stages take, of whom 50 defaulted, would be too few to study: it takes 20 and 50."""
+    card = train(with_refused(dataset), TrainingPlan(trials=1, jobs=1, folds=3, repeats=1, price_rows=300)).card
+    bias = card.selection_bias
+    assert bias is not None
+    assert bias.study is not None
+    rates = [
+        (bias.study.hidden_rows, bias.study.hidden_default_rate),
+        (bias.study.seen_rows, bias.study.seen_default_rate),
+    ]
+    assert sum(rows * rate.value for rows, rate in rates) == pytest.approx(ENOUGH, abs=1)
 
 
 def test_a_model_that_was_trained_on_a_file_says_nothing_of_it(scorer: Scorer) -> None:

@@ -55,6 +55,15 @@ def test_a_trial_that_the_clock_cut_short_is_tried_again_with_more_time(few: Dat
     assert found.was_cut
 
 
+def test_a_trial_of_a_candidate_that_no_clock_cuts_is_kept_however_little_time_there_is(
+    few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHORTEST_S", 0.0)
+    plan = TrainingPlan(trials=1, jobs=1, folds=2, resume=tmp_path / "trials.jsonl")
+    _Search(CANDIDATE_BY_NAME["logistic_regression"], few, few.columns, plan, Clock(0.0), 0.0).run(lambda _: None)
+    assert (tmp_path / "trials.jsonl").read_text(encoding="utf-8").count("\n") == 1
+
+
 def test_the_search_without_constraints_is_not_charged_the_time_of_those_before_it(few: Dataset) -> None:
     """Half of the stage's time has gone: as much as one trial would take, if all of it had been this search's."""
     clock = Clock(1_000.0, lambda: 500.0, began=0.0)

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.support.made_up import made_up
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import sampled
 from credit_scoring.errors import ConfigurationError, CreditScoringError, DataError
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import sampled
 from credit_scoring.training.teacher import read_teacher, write_teacher_rows
 from tests.support.teachers import filled, regression
 
