@@ -12,11 +12,11 @@ from sklearn.pipeline import Pipeline
 
 from credit_scoring.application.arrays import Floats
 from credit_scoring.data.datasets import Dataset
+from credit_scoring.data.samples import rows_to_fold, sampled
 from credit_scoring.model.calibration import CalibratedClassifier
 from credit_scoring.model.estimators import weighted_mean
 from credit_scoring.training.candidates import CANDIDATE_BY_NAME, CANDIDATES, ENSEMBLE, Candidate
 from credit_scoring.training.config import TrainingPlan
-from credit_scoring.training.folds import rows_to_fold, sampled
 from credit_scoring.training.growth import grown
 from credit_scoring.training.search import Searched, TrialReport, search
 from credit_scoring.training.selection import Compared, calibrated_choice, calibrated_ensemble, compare
