@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import RunningService
 from tests.support import kubernetes_api
 from tests.support.manifests import OVERLAYS, Json, objects, of_kind, pods, selects
-from tests.support.rollout import CHALLENGER, IMAGE, TRAINER, Checkout
+from tests.support.rollout import AS_BEFORE, CHALLENGER, IMAGE, TRAINER, Checkout
 
 READY, LEFT = {"credit-scoring/ready": "true"}, {"credit-scoring/ready": "rolled-back"}
 SEVENTH = json.dumps({"7": READY})
@@ -152,7 +152,7 @@ def test_a_deploy_that_was_taken_back_says_so(checkout: Checkout) -> None:
         "deploy", "production", "--image", IMAGE, FAILS=r"apply --filename .*manifests\.yaml$", REVISIONS=SEVENTH
     )
     assert done.returncode == 1
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert "rollout undo deployment/credit-scoring-monitor --to-revision=7" in checkout.asked()
 
 
@@ -303,7 +303,7 @@ def test_kubectl_takes_back_what_does_not_get_ready(checkout: Checkout, cluster:
     cluster.never_ready = CHALLENGER
     done = checkout.run("deploy", "production", "--image", CHALLENGER)
     assert done.returncode == 1
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert cluster.image("credit-scoring") == cluster.image("credit-scoring-monitor") == IMAGE
 
 
@@ -315,7 +315,7 @@ def test_an_image_that_cannot_be_pulled_ends_the_deploy_at_once_and_the_monitor_
     done = checkout.run("deploy", "production", "--image", CHALLENGER)
     assert done.returncode == 1
     assert "cannot start: ImagePullBackOff: Back-off pulling image" in done.stderr
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert cluster.image("credit-scoring") == cluster.image("credit-scoring-monitor") == IMAGE
 
 
