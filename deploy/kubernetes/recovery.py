@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import challenger
-from cluster import BUILD, Cluster, Json, RolloutError
+from cluster import BUILD, Cluster, Json, RolloutError, alike
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FIRST = "credit-scoring/applied=before-rollout"  # the label of what a migration needs, all network policies among it
@@ -37,8 +37,8 @@ def take_back(cluster: Cluster, before: Earlier) -> bool:
     """Whether all is as it was; goes on where something cannot be. Policies first: pods may need them to get ready."""
     steps: list[Step] = [("The route", partial(challenger.give, cluster, 0)), _policies_back(cluster, before)]
     for deployment, revision in before.revisions.items():
-        undo = partial(cluster.undo, deployment, revision) if revision else partial(cluster.remove, deployment)
-        steps.append((deployment, undo))
+        back = partial(_undo, cluster, deployment, revision) if revision else partial(cluster.remove, deployment)
+        steps.append((deployment, back))
     steps.append(("The route", partial(challenger.give_back, cluster, before.weight)))
     return _taken(steps)
 
@@ -46,6 +46,14 @@ def take_back(cluster: Cluster, before: Earlier) -> bool:
 def take_policies_back(cluster: Cluster, before: Earlier) -> bool:
     """Whether the network policies are as they were."""
     return _taken([_policies_back(cluster, before)])
+
+
+def _undo(cluster: Cluster, deployment: str, revision: int) -> None:
+    """What is left may have become ready before something else failed, and is still none to roll back to."""
+    revisions = cluster.revisions(deployment)
+    left = alike(revisions, max(revisions, default=revision)) - alike(revisions, revision)
+    cluster.undo(deployment, revision)
+    cluster.leave(deployment, left)
 
 
 def _taken(steps: Iterable[Step]) -> bool:

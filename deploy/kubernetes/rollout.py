@@ -8,14 +8,14 @@ Needs nothing but Python and kubectl, and speaks to the cluster of kubectl's cur
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import challenger
 from arguments import parse, release_of
 from challenger import CANARY
-from cluster import ASK_EVERY, Cluster, Json, RolloutError, are_alike, image, raise_if_hopeless, readiness
+from cluster import ASK_EVERY, Cluster, Json, RolloutError, alike, image, raise_if_hopeless, readiness
 from diagnosis import explain
 from recovery import FIRST, Earlier, earlier, take_back, take_policies_back
 from rendering import OVERLAYS, Release, namespace, render
@@ -58,18 +58,18 @@ def rollback(overlay: Path, revision: int | None) -> None:
     if not revisions:
         raise RolloutError(f"{overlay.name} has no {SERVICE} to roll back.")
     current = max(revisions)
-    left_behind = [number for number, each in revisions.items() if are_alike(each, revisions[current])]
+    left_behind = alike(revisions, current)
     target = _target(overlay, revisions, left_behind, revision)
     print(f"{overlay.name} goes back to revision {target}: {image(revisions[target])}", flush=True)
     left = _without_challenger(cluster)
     try:
         cluster.undo(SERVICE, target)
     except RolloutError as error:
-        explain(cluster, SERVICE, cluster.new_pods(SERVICE))
+        with suppress(RolloutError):
+            explain(cluster, SERVICE, cluster.new_pods(SERVICE))
         became = "as it was before" if take_back(cluster, Earlier({SERVICE: current})) else "NOT as it was before"
         raise RolloutError(f"{error} The service is {became}.") from error
-    for number in left_behind:
-        cluster.note(SERVICE, number, "rolled-back")
+    cluster.leave(SERVICE, left_behind)
     if left:
         raise RolloutError(f"The service is rolled back. {left}")
 
@@ -83,7 +83,7 @@ def _without_challenger(cluster: Cluster) -> str:
     return ""
 
 
-def _target(overlay: Path, revisions: Mapping[int, Json], left_behind: Sequence[int], revision: int | None) -> int:
+def _target(overlay: Path, revisions: Mapping[int, Json], left_behind: Collection[int], revision: int | None) -> int:
     """The revision that was asked for, else the newest that became ready and runs something else."""
     earlier = {number: kind for number, each in revisions.items() if (kind := readiness(each))}
     if revision in left_behind:

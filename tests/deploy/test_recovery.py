@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import kubernetes_api
 from tests.support.manifests import Json
-from tests.support.rollout import AS_BEFORE, CHALLENGER, IMAGE, Checkout
+from tests.support.rollout import AS_BEFORE, CHALLENGER, IMAGE, TRAINER, Checkout
 
 ANOTHER = """\
 ---
@@ -23,6 +23,9 @@ FAILURES = {
     "migration": "The service and its network policies are as they were.\n",
     "rollout": f"production's {AS_BEFORE}\n",
 }
+
+
+OTHER = f"{IMAGE[:-1]}0"
 
 
 def fail_at(cluster: kubernetes_api.Cluster, stage: str) -> None:
@@ -100,3 +103,44 @@ def test_a_rollback_leaves_network_policies_alone(checkout: Checkout, cluster: k
     done = checkout.run("rollback", "production")
     assert done.stderr.endswith("The service is as it was before.\n")
     assert policies(cluster) == before
+
+
+# Where a rollback goes after that
+
+
+def test_a_rollback_passes_over_a_release_that_became_ready_but_whose_deploy_was_taken_back(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    for image in (IMAGE, CHALLENGER):
+        checkout.run("deploy", "staging", "--image", image)
+    cluster.never_ready = TRAINER
+    done = checkout.run("deploy", "staging", "--image", OTHER, "--canary", TRAINER)
+    assert done.returncode == 1
+    assert cluster.image("credit-scoring") == CHALLENGER
+    done = checkout.run("rollback", "staging")
+    assert done.returncode == 0, done.stderr
+    assert cluster.image("credit-scoring") == IMAGE
+
+
+def test_a_rollback_passes_over_a_release_that_a_rollback_could_not_bring_back(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    for image in (IMAGE, OTHER, CHALLENGER):
+        checkout.run("deploy", "staging", "--image", image)
+    cluster.never_ready = OTHER
+    assert checkout.run("rollback", "staging").stderr.endswith("The service is as it was before.\n")
+    done = checkout.run("rollback", "staging")
+    assert done.returncode == 0, done.stderr
+    assert cluster.image("credit-scoring") == IMAGE
+
+
+def test_a_release_that_a_failed_deploy_did_not_change_can_still_be_rolled_back_to(
+    checkout: Checkout, cluster: kubernetes_api.Cluster
+) -> None:
+    checkout.run("deploy", "staging", "--image", IMAGE)
+    cluster.never_ready = TRAINER
+    assert checkout.run("deploy", "staging", "--image", IMAGE, "--canary", TRAINER).returncode == 1
+    checkout.run("deploy", "staging", "--image", CHALLENGER)
+    done = checkout.run("rollback", "staging")
+    assert done.returncode == 0, done.stderr
+    assert cluster.image("credit-scoring") == IMAGE

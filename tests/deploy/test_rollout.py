@@ -488,6 +488,13 @@ def test_a_rollback_goes_to_no_revision_that_never_became_ready(checkout: Checko
     assert not checkout.changes()
 
 
+def test_what_never_became_ready_is_not_noted_as_if_it_had_when_a_rollback_leaves_it(checkout: Checkout) -> None:
+    """A deploy that was interrupted: REVISION would accept it else."""
+    done = checkout.run("rollback", "production", REVISIONS=json.dumps({"7": READY, "8": {}}))
+    assert done.returncode == 0, done.stderr
+    assert not [call for call in checkout.asked() if call.endswith("=rolled-back --overwrite")]
+
+
 def test_a_rollback_that_fails_is_an_error(checkout: Checkout) -> None:
     done = checkout.run("rollback", "staging", FAILS="rollout undo", REVISIONS=LONG_HISTORY)
     assert done.returncode == 1
