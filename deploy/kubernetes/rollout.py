@@ -37,6 +37,7 @@ def deploy(overlay: Path, release: Release) -> None:
     weight = challenger.weight_for(overlay, release.canary, release.canary_weight)
     manifests = render(overlay, release)
     cluster = Cluster(namespace(overlay))
+    _raise_if_stopped(cluster)
     before = earlier(cluster, [SERVICE, MONITOR, *([CANARY] if release.canary else [])])
     (manifests.parent / "before").write_text(f"{before.revisions[SERVICE] or ''}\n", encoding="utf-8")
     cluster.remove(MIGRATION)  # a Job cannot be changed
@@ -57,6 +58,7 @@ def rollback(overlay: Path, revision: int | None) -> None:
     revisions = cluster.revisions(SERVICE)
     if not revisions:
         raise RolloutError(f"{overlay.name} has no {SERVICE} to roll back.")
+    _raise_if_stopped(cluster)
     current = max(revisions)
     left_behind = alike(revisions, current)
     target = _target(overlay, revisions, left_behind, revision)
@@ -105,6 +107,13 @@ def smoke(overlay: Path, options: Sequence[str]) -> int:
     with Cluster(namespace(overlay)).forwarded("service/credit-scoring", 3000) as url:
         command = [sys.executable, str(OVERLAYS.parent.parent / "smoke.py"), url, *options]
         return subprocess.run(command, check=False).returncode  # noqa: S603 - our own script
+
+
+def _raise_if_stopped(cluster: Cluster) -> None:
+    """Where no pod is wanted, a rollout succeeds without one, and the autoscaler starts none."""
+    if cluster.get(SERVICE).get("spec", {}).get("replicas") == 0:
+        command = f"kubectl --namespace {cluster.namespace} scale {SERVICE} --replicas=3"
+        raise RolloutError(f"{SERVICE} is scaled to 0, so no pod would run. Nothing was changed; first `{command}`.")
 
 
 def _validate(cluster: Cluster, manifests: Path) -> None:

@@ -383,6 +383,23 @@ def test_what_the_server_rejects_is_found_before_the_migration(
     assert cluster.written[before:] == ["DELETE jobs/credit-scoring-migration"]
 
 
+@pytest.mark.parametrize("command", [("deploy", "staging", "--image", CHALLENGER), ("rollback", "staging")])
+def test_a_service_that_was_scaled_to_nothing_is_to_be_started_first(
+    checkout: Checkout, cluster: kubernetes_api.Cluster, command: tuple[str, ...]
+) -> None:
+    """As after a restore: a rollout of no pods succeeds."""
+    checkout.run("deploy", "staging", "--image", IMAGE)
+    cluster.find("deployments", "credit-scoring")["spec"]["replicas"] = 0
+    cluster.written.clear()
+    done = checkout.run(*command)
+    start = "kubectl --namespace credit-scoring-staging scale deployment/credit-scoring --replicas=3"
+    assert done.stderr == (
+        "error: deployment/credit-scoring is scaled to 0, so no pod would run. Nothing was changed; "
+        f"first `{start}`.\n"
+    )
+    assert not cluster.written
+
+
 def test_the_history_says_what_each_revision_was(checkout: Checkout, cluster: kubernetes_api.Cluster) -> None:
     note = "credit_scoring:abc, commit 1234"
     checkout.run("deploy", "staging", "--image", IMAGE, "--note", note)
