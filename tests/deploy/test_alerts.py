@@ -414,6 +414,34 @@ def test_a_model_that_ranks_worse_than_it_was_tested_raises_an_alert(tmp_path: P
     promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": expected})
 
 
+def covered(model: str, month: float, coverage: float) -> list[Yaml]:
+    """The latest complete month of a model, as a time, and the share of its approved clients with an outcome."""
+    start = constant("credit_scoring_realised_cohort_timestamp_seconds", month, 50, model=model)
+    return [start, constant("credit_scoring_realised_coverage", coverage, 50, model=model)]
+
+
+RETIRED, MONTH = "credit_scoring:retired", 30 * 86_400.0
+
+
+def test_outcomes_are_missed_of_the_latest_month_and_not_of_models_that_were_retired_before_it(tmp_path: Path) -> None:
+    told = alerts("CreditScoringOutcomesMissing", "2h", {**WARNING, "model": MODEL})
+    promtool_test(
+        tmp_path,
+        {
+            "input_series": [*covered(RETIRED, MONTH, 0.0), *covered(MODEL, 2 * MONTH, 0.8)],
+            "alert_rule_test": [alerts("CreditScoringOutcomesMissing", "2h")],
+        },
+        {
+            "input_series": [*covered(RETIRED, MONTH, 0.0), *covered(MODEL, 2 * MONTH, 0.4)],
+            "alert_rule_test": [told],
+        },
+        {
+            "input_series": [*covered("credit_scoring:b", 2 * MONTH, 0.9), *covered(MODEL, 2 * MONTH, 0.4)],
+            "alert_rule_test": [told],
+        },
+    )
+
+
 # A challenger
 
 
