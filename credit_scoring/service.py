@@ -124,6 +124,8 @@ class CreditScoring:
         )
 
         _log_as_bentoml_does()
+        metrics.expect_workers(settings.workers)
+        metrics.tell_writable(settings.decision_log == "off")  # else the recorder tells, once the log is open
         try:
             scorer = scorer_in_use(str(self.model.tag), Path(self.model.path), settings.policy_file)
         except CreditScoringError as error:  # to end would be to be started again, and again
@@ -136,7 +138,7 @@ class CreditScoring:
         api.use(backend)
         review_desk.use(backend, database)
         _announce(desk)
-        metrics.announce_worker(settings.workers)
+        metrics.announce_worker()
         if not keyring.keys:
             logger.warning("No API keys are set: %s is answered without one.", _ANONYMOUS[keyring.anonymous])
         if settings.tune_collector:

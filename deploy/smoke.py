@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ANSWERED_WITHIN = 10.0
+ANSWERS = ("APROVADO", "NEGADO", "EM_ANALISE")
 METRICS = (
     "credit_scoring_decisions_total",
     "credit_scoring_request_duration_seconds_bucket",
@@ -92,8 +93,8 @@ class Smoke:
         risk, threshold = decision.get("risk_probability"), decision.get("threshold")
         if not isinstance(risk, float) or not isinstance(threshold, float) or not 0 <= risk <= 1:
             raise CheckError(f"/predict: expected a risk between 0 and 1 and a threshold, found {decision}.")
-        if decision.get("decision") not in ("APROVADO", "NEGADO"):
-            raise CheckError(f"/predict: expected APROVADO or NEGADO, found {decision.get('decision')!r}.")
+        if decision.get("decision") not in ANSWERS:
+            raise CheckError(f"/predict: expected {' or '.join(ANSWERS)}, found {decision.get('decision')!r}.")
         self._decision_id = str(decision.get("decision_id"))
         return f"{decision['decision']}, risk {risk:.3f}, by {decision.get('model')}"
 

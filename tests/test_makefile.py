@@ -1,5 +1,6 @@
 """`make` as a newcomer meets it: a help that fits the terminal, and a service without a training."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -59,3 +60,21 @@ def test_clean_leaves_what_cannot_be_made_again(tmp_path: Path) -> None:
 def test_a_push_to_docker_hub_looks_for_the_digest_by_the_name_that_docker_gives_it() -> None:
     assert "grep '^owner/'" in told("--dry-run", "push", "REGISTRY=docker.io/owner")
     assert "grep '^ghcr.io/owner/'" in told("--dry-run", "push", "REGISTRY=ghcr.io/owner")
+
+
+def test_a_key_in_the_environment_reaches_the_smoke_test_and_no_command_line(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "key $KEY, arguments $*"\n', encoding="utf-8")
+    python.chmod(0o755)
+    for target, script in (("URL=http://it", "deploy/smoke.py"), ("OVERLAY=local", "deploy/kubernetes/rollout.py")):
+        command = [*QUIET, "smoke", target, f"PYTHON={python}"]
+        environment = {**os.environ, "KEY": "cs_secret"}
+        said = subprocess.run(command, cwd=PROJECT_FOLDER, env=environment, check=True, capture_output=True, text=True)
+        assert said.stdout.startswith(f"key cs_secret, arguments {script} ")
+        assert said.stdout.count("cs_secret") == 1
+        assert not said.stderr
+
+
+def test_no_document_has_a_key_among_the_arguments_of_make() -> None:
+    for path in (*PROJECT_FOLDER.glob("*.md"), *PROJECT_FOLDER.glob("docs/**/*.md")):
+        assert not re.findall(r"^ *(?:[$] )?make .*\bKEY=.*", path.read_text(encoding="utf-8"), re.MULTILINE), path

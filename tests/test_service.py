@@ -344,6 +344,20 @@ def test_a_model_that_scores_otherwise_than_when_it_was_saved_never_becomes_read
         assert "Traceback" not in running.log_text()
 
 
+@pytest.mark.slow
+def test_a_worker_that_does_not_load_its_model_is_missed_and_a_log_that_is_off_is_not(
+    model_tag: str, tmp_path: Path
+) -> None:
+    settings = {"BENTOML_HOME": str(tampered_home(model_tag, tmp_path)), "CREDIT_SCORING_DECISION_LOG": "off"}
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, **settings) as running:
+        wait_for(lambda: "score as it did when it was saved" in running.log_text(), "the reason in the log")
+        told = {
+            name: [sample.value for sample in _samples(running, f"credit_scoring_{name}")]
+            for name in ("workers_configured", "workers_live", "decision_log_writable")
+        }
+    assert told == {"workers_configured": [1], "workers_live": [0], "decision_log_writable": [1]}
+
+
 def tampered_home(model_tag: str, folder: Path) -> Path:
     """A copy of the store in which one reference score is off by a millionth, with hashes that fit."""
     place = Path("models", *model_tag.split(":"))

@@ -87,7 +87,7 @@ _rules = Counter(
 )
 _writable = Gauge(
     "credit_scoring_decision_log_writable",
-    "1 if every worker can store decisions, else 0.",
+    "1 if every worker can store decisions or has none to store, else 0.",
     multiprocess_mode="livemin",
 )
 _stored = Histogram(
@@ -158,10 +158,14 @@ def announce_policy_end(policy_version: str, end: float) -> None:
     _policy_end.labels(policy_version).set(end)
 
 
-def announce_worker(configured: int) -> None:
-    """Count this worker, which has loaded the model, as live; there should be so many."""
-    _workers.set(1)
+def expect_workers(configured: int) -> None:
+    """There should be so many workers, whether or not this one loads the model."""
     _workers_configured.set(configured)
+
+
+def announce_worker() -> None:
+    """Count this worker, which has loaded the model, as live."""
+    _workers.set(1)
 
 
 def announce_approved(tag: str, test: Mapping[str, Interval]) -> None:
@@ -185,7 +189,7 @@ def bin_counters(model: str, field: str, bins: Sequence[str]) -> list[Counter]:
 
 
 def tell_writable(writable: bool) -> None:
-    """Whether this worker can store decisions."""
+    """Whether this worker can store decisions, or has none to store."""
     _writable.set(writable)
 
 

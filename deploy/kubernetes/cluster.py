@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,12 @@ class Cluster:
         name = self.revisions(deployment)[revision]["metadata"]["name"]
         self.run("label", f"replicaset/{name}", f"{READY}={readiness}", "--overwrite")
 
+    def leave(self, deployment: str, revisions: Collection[int]) -> None:
+        """Remember that these are none to go back to, of those that became ready."""
+        for number, each in self.revisions(deployment).items():
+            if number in revisions and readiness(each):
+                self.note(deployment, number, "rolled-back")
+
     def undo(self, deployment: str, revision: int) -> None:
         """Its template as it was in that revision; waits for it."""
         self.run("rollout", "undo", deployment, f"--to-revision={revision}")
@@ -148,6 +154,11 @@ def are_alike(one: Json, other: Json) -> bool:
     """Whether the pods of both ReplicaSets run the same: `kubectl rollout restart` changes an annotation alone."""
     pods, others = (each["spec"]["template"]["spec"] for each in (one, other))
     return bool(pods == others)
+
+
+def alike(revisions: Mapping[int, Json], number: int) -> set[int]:
+    """The revisions that run the same as this one, itself among them."""
+    return {each for each in revisions if number in revisions and are_alike(revisions[each], revisions[number])}
 
 
 def image(replica_set: Json) -> str:

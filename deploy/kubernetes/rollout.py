@@ -8,24 +8,27 @@ Needs nothing but Python and kubectl, and speaks to the cluster of kubectl's cur
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import challenger
 from arguments import parse, release_of
 from challenger import CANARY
-from cluster import ASK_EVERY, Cluster, Json, RolloutError, are_alike, image, raise_if_hopeless, readiness
+from cluster import ASK_EVERY, Cluster, Json, RolloutError, alike, image, raise_if_hopeless, readiness
 from diagnosis import explain
+from recovery import FIRST, Earlier, earlier, take_back, take_policies_back
 from rendering import OVERLAYS, Release, namespace, render
 from watching import watch
 
 SERVICE = "deployment/credit-scoring"
 MONITOR = "deployment/credit-scoring-monitor"
 MIGRATION = "job/credit-scoring-migration"
-FIRST = "credit-scoring/applied=before-rollout"
 CONDITIONS = 'jsonpath={.status.conditions[?(@.status=="True")].type}'
+AS_BEFORE = (
+    "Deployments and network policies are as before; its autoscaler, alert rules, retraining and tables stay as the "
+    "deploy left them."
+)
 MIGRATED_WITHIN = 330.0  # the Job gives itself 300
 
 
@@ -34,23 +37,17 @@ def deploy(overlay: Path, release: Release) -> None:
     weight = challenger.weight_for(overlay, release.canary, release.canary_weight)
     manifests = render(overlay, release)
     cluster = Cluster(namespace(overlay))
-    deployments = [SERVICE, MONITOR, *([CANARY] if release.canary else [])]
-    before = {each: cluster.good_revision(each) for each in deployments}
-    weight_before = challenger.weight_now(cluster)
-    (manifests.parent / "before").write_text(f"{before[SERVICE] or ''}\n", encoding="utf-8")
+    _raise_if_stopped(cluster)
+    before = earlier(cluster, [SERVICE, MONITOR, *([CANARY] if release.canary else [])])
+    (manifests.parent / "before").write_text(f"{before.revisions[SERVICE] or ''}\n", encoding="utf-8")
     cluster.remove(MIGRATION)  # a Job cannot be changed
     _validate(cluster, manifests)
-    _migrate(cluster, manifests)
+    _migrate(cluster, manifests, before)
     try:
-        cluster.run("apply", "--filename", str(manifests))
-        for each in deployments:
-            _wait(cluster, each)
-        if weight:
-            challenger.give(cluster, weight)
+        _roll_out(cluster, manifests, before.revisions, weight)
     except RolloutError as error:
-        well = _take_back(cluster, before, weight_before)
-        became = "as it was before, but for its tables" if well else "NOT as it was before"
-        raise RolloutError(f"{error} {overlay.name} is {became}.") from error
+        became = f"'s {AS_BEFORE}" if take_back(cluster, before) else " is NOT as it was before."
+        raise RolloutError(f"{error} {overlay.name}{became}") from error
     if not release.canary:
         challenger.withdraw(cluster)
 
@@ -61,19 +58,20 @@ def rollback(overlay: Path, revision: int | None) -> None:
     revisions = cluster.revisions(SERVICE)
     if not revisions:
         raise RolloutError(f"{overlay.name} has no {SERVICE} to roll back.")
+    _raise_if_stopped(cluster)
     current = max(revisions)
-    left_behind = [number for number, each in revisions.items() if are_alike(each, revisions[current])]
+    left_behind = alike(revisions, current)
     target = _target(overlay, revisions, left_behind, revision)
     print(f"{overlay.name} goes back to revision {target}: {image(revisions[target])}", flush=True)
     left = _without_challenger(cluster)
     try:
         cluster.undo(SERVICE, target)
     except RolloutError as error:
-        explain(cluster, SERVICE, cluster.new_pods(SERVICE))
-        became = "as it was before" if _take_back(cluster, {SERVICE: current}) else "NOT as it was before"
+        with suppress(RolloutError):
+            explain(cluster, SERVICE, cluster.new_pods(SERVICE))
+        became = "as it was before" if take_back(cluster, Earlier({SERVICE: current})) else "NOT as it was before"
         raise RolloutError(f"{error} The service is {became}.") from error
-    for number in left_behind:
-        cluster.note(SERVICE, number, "rolled-back")
+    cluster.leave(SERVICE, left_behind)
     if left:
         raise RolloutError(f"The service is rolled back. {left}")
 
@@ -87,7 +85,7 @@ def _without_challenger(cluster: Cluster) -> str:
     return ""
 
 
-def _target(overlay: Path, revisions: Mapping[int, Json], left_behind: Sequence[int], revision: int | None) -> int:
+def _target(overlay: Path, revisions: Mapping[int, Json], left_behind: Collection[int], revision: int | None) -> int:
     """The revision that was asked for, else the newest that became ready and runs something else."""
     earlier = {number: kind for number, each in revisions.items() if (kind := readiness(each))}
     if revision in left_behind:
@@ -111,6 +109,13 @@ def smoke(overlay: Path, options: Sequence[str]) -> int:
         return subprocess.run(command, check=False).returncode  # noqa: S603 - our own script
 
 
+def _raise_if_stopped(cluster: Cluster) -> None:
+    """Where no pod is wanted, a rollout succeeds without one, and the autoscaler starts none."""
+    if cluster.get(SERVICE).get("spec", {}).get("replicas") == 0:
+        command = f"kubectl --namespace {cluster.namespace} scale {SERVICE} --replicas=3"
+        raise RolloutError(f"{SERVICE} is scaled to 0, so no pod would run. Nothing was changed; first `{command}`.")
+
+
 def _validate(cluster: Cluster, manifests: Path) -> None:
     """What the server would not take is found before the tables change."""
     try:
@@ -119,15 +124,19 @@ def _validate(cluster: Cluster, manifests: Path) -> None:
         raise RolloutError(f"{error} The cluster rejects these manifests; the service is as it was.") from error
 
 
-def _migrate(cluster: Cluster, manifests: Path) -> None:
-    cluster.run("apply", "--filename", str(manifests), "--selector", FIRST)
+def _migrate(cluster: Cluster, manifests: Path, before: Earlier) -> None:
     try:
+        cluster.run("apply", "--filename", str(manifests), "--selector", FIRST)
         completed, cause = _completes(cluster), f"{MIGRATION} did not complete."
     except RolloutError as error:
         completed, cause = False, str(error)
     if not completed:
-        explain(cluster, MIGRATION, _pods_of_migration(cluster))
-        raise RolloutError(f"{cause} The service is as it was.")
+        with suppress(RolloutError):
+            explain(cluster, MIGRATION, _pods_of_migration(cluster))
+        became = "and its network policies are as they were"
+        if not take_policies_back(cluster, before):
+            became = "is as it was; its network policies are NOT"
+        raise RolloutError(f"{cause} The service {became}.")
 
 
 def _completes(cluster: Cluster) -> bool:
@@ -145,6 +154,14 @@ def _pods_of_migration(cluster: Cluster) -> list[Json]:
     return cluster.pods_of(job) if job else []
 
 
+def _roll_out(cluster: Cluster, manifests: Path, deployments: Iterable[str], weight: int) -> None:
+    cluster.run("apply", "--filename", str(manifests))
+    for each in deployments:
+        _wait(cluster, each)
+    if weight:
+        challenger.give(cluster, weight)
+
+
 def _wait(cluster: Cluster, deployment: str) -> None:
     try:
         cluster.wait(deployment)
@@ -152,23 +169,6 @@ def _wait(cluster: Cluster, deployment: str) -> None:
         with suppress(RolloutError):
             explain(cluster, deployment, cluster.new_pods(deployment))
         raise
-
-
-def _take_back(cluster: Cluster, before: Mapping[str, int | None], weight: int = 0) -> bool:
-    """Whether each Deployment, and the challenger's weight, is as it was; goes on where one cannot be."""
-    steps: list[tuple[str, Callable[[], None]]] = [("the route", partial(challenger.give, cluster, 0))]
-    for deployment, revision in before.items():
-        undo = partial(cluster.undo, deployment, revision) if revision else partial(cluster.remove, deployment)
-        steps.append((deployment, undo))
-    steps.append(("the route", partial(challenger.give_back, cluster, weight)))
-    well = True
-    for name, step in steps:
-        try:
-            step()
-        except RolloutError as error:
-            print(f"error: {error} {name} could not be taken back.", file=sys.stderr)
-            well = False
-    return well
 
 
 def main(arguments: Sequence[str]) -> int:

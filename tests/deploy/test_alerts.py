@@ -1,5 +1,6 @@
 """Recording rules and alerts, by Prometheus' own tools."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from benchmarks.support.consorcio import CATALOGUE
 from credit_scoring.data.datasets import Dataset
 from credit_scoring.model.reference import RISK, DriftReference, FieldBins, psi, reference_of
 from credit_scoring.settings import PROJECT_FOLDER
+from tests.support.prometheus import panels
 from tests.support.promtool import (
     CRITICAL,
     MODEL,
@@ -20,7 +22,9 @@ from tests.support.promtool import (
     Yaml,
     alerts,
     constant,
+    groups,
     promtool_test,
+    promtool_test_of,
     require_tools,
     rising,
     rules,
@@ -29,6 +33,7 @@ from tests.support.promtool import (
 )
 
 DEPLOY = PROJECT_FOLDER / "deploy"
+BOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 OPERATIONS = PROJECT_FOLDER / "docs" / "operations.md"
 DAY = 24 * 60 // STEP_MINUTES
 SELDOM_MINUTES = 20
@@ -141,6 +146,50 @@ def test_an_income_that_rose_by_a_third_raises_the_alert_of_this_field_and_of_no
     }
     test = {"input_series": day_of(reference, counts, steps), "alert_rule_test": expected, "promql_expr_test": [agrees]}
     promtool_test(tmp_path, test, judged_every=SELDOM_MINUTES)
+
+
+def test_a_field_that_has_moved_raises_the_alert_of_the_week_though_that_is_judged_twice_an_hour(
+    reference: DriftReference, tmp_path: Path
+) -> None:
+    counts = drawn(reference, 20_000, 1)
+    counts["monthly_income"] = [20_000.0, *[0.0] * (len(counts["monthly_income"]) - 1)]
+    labels = {**WARNING, "model": MODEL, "field": "monthly_income"}
+    expected = [alerts("CreditScoringFieldDriftSlow", "6h"), alerts("CreditScoringFieldDriftSlow", "7h", labels)]
+    test = {"input_series": day_of(reference, counts, 120), "alert_rule_test": expected}
+    promtool_test_of("CreditScoringFieldDriftSlow", tmp_path, test)
+
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SIGHT_S = 300  # how far Prometheus looks back for a sample
+
+
+def seconds(text: str) -> int:
+    """Of a length of time such as 15s."""
+    return int(text[:-1]) * SECONDS[text[-1]]
+
+
+def out_of_sight(expression: str, group: str = "") -> list[str]:
+    """The records of other groups that it may miss: made seldom, and read without a range that spans two of them."""
+    seldom = {
+        rule["record"]: interval
+        for each in groups()
+        if each["name"] != group and (interval := seconds(each.get("interval", "15s"))) >= SIGHT_S
+        for rule in each["rules"]
+        if "record" in rule
+    }
+    read = re.findall(r"(credit_scoring:[\w:]+)(?:\{[^}]*\})?(?:\[(\w+)\])?", expression)
+    return [name for name, span in read if name in seldom and (not span or seconds(span) < 2 * seldom[name])]
+
+
+@pytest.mark.parametrize("group", [*groups()], ids=lambda group: group["name"])
+def test_no_rule_reads_a_record_of_another_group_that_may_be_out_of_sight(group: Yaml) -> None:
+    assert not [name for rule in group["rules"] for name in out_of_sight(rule["expr"], group["name"])]
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_no_panel_shows_gaps_between_records(path: Path) -> None:
+    shown = [target["expr"] for panel in panels(json.loads(path.read_text())) for target in panel["targets"]]
+    assert not [name for expression in shown for name in out_of_sight(expression)]
 
 
 def test_risks_that_moved_raise_an_alert_of_their_own(reference: DriftReference, tmp_path: Path) -> None:
@@ -363,6 +412,34 @@ def test_a_model_that_ranks_worse_than_it_was_tested_raises_an_alert(tmp_path: P
         alerts("CreditScoringCalibrationDrift", "1h", {**WARNING, "model": MODEL}),
     ]
     promtool_test(tmp_path, {"input_series": inputs, "alert_rule_test": expected})
+
+
+def covered(model: str, month: float, coverage: float) -> list[Yaml]:
+    """The latest complete month of a model, as a time, and the share of its approved clients with an outcome."""
+    start = constant("credit_scoring_realised_cohort_timestamp_seconds", month, 50, model=model)
+    return [start, constant("credit_scoring_realised_coverage", coverage, 50, model=model)]
+
+
+RETIRED, MONTH = "credit_scoring:retired", 30 * 86_400.0
+
+
+def test_outcomes_are_missed_of_the_latest_month_and_not_of_models_that_were_retired_before_it(tmp_path: Path) -> None:
+    told = alerts("CreditScoringOutcomesMissing", "2h", {**WARNING, "model": MODEL})
+    promtool_test(
+        tmp_path,
+        {
+            "input_series": [*covered(RETIRED, MONTH, 0.0), *covered(MODEL, 2 * MONTH, 0.8)],
+            "alert_rule_test": [alerts("CreditScoringOutcomesMissing", "2h")],
+        },
+        {
+            "input_series": [*covered(RETIRED, MONTH, 0.0), *covered(MODEL, 2 * MONTH, 0.4)],
+            "alert_rule_test": [told],
+        },
+        {
+            "input_series": [*covered("credit_scoring:b", 2 * MONTH, 0.9), *covered(MODEL, 2 * MONTH, 0.4)],
+            "alert_rule_test": [told],
+        },
+    )
 
 
 # A challenger

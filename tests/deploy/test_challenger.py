@@ -15,7 +15,7 @@ from benchmarks.support.waiting import require, wait_for
 from tests.conftest import free_port
 from tests.support import kubernetes_api, prometheus
 from tests.support.manifests import Json, objects, of_kind, selects
-from tests.support.rollout import CHALLENGER, IMAGE, Checkout
+from tests.support.rollout import AS_BEFORE, CHALLENGER, IMAGE, Checkout
 
 
 def route(stable: int, challenger: int) -> str:
@@ -138,7 +138,7 @@ def test_a_first_challenger_that_is_taken_back_leaves_no_share(
     cluster.never_ready = CHALLENGER
     done = split.run("deploy", "production", "--image", IMAGE, "--canary", CHALLENGER)
     assert done.returncode == 1
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert cluster_weights(cluster) == [100, 0]
     assert "credit-scoring-canary" not in cluster.names("deployments")
 

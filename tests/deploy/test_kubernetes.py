@@ -111,6 +111,12 @@ def test_a_rolling_update_never_takes_a_pod_away_before_another_is_ready(name: s
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
+def test_restarts_do_not_push_the_last_release_out_of_the_history(name: str) -> None:
+    """Each `kubectl rollout restart`, as the docs have it for a changed secret, is a revision."""
+    assert of_kind(overlay(name), "Deployment")["credit-scoring"]["spec"]["revisionHistoryLimit"] >= 30
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
 def test_the_autoscaler_asks_only_for_what_every_cluster_measures(name: str) -> None:
     """A metric that is absent keeps it from ever scaling down (Kubernetes 1.21 and newer)."""
     scaler = of_kind(overlay(name), "HorizontalPodAutoscaler")["credit-scoring"]["spec"]

@@ -34,6 +34,7 @@ from credit_scoring.settings import PROJECT_FOLDER
 from tests.conftest import STOPPED_WITHIN, RunningService, free_port, start_service, stop, wait_until_ready
 from tests.support import prometheus
 from tests.support.prometheus import Prometheus
+from tests.support.promtool import groups
 
 TARGET = "credit_scoring.service:CreditScoring"
 COMMAND = Path(sysconfig.get_path("scripts")) / "credit-scoring"
@@ -190,14 +191,11 @@ def tell(on: Installation, dataset: Dataset, change: Change, *, flipped: bool) -
     complete = time.time()
     judged = "min(timestamp(credit_scoring:field_psi:24h))"
     wait_for(lambda: (on.prometheus.value(judged) or 0) > complete + JUDGED_S, "some judgements more")
-    return {alert for alert in on.prometheus.firing() if GROUP_OF[alert[0]] == "credit_scoring_model"}
+    return {alert for alert in on.prometheus.firing() if GROUP_OF[alert[0]] in ABOUT_THE_MODEL}
 
 
-GROUP_OF = {
-    rule["alert"]: group["name"]
-    for group in yaml.safe_load((prometheus.RULES / "alerts.yml").read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
-}
+GROUP_OF = {rule["alert"]: group["name"] for group in groups() for rule in group["rules"] if "alert" in rule}
+ABOUT_THE_MODEL = {"credit_scoring_model", "credit_scoring_drift_24h", "credit_scoring_drift_7d"}
 
 
 def test_nothing_changed_no_alert_and_every_panel_shows_something(

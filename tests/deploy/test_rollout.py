@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import RunningService
 from tests.support import kubernetes_api
 from tests.support.manifests import OVERLAYS, Json, objects, of_kind, pods, selects
-from tests.support.rollout import CHALLENGER, IMAGE, TRAINER, Checkout
+from tests.support.rollout import AS_BEFORE, CHALLENGER, IMAGE, TRAINER, Checkout
 
 READY, LEFT = {"credit-scoring/ready": "true"}, {"credit-scoring/ready": "rolled-back"}
 SEVENTH = json.dumps({"7": READY})
@@ -152,7 +152,7 @@ def test_a_deploy_that_was_taken_back_says_so(checkout: Checkout) -> None:
         "deploy", "production", "--image", IMAGE, FAILS=r"apply --filename .*manifests\.yaml$", REVISIONS=SEVENTH
     )
     assert done.returncode == 1
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert "rollout undo deployment/credit-scoring-monitor --to-revision=7" in checkout.asked()
 
 
@@ -303,7 +303,7 @@ def test_kubectl_takes_back_what_does_not_get_ready(checkout: Checkout, cluster:
     cluster.never_ready = CHALLENGER
     done = checkout.run("deploy", "production", "--image", CHALLENGER)
     assert done.returncode == 1
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert cluster.image("credit-scoring") == cluster.image("credit-scoring-monitor") == IMAGE
 
 
@@ -315,7 +315,7 @@ def test_an_image_that_cannot_be_pulled_ends_the_deploy_at_once_and_the_monitor_
     done = checkout.run("deploy", "production", "--image", CHALLENGER)
     assert done.returncode == 1
     assert "cannot start: ImagePullBackOff: Back-off pulling image" in done.stderr
-    assert done.stderr.endswith("production is as it was before, but for its tables.\n")
+    assert done.stderr.endswith(f"production's {AS_BEFORE}\n")
     assert cluster.image("credit-scoring") == cluster.image("credit-scoring-monitor") == IMAGE
 
 
@@ -381,6 +381,23 @@ def test_what_the_server_rejects_is_found_before_the_migration(
     assert done.returncode == 1
     assert "is invalid" in done.stderr
     assert cluster.written[before:] == ["DELETE jobs/credit-scoring-migration"]
+
+
+@pytest.mark.parametrize("command", [("deploy", "staging", "--image", CHALLENGER), ("rollback", "staging")])
+def test_a_service_that_was_scaled_to_nothing_is_to_be_started_first(
+    checkout: Checkout, cluster: kubernetes_api.Cluster, command: tuple[str, ...]
+) -> None:
+    """As after a restore: a rollout of no pods succeeds."""
+    checkout.run("deploy", "staging", "--image", IMAGE)
+    cluster.find("deployments", "credit-scoring")["spec"]["replicas"] = 0
+    cluster.written.clear()
+    done = checkout.run(*command)
+    start = "kubectl --namespace credit-scoring-staging scale deployment/credit-scoring --replicas=3"
+    assert done.stderr == (
+        "error: deployment/credit-scoring is scaled to 0, so no pod would run. Nothing was changed; "
+        f"first `{start}`.\n"
+    )
+    assert not cluster.written
 
 
 def test_the_history_says_what_each_revision_was(checkout: Checkout, cluster: kubernetes_api.Cluster) -> None:
@@ -486,6 +503,13 @@ def test_a_rollback_goes_to_no_revision_that_never_became_ready(checkout: Checko
     assert done.returncode != 0
     assert done.stderr.endswith(f"error: {told}\n")
     assert not checkout.changes()
+
+
+def test_what_never_became_ready_is_not_noted_as_if_it_had_when_a_rollback_leaves_it(checkout: Checkout) -> None:
+    """A deploy that was interrupted: REVISION would accept it else."""
+    done = checkout.run("rollback", "production", REVISIONS=json.dumps({"7": READY, "8": {}}))
+    assert done.returncode == 0, done.stderr
+    assert not [call for call in checkout.asked() if call.endswith("=rolled-back --overwrite")]
 
 
 def test_a_rollback_that_fails_is_an_error(checkout: Checkout) -> None:

@@ -17,6 +17,7 @@ from tests.test_service import served
 SMOKE = PROJECT_FOLDER / "deploy" / "smoke.py"
 ENDED_WITHIN = 60.0
 UNHURRIED = ("--requests", "20", "--p99-ms", "5000")  # how fast this machine is just now is not what is tested
+REVIEWS_ALL = '[policy]\nname = "own"\n[threshold]\ndeny_at = 0.9999\nreview_from = 0.0001\n'
 MAY_ALL = f"cs_predict-and-read-{'x' * 32}"
 MAY_PREDICT = f"cs_predict-only-{'x' * 32}"
 
@@ -96,6 +97,16 @@ def test_a_service_that_is_slower_than_agreed_fails(keyed: RunningService) -> No
     done = smoke(keyed.url, "--requests", "3", "--p99-ms", "0.001", KEY=MAY_ALL)
     assert done.returncode == 1
     assert re.match(r"p99 of 3 requests: expected at most 0.001 ms, found [\d.]+\.", verdicts(done)["latency"][1])
+
+
+def test_a_policy_that_leaves_the_example_to_people_is_no_failure(model_tag: str, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(REVIEWS_ALL, encoding="utf-8")
+    with served(tmp_path, CREDIT_SCORING_MODEL=model_tag, CREDIT_SCORING_POLICY_FILE=str(policy)) as running:
+        wait_until_ready(running)
+        done = smoke(running.url, *UNHURRIED)
+    assert done.returncode == 0, done.stdout
+    assert verdicts(done)["prediction"][1].startswith("EM_ANALISE, risk ")
 
 
 def test_where_nobody_listens_every_check_fails_and_none_hangs() -> None:

@@ -271,7 +271,7 @@ def test_a_bad_image_is_taken_back_with_its_reason_and_a_rollback_passes_it_by(c
         done = cluster.deploy(BAD)
         assert done.returncode != 0
         assert COMPLAINT in done.stderr
-        assert "local is as it was before, but for its tables." in done.stderr
+        assert "local's Deployments and network policies are as before;" in done.stderr
         assert cluster.images() == {second}
         done = cluster.make("rollback")
         assert done.returncode == 0, done.stderr

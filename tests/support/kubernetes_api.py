@@ -45,6 +45,7 @@ class Cluster:
     never_ready: str = "nothing"
     not_pulled: str = "no image"
     invalid: str = "no text"
+    undeletable: str = "no kind"
     written: list[str] = field(default_factory=list)
     _objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     _count: int = 0
@@ -76,7 +77,7 @@ class Cluster:
             return _missing(plural, name)
         if method == "PATCH" and "dryRun" not in query:
             self._change(plural, name, body)
-        return 200, self._remove(plural, name) if method == "DELETE" else self._objects[plural, name]
+        return self._remove(plural, name) if method == "DELETE" else (200, self._objects[plural, name])
 
     def _listed(self, plural: str, query: Mapping[str, str]) -> list[Json]:
         items = [each for (kind, _), each in self._objects.items() if kind == plural]
@@ -100,11 +101,13 @@ class Cluster:
         body["metadata"] |= {"uid": f"uid-{self._count}", "resourceVersion": str(self._count), "generation": 1}
         return self._keep(plural, body)
 
-    def _remove(self, plural: str, name: str) -> Json:
+    def _remove(self, plural: str, name: str) -> Answer:
+        if plural == self.undeletable:
+            return _forbidden(plural, name)
         self.written.append(f"DELETE {plural}/{name}")
         gone = self._objects.pop((plural, name))
         details = {"name": name, "kind": plural, "uid": gone["metadata"]["uid"]}
-        return {"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details}
+        return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details}
 
     def _change(self, plural: str, name: str, patch: Any) -> None:
         self._count += 1
@@ -195,6 +198,12 @@ def _pod_without_image(replica_set: Json) -> Json:
 def _unprocessable(plural: str, body: Json) -> Answer:
     return 422, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Invalid", "code": 422} | {
         "message": f"{plural} {body['metadata'].get('name')!r} is invalid"
+    }
+
+
+def _forbidden(plural: str, name: str) -> Answer:
+    return 403, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403} | {
+        "message": f"cannot delete {plural} {name!r}"
     }
 
 

@@ -53,10 +53,12 @@ class Prometheus:
 
 
 @contextmanager
-def running(folder: Path, labels: Mapping[str, str] | None = None, /, **targets: int) -> Iterator[Prometheus]:
-    """Prometheus in a folder, scraping a port of this machine for each job; the targets get these labels."""
+def running(
+    folder: Path, labels: Mapping[str, str] | None = None, relabelings: Sequence[Json] = (), /, **targets: int
+) -> Iterator[Prometheus]:
+    """Prometheus in a folder, scraping a port of this machine for each job; targets get these labels, relabelled."""
     port = free_port()
-    _write_configuration(folder, targets, dict(labels or {}))
+    _write_configuration(folder, targets, {"labels": dict(labels or {})}, {"relabel_configs": [*relabelings]})
     command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
@@ -71,7 +73,7 @@ def running(folder: Path, labels: Mapping[str, str] | None = None, /, **targets:
         process.wait(SOON)
 
 
-def _write_configuration(folder: Path, targets: dict[str, int], labels: dict[str, str]) -> None:
+def _write_configuration(folder: Path, targets: dict[str, int], labels: Json, relabelings: Json) -> None:
     """The rules as they are, but judged each second and without waiting."""
     (folder / "rules").mkdir()
     for path in RULES.glob("*.yml"):
@@ -79,7 +81,8 @@ def _write_configuration(folder: Path, targets: dict[str, int], labels: dict[str
         hurried = DOWN.sub(r"\1 1m", hurried)  # a scrape may be late here, where there is one each second
         (folder / "rules" / path.name).write_text(hurried, encoding="utf-8")
     jobs = [
-        {"job_name": job.replace("_", "-"), "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]}
+        {"job_name": job.replace("_", "-"), "static_configs": [{"targets": [f"127.0.0.1:{port}"]} | labels]}
+        | relabelings
         for job, port in targets.items()
     ]
     every = {"scrape_interval": "1s", "evaluation_interval": "1s"}

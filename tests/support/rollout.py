@@ -12,6 +12,10 @@ from tests.support.manifests import OVERLAYS
 IMAGE = f"registry.example:5000/team/credit-scoring@sha256:{'1' * 64}"
 CHALLENGER = f"registry.example:5000/team/credit-scoring@sha256:{'2' * 64}"
 TRAINER = f"registry.example:5000/team/credit-scoring-train@sha256:{'3' * 64}"
+AS_BEFORE = (
+    "Deployments and network policies are as before; its autoscaler, alert rules, retraining and tables stay as the "
+    "deploy left them."
+)
 ENDED_WITHIN = 120.0
 
 
