@@ -81,7 +81,12 @@ _quantiles = Gauge(
     ["model", "field"],
     multiprocess_mode="livemax",
 )
-_rows = Gauge("credit_scoring_reference_rows", "Rows of the training data.", ["model"], multiprocess_mode="livemax")
+_rows = Gauge(
+    "credit_scoring_reference_rows",
+    "Rows of the training data that have a held-out risk.",
+    ["model"],
+    multiprocess_mode="livemax",
+)
 _rules = Counter(
     "credit_scoring_rules_failed_total", "Rules of the policy that a decided application did not pass.", ["rule"]
 )
